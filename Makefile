@@ -1,0 +1,60 @@
+# Everything a developer or a curious user does here. `make` alone lists it.
+PYTHON ?= python3
+VENV = .venv
+RUN = $(VENV)/bin/python
+SOURCES = pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
+WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
+
+.PHONY: help demo test test-oldest lint bench clean
+help:
+	@echo "make demo         install into $(VENV), find and compare faces in the photos of examples/"
+	@echo "make test         install into $(VENV), run all tests"
+	@echo "make test-oldest  the same with the oldest supported versions of what we depend on, in $(VENV)-oldest"
+	@echo "make lint         ruff and mypy --strict"
+	@echo "make bench        encoder and detection beside the peers (benchmarks/README.md)"
+
+demo: $(VENV)/installed
+	$(RUN) examples/demo.py demo
+
+test: $(VENV)/installed
+	$(RUN) -m pytest
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/installed
+	$(RUN) benchmarks/run.py
+
+# What is installed, and so tested, are wheels. That of the weights is made again only when they change: it takes a while.
+dist/code: $(SOURCES) | $(VENV)/tools
+	rm -rf dist/faceie-*
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	touch $@
+
+dist/weights: $(WEIGHTS) | $(VENV)/tools
+	rm -rf dist/faceie_vggface2-*
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist ./weights/vggface2
+	touch $@
+
+$(VENV)/tools: pyproject.toml
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade "pip>=25.1"
+	$(RUN) -m pip install --quiet --group test --group lint
+	touch $@
+
+$(VENV)/installed: dist/code dist/weights
+	$(RUN) -m pip install --quiet dist/faceie-*.whl dist/faceie_vggface2-*.whl
+	$(RUN) -m pip install --quiet --force-reinstall --no-deps dist/faceie-*.whl
+	touch $@
+
+test-oldest: dist/code dist/weights
+	test -x $(VENV)-oldest/bin/python || $(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-oldest/bin/python -m pip install --quiet --group test --constraint tools/oldest.txt dist/faceie-*.whl dist/faceie_vggface2-*.whl
+	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall --no-deps dist/faceie-*.whl
+	$(VENV)-oldest/bin/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(VENV)-oldest dist build demo

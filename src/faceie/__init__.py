@@ -1,0 +1,40 @@
+"""Faceie finds and recognizes faces, in pure NumPy.
+
+>>> from faceie import detect_faces, encode_faces, distance
+>>> faces = detect_faces("party.jpg")
+>>> embeddings = encode_faces(faces.images)
+
+`detect_faces` finds faces in an image and cuts them out, `encode_faces` turns each into an embedding, a unit vector of
+512 numbers, and `distance` tells how alike two embeddings are.
+
+The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; the kernels that they run on in
+`faceie.nn`.
+"""
+
+from . import facenet, mtcnn
+from .errors import FaceieError, ImageError, OptionError, WeightsError, WeightsNotFoundError
+from .facenet.encode import encode_faces
+from .images import open_image
+from .mtcnn.detect import DetectedFaces, detect_faces
+from .mtcnn.options import DetectionOptions
+from .recognition import distance, pairwise_distances
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DetectedFaces",
+    "DetectionOptions",
+    "FaceieError",
+    "ImageError",
+    "OptionError",
+    "WeightsError",
+    "WeightsNotFoundError",
+    "__version__",
+    "detect_faces",
+    "distance",
+    "encode_faces",
+    "facenet",
+    "mtcnn",
+    "open_image",
+    "pairwise_distances",
+]

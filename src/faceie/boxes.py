@@ -1,0 +1,78 @@
+"""Geometry of boxes (n, 4): x1, y1, x2, y2 in pixels, x to the right, y down."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .nn.tree import Array
+
+__all__ = ["area", "non_maximum_suppression", "overlaps", "squared", "turned"]
+
+_BLOCK = 256  # boxes that are compared with all others at a time
+
+
+def area(boxes: Array) -> Array:
+    """Return width times height of boxes (n, 4): (n,)."""
+    result: Array = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return result
+
+
+def overlaps(a: Array, b: Array, over: Literal["union", "smaller"] = "union") -> Array:
+    """Return the intersection of each box of `a` (n, 4) with each of `b` (m, 4) as a part of their union, or of the
+    smaller: (n, m), 0 to 1.
+    """
+    size = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])  # [n, m, 2]
+    intersection = np.maximum(size, 0).prod(-1)  # [n, m]
+    area_a, area_b = area(a)[:, None], area(b)[None]
+    whole = np.minimum(area_a, area_b) if over == "smaller" else area_a + area_b - intersection
+    result: Array = intersection / np.maximum(whole, np.finfo(np.float32).tiny)  # boxes without area overlap nothing
+    return result
+
+
+def non_maximum_suppression(
+    boxes: Array, scores: Array, overlap: float, over: Literal["union", "smaller"] = "union"
+) -> NDArray[np.intp]:
+    """Return the indices of the boxes to keep, best first: from each group that overlaps by more than `overlap`, the
+    best.
+
+    Greedy, as everywhere since Felzenszwalb et al. 2010: take the best box, drop all that overlap it, repeat. Boxes of
+    equal score are taken in their order. Blocks of boxes are settled among themselves, then their survivors are
+    compared with all the rest at once.
+    """
+    waiting = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(waiting):
+        block, waiting = waiting[:_BLOCK], waiting[_BLOCK:]
+        clash = overlaps(boxes[block], boxes[block], over) > overlap  # [block, block]
+        alive = np.ones(len(block), bool)
+        for i in range(len(block)):
+            if alive[i]:
+                alive[i + 1 :] &= ~clash[i, i + 1 :]
+        block = block[alive]
+        kept.append(block)
+        waiting = waiting[~(overlaps(boxes[block], boxes[waiting], over) > overlap).any(0)]
+    return np.concatenate(kept) if kept else np.empty(0, np.intp)
+
+
+def squared(boxes: Array) -> Array:
+    """Widen the shorter side of boxes (n, 4) about the center until they are squares."""
+    corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]  # [n, 2]
+    side = size.max(1, keepdims=True)  # [n, 1]
+    corner = corner + size * np.float32(0.5) - side * np.float32(0.5)
+    return np.concatenate([corner, corner + side], 1)
+
+
+def turned(boxes: Array, affine: NDArray[np.float64]) -> Array:
+    """Return upright boxes (n, 4) of what `boxes` hold after turning (and shifting, mirroring) the image by `affine`
+    (2, 3).
+
+    What a box holds is taken to be the ellipse that fits into it, as a face does. So a turn by a right angle is exact,
+    and a turn by half of one does not double the area, as the box around the turned box would.
+    """
+    center, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2  # [n, 2]
+    center = center @ affine[:, :2].T + affine[:, 2]
+    half = np.sqrt(half**2 @ (affine[:, :2] ** 2).T)
+    return np.concatenate([center - half, center + half], 1).astype(np.float32)

@@ -1,0 +1,189 @@
+"""Images: opened from whatever holds them, turned upright, and made the networks' input.
+
+Inside Faceie an image is RGB, 8 bits a channel, and upright. What comes in may be a photo's path, a Pillow image of any
+mode, or an array.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import ImageError
+from .nn.tree import Array
+
+__all__ = ["Affine", "ImageLike", "Upright", "open_image", "to_input", "to_rgb", "upright"]
+
+#: An image for a function that takes one: the path of a photo, a Pillow image of any mode, or an array of uint8,
+#: (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray.
+ImageLike: TypeAlias = Union[str, "os.PathLike[str]", Image.Image, NDArray[np.uint8]]
+
+Affine: TypeAlias = NDArray[np.float64]  # [2, 3]: maps (x, y, 1) to (x, y)
+
+_EXIF_ORIENTATION = 0x0112
+
+# For each EXIF orientation (CIPA DC-008, section 4.6.5): how Pillow makes the stored image upright, and where a point
+# (x, y) of the upright image, whose size is (w, h), is in the stored one: the coefficients of x, y, w and h.
+_Coefficients: TypeAlias = tuple[int, int, int, int]
+_ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, (-1, 0, 1, 0), (0, 1, 0, 0)),
+    3: (Image.Transpose.ROTATE_180, (-1, 0, 1, 0), (0, -1, 0, 1)),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, (1, 0, 0, 0), (0, -1, 0, 1)),
+    5: (Image.Transpose.TRANSPOSE, (0, 1, 0, 0), (1, 0, 0, 0)),
+    6: (Image.Transpose.ROTATE_270, (0, 1, 0, 0), (-1, 0, 1, 0)),
+    7: (Image.Transpose.TRANSVERSE, (0, -1, 0, 1), (-1, 0, 1, 0)),
+    8: (Image.Transpose.ROTATE_90, (0, -1, 0, 1), (1, 0, 0, 0)),
+}
+
+_opening = threading.Lock()
+
+
+class Upright(NamedTuple):
+    """An upright RGB image, and the way back to the pixels that it was made from."""
+
+    image: Image.Image
+    affine: Affine
+    """[2, 3]: from points of `image` to points of the image that was passed in; of a path, those of `image` itself."""
+
+
+def open_image(path: str | os.PathLike[str]) -> Image.Image:
+    """Open a photo as it is meant to be seen: upright by its EXIF orientation, RGB, transparency over white.
+
+    Of several frames or pages the first counts. Raises ImageError, which names the file, for whatever cannot be read.
+    """
+    path = Path(path)
+    try:
+        with _open(path) as file:
+            return _turn_upright(to_rgb(file), _orientation(file)).image
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error.__cause__
+
+
+def upright(image: ImageLike) -> Upright:
+    """Return any image upright and RGB. Raises ImageError for what is not an image.
+
+    A Pillow image with an EXIF orientation (it keeps one from its file) is turned by it; an array is taken as it is.
+    """
+    if isinstance(image, str | os.PathLike):
+        opened = open_image(image)
+        return Upright(opened, np.eye(2, 3))
+    if isinstance(image, np.ndarray):
+        return Upright(_from_array(image), np.eye(2, 3))
+    if isinstance(image, Image.Image):
+        return _turn_upright(to_rgb(image), _orientation(image))
+    raise ImageError(
+        f"this is a {type(image).__name__}, expected an image: "
+        "a path, a Pillow image or a NumPy array of uint8 (h, w, 3)"
+    )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert a Pillow image of any mode to RGB: 16 bits to 8, transparency over white, CIE Lab by the sRGB profile.
+
+    Numbers without a fixed range (modes I and F) are taken to reach up to 1, 255 or 65535, whichever holds them all.
+    Raises ImageError if the pixels cannot be read or are none.
+    """
+    if 0 in image.size:
+        raise ImageError(f"the image is empty: {image.width} x {image.height} pixels")
+    try:
+        if image.mode == "RGB" and "transparency" not in image.info:
+            image.load()
+            return image
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            return Image.alpha_composite(white, image).convert("RGB")
+        if image.mode.startswith(("I", "F")):
+            return Image.fromarray(_to_8_bits(np.asarray(image), image.mode)).convert("RGB")
+        if image.mode == "LAB":
+            return _lab_to_rgb(image)
+        return image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over: from OSError to IndexError
+        raise ImageError(f"the pixels cannot be read ({_reason(error)})") from error
+
+
+def to_input(pixels: NDArray[Any]) -> Array:
+    """Return what the networks expect: (pixel - 127.5) / 128, float32, of the same shape."""
+    x: Array = np.subtract(pixels, np.float32(127.5), dtype=np.float32)
+    x *= np.float32(1 / 128)
+    return x
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        # Pillow warns, and here does not need to, of sizes close to its limit and of corrupt metadata. The filters
+        # of warnings belong to the whole process: hence the lock, which is held while the header is read.
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Image.open(path)
+    except FileNotFoundError:
+        raise ImageError("there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError("this is a folder, expected a photo") from None
+    except Exception as error:  # as above: whatever a decoder stumbles over
+        raise ImageError(f"this is not a photo that Pillow can open ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1, upright, if there is none or it makes no sense."""
+    try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # metadata that cannot be read is no reason to do without the photo
+        return 1
+    return orientation if orientation in _ORIENTATIONS else 1
+
+
+def _turn_upright(image: Image.Image, orientation: int) -> Upright:
+    if orientation not in _ORIENTATIONS:
+        return Upright(image, np.eye(2, 3))
+    method, *rows = _ORIENTATIONS[orientation]
+    image = image.transpose(method)
+    affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
+    return Upright(image, affine)
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    good_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not good_shape:
+        raise ImageError(
+            f"this is an array of {array.dtype} with the shape {array.shape}, "
+            "expected uint8 with the shape (height, width, 3) RGB, (height, width, 4) RGBA or (height, width) gray"
+        )
+    if 0 in array.shape:
+        raise ImageError(f"the image is empty: {array.shape[1]} x {array.shape[0]} pixels")
+    return to_rgb(Image.fromarray(np.ascontiguousarray(array)))
+
+
+def _to_8_bits(numbers: NDArray[Any], mode: str) -> NDArray[np.uint8]:
+    """Scale gray of a wider type to 0 to 255:
+
+    16 bits by their range, others by the smallest usual one that holds all.
+    """
+    numbers = np.nan_to_num(numbers.astype(np.float32), posinf=0, neginf=0)
+    top = numbers.max()
+    white = 65535 if top > 255 or mode.startswith("I;16") else 255 if top > 1 or mode == "I" else 1
+    return np.clip(np.rint(numbers * (255 / white)), 0, 255).astype(np.uint8)
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms  # rarely needed, and not in every build of Pillow
+
+    lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+    if converted is None:  # only when it works in place, which is not asked for
+        raise ImageError("Pillow cannot convert CIE Lab")
+    return converted

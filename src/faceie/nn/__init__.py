@@ -1,0 +1,17 @@
+"""Numeric kernels of neural networks, in NumPy. Nothing in this room knows what a face is.
+
+Activations are float32 and channels-last, ``(n, height, width, channels)``, kernels are ``(height, width, in, out)``:
+so a convolution is one matrix product between patches of the activations and the kernel, both in the order in which
+they lie in memory. The background is in Chellapilla et al. 2006 ("High performance convolutional neural networks for
+document processing": patches and a matrix product) and in Goodfellow et al. 2016, chapter 9.
+
+==================  ===============================================================================================
+`reference`         slow, obvious twins: the specification of every kernel, and what the tests compare with
+`layers`            the same functions, fast: same names, same arguments
+`resample`          area resampling, the one image operation that must be exact for weights to stay compatible
+`fold`              batch normalization absorbed into the kernel before it
+`tree`              networks' weights as nested named tuples, to and from flat names
+==================  ===============================================================================================
+
+`layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``.
+"""

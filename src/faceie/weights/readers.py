@@ -1,0 +1,68 @@
+"""Whatever file of weights it is: told apart by what is in it, never by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+from . import safetensors, tensorflow, torch, weightie
+
+__all__ = ["Format", "WeightsFile", "read"]
+
+Format: TypeAlias = Literal["faceie", "torch", "tensorflow", "weightie"]
+
+_START = 1024  # bytes that tell what a file is
+
+_MISTAKES = {
+    b"version https://git-lfs": "it is a pointer of Git LFS: the file itself has not been fetched (git lfs pull)",
+    b"<!doctype html": "it is a web page: the download was answered with one instead of the file",
+    b"<html": "it is a web page: the download was answered with one instead of the file",
+    b"\x89hdf": "it is an HDF5 file, as Keras writes them",
+    b"\x1f\x8b": "it is compressed by gzip: unpack it first",
+}
+"""How files begin (in small letters) that are often taken for weights, and what to say."""
+
+
+class WeightsFile(NamedTuple):
+    """What a file holds: under the names, and with the axes, of its own format."""
+
+    format: Format
+    tensors: dict[str, NDArray[np.float32]]
+
+
+def read(path: Path) -> WeightsFile:
+    """Read a file of weights of any format that we know. Raises WeightsError, which names the file and the reason."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+        is_weightie = weightie.looks_like(path)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: this cannot be read: {error.strerror}") from error
+    if start.startswith((torch.ZIP_START, torch.LEGACY_START)):
+        return WeightsFile("torch", torch.read(path))
+    if safetensors.looks_like(start):
+        return WeightsFile("faceie", safetensors.read(path)[0])
+    if is_weightie:
+        return WeightsFile("weightie", weightie.read(path))
+    if tensorflow.looks_like(start):
+        return WeightsFile("tensorflow", tensorflow.read(path))
+    raise WeightsError(f"{path}: these are no weights that Faceie can read: {_what_it_is(start)}. {_CAN_READ}")
+
+
+_CAN_READ = (
+    "It reads its own safetensors, state_dicts of PyTorch (.pt), frozen graphs of TensorFlow (.pb), "
+    "and .weights of faceie 0.0.5"
+)
+
+
+def _what_it_is(start: bytes) -> str:
+    if not start:
+        return "the file is empty"
+    lowered = start.lower().lstrip()
+    return next((text for sign, text in _MISTAKES.items() if lowered.startswith(sign)), "it is of no format known here")

@@ -1,0 +1,39 @@
+"""What all tests share: the shipped photos, and golden values of the reference implementations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PHOTOS = ROOT / "examples" / "photos"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of the shipped photos: five photos of three people."""
+    return PHOTOS
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    """Return the golden values of ``tests/golden/<name>.npz``, which tools/make_golden.py made."""
+    with np.load(GOLDEN / f"{name}.npz") as file:
+        return dict(file)
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+    """Assert that two arrays have one shape and differ by no more than `tolerance`, absolutely, anywhere;
+
+    NaN differs.
+    """
+    assert actual.shape == expected.shape
+    difference = np.abs(np.asarray(actual, np.float64) - expected)
+    assert np.all(difference <= tolerance), f"largest difference {difference.max():.3g}, tolerance {tolerance:g}"

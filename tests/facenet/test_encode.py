@@ -1,0 +1,92 @@
+"""`encode_faces`: one image, many, none, of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceie import ImageError, WeightsError, detect_faces, encode_faces
+from faceie.facenet import encode
+
+from ..conftest import assert_close, golden
+
+
+@pytest.fixture(scope="module")
+def crops() -> list[Image.Image]:
+    return [Image.fromarray(crop) for crop in golden("detections")["crops"]]
+
+
+def test_one_and_many(crops: list[Image.Image]) -> None:
+    """One image gives one embedding, a list or an iterator of n gives n, and all are those of the reference."""
+    answers = golden("vggface2")["embeddings"][: len(crops)]
+    one = encode_faces(crops[0])
+    assert (one.shape, one.dtype) == ((512,), np.float32)
+    assert_close(one, answers[0], 1e-5)
+    for several in (crops, tuple(crops), iter(crops), np.stack([np.asarray(crop) for crop in crops])):
+        embeddings = encode_faces(several)
+        assert (embeddings.shape, embeddings.dtype) == ((len(crops), 512), np.float32)
+        assert_close(embeddings, answers, 1e-5)
+    assert_close(np.linalg.norm(embeddings, axis=1), np.ones(len(crops)), 1e-6)
+
+
+@pytest.mark.parametrize("nothing", [[], (), iter([]), np.empty((0, 160, 160, 3), np.uint8)])
+def test_none(nothing: object) -> None:
+    """No images give no embeddings, but an array of the right shape."""
+    embeddings = encode_faces(nothing)  # type: ignore[arg-type]
+    assert (embeddings.shape, embeddings.dtype) == ((0, 512), np.float32)
+
+
+def test_faces_of_a_photo_without_faces() -> None:
+    """What `detect_faces` returns can be encoded, faces or not."""
+    assert encode_faces(detect_faces(np.zeros((50, 50, 3), np.uint8)).images or []).shape == (0, 512)
+
+
+def test_any_mode_and_size(crops: list[Image.Image], tmp_path: Path) -> None:
+    """Modes and sizes may be mixed; each is encoded as it would be alone, resized to 160 x 160."""
+    large = crops[0].resize((300, 200))
+    crops[1].save(tmp_path / "face.png")
+    mixed = [crops[0].convert("CMYK"), large, np.asarray(crops[1]), tmp_path / "face.png", crops[2].convert("L")]
+    embeddings = encode_faces(mixed)
+    for image, embedding in zip(mixed, embeddings, strict=True):
+        assert_close(encode_faces(image), embedding, 1e-6)
+    assert_close(embeddings[1], encode_faces(large.resize((160, 160), Image.Resampling.BILINEAR)), 1e-6)
+    assert_close(embeddings[2], embeddings[3], 0)
+
+
+def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An iterator is read as it is needed: never more than a batch ahead of what has been encoded."""
+    ahead: list[int] = []
+    waiting = 0
+    network = encode.inception_resnet_v1
+
+    def counting(x: np.ndarray, w: object) -> np.ndarray:
+        nonlocal waiting
+        waiting = 0
+        return network(x[:1], w).repeat(len(x), 0)  # type: ignore[arg-type]  # w goes through
+
+    def images() -> Iterator[Image.Image]:
+        nonlocal waiting
+        for _ in range(100):
+            waiting += 1
+            ahead.append(waiting)
+            yield crops[0]
+
+    monkeypatch.setattr(encode, "inception_resnet_v1", counting)
+    assert encode_faces(images()).shape == (100, 512)
+    assert max(ahead) <= encode._BATCH
+
+
+def test_errors_say_which_image(crops: list[Image.Image]) -> None:
+    """What is no image is named by its number; weights that are none are refused."""
+    with pytest.raises(ImageError, match="image 1: this is a int"):
+        encode_faces([crops[0], 5])  # type: ignore[list-item]
+    with pytest.raises(ImageError, match="this is a int, expected an image or several"):
+        encode_faces(5)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"image 0: .*nowhere.jpg: there is no such file"):
+        encode_faces("nowhere.jpg")
+    with pytest.raises(WeightsError, match=r"weights is a str, expected what faceie\.facenet\.load"):
+        encode_faces(crops, "vggface2")  # type: ignore[arg-type]

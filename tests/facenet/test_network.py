@@ -1,0 +1,39 @@
+"""The encoder, against the reference and on its slow twins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from faceie import facenet
+from faceie.facenet.loading import test_picture as picture
+from faceie.facenet.network import inception_resnet_v1
+from faceie.images import to_input
+from faceie.nn import reference
+
+from ..conftest import assert_close, golden
+
+TOLERANCE = 1e-5  # what weight-compatible means
+
+
+def inputs() -> np.ndarray:
+    """Return what tools/make_golden.py encodes: the faces of the shipped photos, noise, and the test picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    return to_input(np.concatenate([golden("detections")["crops"], noise, picture()[None]]))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 32])
+def test_encoder_equals_the_reference(batch: int) -> None:
+    """Embeddings of faces and of noise are those of facenet-pytorch in float64, in batches of any size."""
+    x, answers = inputs(), golden("vggface2")["embeddings"]
+    index = np.arange(batch) % len(x)
+    embeddings = inception_resnet_v1(x[index], facenet.load())
+    assert embeddings.dtype == np.float32
+    assert_close(embeddings, answers[index], TOLERANCE)
+
+
+def test_encoder_on_slow_kernels() -> None:
+    """The whole network gives the same on the slow twins of all kernels."""
+    x = inputs()[:1]
+    weights = facenet.load()
+    assert_close(inception_resnet_v1(x, weights), inception_resnet_v1(x, weights, reference), 1e-6)

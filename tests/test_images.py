@@ -1,0 +1,169 @@
+"""Images: any mode, any orientation, and clear errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from faceie.errors import ImageError
+from faceie.images import open_image, to_input, to_rgb, upright
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def gray(pixels: np.ndarray) -> np.ndarray:
+    return np.stack([pixels] * 3, -1)
+
+
+def transparent(image: Image.Image) -> Image.Image:
+    """Make the left half transparent."""
+    image = image.convert("RGBA")
+    alpha = np.full((16, 16), 255, np.uint8)
+    alpha[:, :8] = 0
+    image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+def palette_with_alpha() -> Image.Image:
+    """The same with a palette of grays; Pillow's conversions to this mode drop the alpha."""
+    image = Image.merge("PA", [Image.fromarray(RAMP), transparent(Image.fromarray(RAMP)).getchannel("A")])
+    image.putpalette([level for level in range(256) for _ in range(3)])
+    return image
+
+
+OVER_WHITE = gray(np.where(np.arange(16) < 8, 255, RAMP).astype(np.uint8))
+
+CONVERSIONS = {
+    "L": (Image.fromarray(RAMP), gray(RAMP), 0),
+    "1": (Image.fromarray(RAMP > 127), gray(np.where(RAMP > 127, 255, 0)), 0),
+    "P": (Image.fromarray(RAMP).convert("P"), gray(RAMP), 0),
+    "I;16": (Image.fromarray(RAMP.astype(np.uint16) * 257), gray(RAMP), 0),
+    "I;16, dark": (Image.fromarray(RAMP.astype(np.uint16)), gray(np.rint(RAMP / 257)), 0),
+    "I of 16 bits": (Image.fromarray(RAMP.astype(np.int32) * 257), gray(RAMP), 0),
+    "I of 8 bits": (Image.fromarray(RAMP.astype(np.int32)), gray(RAMP), 0),
+    "F to 1": (Image.fromarray(RAMP.astype(np.float32) / 255), gray(RAMP), 0),
+    "F to 255": (Image.fromarray(RAMP.astype(np.float32)), gray(RAMP), 0),
+    "F with NaN": (
+        Image.fromarray(np.where(RAMP == 7, np.nan, RAMP).astype(np.float32)),
+        gray(np.where(RAMP == 7, 0, RAMP)),
+        0,
+    ),
+    "CMYK": (Image.fromarray(gray(RAMP)).convert("CMYK"), gray(RAMP), 1),
+    "YCbCr": (Image.fromarray(gray(RAMP)).convert("YCbCr"), gray(RAMP), 1),
+    "HSV": (Image.fromarray(gray(RAMP)).convert("HSV"), gray(RAMP), 1),
+    "RGBA": (transparent(Image.fromarray(RAMP)), OVER_WHITE, 0),
+    "LA": (transparent(Image.fromarray(RAMP)).convert("LA"), OVER_WHITE, 0),
+    "PA": (palette_with_alpha(), OVER_WHITE, 0),
+    "RGBa": (transparent(Image.fromarray(RAMP)).convert("RGBa"), OVER_WHITE, 0),
+}
+
+
+@pytest.mark.parametrize("mode", CONVERSIONS)
+def test_every_mode_equals_its_rgb_twin(mode: str) -> None:
+    """An image of any mode looks as its plain RGB twin does."""
+    image, expected, tolerance = CONVERSIONS[mode]
+    converted = to_rgb(image)
+    assert converted.mode == "RGB"
+    assert np.abs(np.asarray(converted).astype(int) - expected).max() <= tolerance
+
+
+def test_lab_equals_its_rgb_twin() -> None:
+    """CIE Lab is converted by the sRGB profile."""
+    rgb = Image.fromarray(gray(RAMP))
+    lab = ImageCms.profileToProfile(
+        rgb, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert lab is not None
+    assert lab.mode == "LAB"
+    assert (
+        np.abs(np.asarray(to_rgb(lab)).astype(int) - gray(RAMP)).max() <= 6
+    )  # 8 bits of Lab are coarser than 8 of RGB
+
+
+def test_transparent_color_is_over_white() -> None:
+    """A color that stands for transparency (tRNS) becomes white, and RGB images can have one, too."""
+    image = Image.fromarray(gray(RAMP))
+    image.info["transparency"] = (0, 0, 0)
+    assert to_rgb(image).getpixel((0, 0)) == (255, 255, 255)
+    assert to_rgb(image).getpixel((1, 0)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation(orientation: int, tmp_path: Path) -> None:
+    """A photo is opened upright, and the way back leads to the stored pixels."""
+    seen = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8))
+    # How each orientation is stored, in the words of the standard: which sides row 0 and column 0 are.
+    stored = {
+        1: seen,
+        2: seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: seen.rotate(180),
+        4: seen.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: seen.transpose(Image.Transpose.TRANSPOSE),
+        6: seen.rotate(90, expand=True),
+        7: seen.transpose(Image.Transpose.TRANSVERSE),
+        8: seen.rotate(270, expand=True),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "photo.png", exif=exif)
+    assert np.array_equal(open_image(tmp_path / "photo.png"), seen)
+    with Image.open(tmp_path / "photo.png") as tagged:
+        result = upright(tagged)
+    assert np.array_equal(result.image, seen)
+    for x, y in ((0, 0), (7, 0), (0, 4), (7, 4), (3, 1)):
+        stored_x, stored_y = result.affine @ (x + 0.5, y + 0.5, 1)
+        assert stored.getpixel((int(stored_x), int(stored_y))) == seen.getpixel((x, y))
+
+
+def test_arrays() -> None:
+    """Arrays of uint8 are taken as RGB, RGBA over white, or gray; slices of others, too."""
+    assert np.array_equal(upright(gray(RAMP)).image, gray(RAMP))
+    assert np.array_equal(upright(gray(RAMP)[::2, ::-1]).image, gray(RAMP)[::2, ::-1])
+    assert np.array_equal(upright(RAMP).image, gray(RAMP))
+    assert np.array_equal(upright(np.asarray(transparent(Image.fromarray(RAMP)))).image, OVER_WHITE)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (gray(RAMP).astype(np.float32), r"array of float32 with the shape \(16, 16, 3\), expected uint8"),
+        (np.zeros((2, 16, 16, 3), np.uint8), r"shape \(2, 16, 16, 3\)"),
+        (np.zeros((16, 16, 2), np.uint8), r"shape \(16, 16, 2\)"),
+        (np.zeros((0, 16, 3), np.uint8), "empty: 16 x 0 pixels"),
+        (Image.new("RGB", (0, 7)), "empty: 0 x 7 pixels"),
+        (None, "this is a NoneType, expected an image"),
+        (b"bytes", "this is a bytes"),
+    ],
+)
+def test_what_is_no_image(image: object, message: str) -> None:
+    """The error says what it is, and what was expected."""
+    with pytest.raises(ImageError, match=message):
+        upright(image)  # type: ignore[arg-type]
+
+
+def test_photos_that_cannot_be_opened(tmp_path: Path) -> None:
+    """The error names the file and the reason."""
+    (tmp_path / "text.jpg").write_text("this is not a photo")
+    (tmp_path / "empty.png").write_bytes(b"")
+    Image.fromarray(gray(RAMP)).resize((99, 99)).save(tmp_path / "whole.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:-200])
+    for name, message in {
+        "nowhere.jpg": "no such file",
+        "": "this is a folder",
+        "text.jpg": "not a photo that Pillow can open",
+        "empty.png": "not a photo that Pillow can open",
+        "half.png": "the pixels cannot be read",
+    }.items():
+        with pytest.raises(ImageError, match=message) as caught:
+            open_image(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_to_input() -> None:
+    """Pixels become (pixel - 127.5) / 128, exactly."""
+    x = to_input(RAMP)
+    assert x.dtype == np.float32
+    assert np.array_equal(x.astype(float), (RAMP.astype(float) - 127.5) / 128)
