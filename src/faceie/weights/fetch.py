@@ -72,7 +72,8 @@ def _progress() -> Any:
     """Return a progress bar, of which pooch sets the total when it knows it."""
     from tqdm import tqdm
 
-    return tqdm(desc="weights", unit="B", unit_scale=True, unit_divisor=1000)
+    # The total is a placeholder: pooch sets it, but asks before whether the bar is true, which one without is not.
+    return tqdm(desc="weights", total=1, unit="B", unit_scale=True)
 
 
 def _may_pass(error: Exception) -> bool:

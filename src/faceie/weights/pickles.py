@@ -34,93 +34,93 @@ _VALUES: dict[str, Callable[[], Any]] = {
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-class _Mark:
-    """Marks a place on the stack."""
-
-
-_MARK = _Mark()
-
-
 def load(data: bytes, allowed: Mapping[str, Any], persistent: Callable[[Any], Any]) -> tuple[Any, int]:
     """Return what the pickle at the start of `data` holds, and the number of its bytes.
 
     `allowed`: what stands for a name, "module.name"; a name that is not there is refused. What stands for a name is
-    called if it is callable and the pickle says so. `persistent`: called with what the pickle says of something outside
-    of it.
-    Raises ValueError (and, for nonsense, IndexError, KeyError, TypeError).
+    called if the pickle says so. `persistent`: called with what the pickle says of something outside of it. Raises
+    ValueError.
     """
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    try:
+        return _Machine(allowed, persistent).run(data[:LIMIT])
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:  # what the operations do not fit
+        raise ValueError(f"a pickle in it makes no sense ({error})") from error
 
-    def since_mark() -> list[Any]:
-        place = max(i for i, item in enumerate(stack) if item is _MARK)
-        items = stack[place + 1 :]
-        del stack[place:]
-        return items
 
-    def find(name: str) -> Any:
-        if name not in allowed:
-            raise ValueError(f"it asks for {name}, which weights do not need; whatever that would do was not done")
-        return allowed[name]
+class _Machine:
+    """The machine that a pickle is a program for."""
 
-    def call(function: Any, arguments: Any) -> Any:
-        if not any(function is value for value in allowed.values()) or not isinstance(arguments, tuple):
-            raise ValueError("it calls something that weights do not need; whatever that would do was not done")
-        return function(*arguments)
+    def __init__(self, allowed: Mapping[str, Any], persistent: Callable[[Any], Any]) -> None:
+        self.allowed = allowed
+        self.persistent = persistent
+        self.stack: list[Any] = []
+        self.marks: list[int] = []  # places on the stack
+        self.memo: dict[int, Any] = {}
 
-    def put(target: Any, items: list[Any]) -> None:
-        keys, values = items[::2], items[1::2]
-        if type(target) is not dict or not all(type(key) is str for key in keys):
-            raise ValueError("it has a dictionary whose keys are not names")
-        target.update(zip(keys, values, strict=True))
+    def run(self, data: bytes) -> tuple[Any, int]:
+        operations: Iterator[tuple[Any, Any, Any]] = pickletools.genops(data)
+        for operation, argument, position in operations:
+            if operation.name == "STOP":
+                return self.stack.pop(), position + 1
+            self.step(operation.name, argument)
+        raise ValueError("a pickle in it does not end")
 
-    operations: Iterator[tuple[Any, Any, Any]] = pickletools.genops(data[:LIMIT])
-    for operation, argument, position in operations:
-        name = operation.name
+    def step(self, name: str, argument: Any) -> None:
+        """Do one operation."""
+        stack = self.stack
         if name in _CONSTANTS:
             stack.append(argument)
         elif name in _VALUES:
             stack.append(_VALUES[name]())
         elif name in _TUPLES:
             stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
-        elif name in ("PROTO", "FRAME"):
-            pass
         elif name == "MARK":
-            stack.append(_MARK)
+            self.marks.append(len(stack))
         elif name == "TUPLE":
-            stack.append(tuple(since_mark()))
-        elif name == "APPEND":
-            item = stack.pop()
-            stack[-1].append(item)
-        elif name == "APPENDS":
-            items = since_mark()
+            stack.append(tuple(self.since_mark()))
+        elif name in ("APPEND", "APPENDS"):
+            items = [stack.pop()] if name == "APPEND" else self.since_mark()
             stack[-1].extend(items)
-        elif name == "SETITEM":
-            value, key = stack.pop(), stack.pop()
-            put(stack[-1], [key, value])
-        elif name == "SETITEMS":
-            items = since_mark()
-            put(stack[-1], items)
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
+        elif name in ("SETITEM", "SETITEMS"):
+            items = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else self.since_mark()
+            self.set_items(stack[-1], items)
+        elif name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+            self.memo[len(self.memo) if name == "MEMOIZE" else argument] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
+            stack.append(self.memo[argument])
         elif name == "GLOBAL":
-            stack.append(find(argument.replace(" ", ".", 1)))
+            stack.append(self.find(argument.replace(" ", ".", 1)))
         elif name == "STACK_GLOBAL":
-            last, module = stack.pop(), stack.pop()
-            stack.append(find(f"{module}.{last}"))
+            attribute, module = stack.pop(), stack.pop()
+            stack.append(self.find(f"{module}.{attribute}"))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = stack.pop(), stack.pop()
-            stack.append(call(function, arguments))
+            stack.append(self.call(function, arguments))
         elif name == "BUILD":
             stack.pop()  # attributes for the object below, which is a record of ours and gets none
         elif name == "BINPERSID":
-            stack.append(persistent(stack.pop()))
-        elif name == "STOP":
-            return stack.pop(), position + 1
-        else:
+            stack.append(self.persistent(stack.pop()))
+        elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"it uses the operation {name}, which weights do not need")
-    raise ValueError("a pickle in it does not end")
+
+    def since_mark(self) -> list[Any]:
+        place = self.marks.pop()
+        items = self.stack[place:]
+        del self.stack[place:]
+        return items
+
+    def find(self, name: str) -> Any:
+        if name not in self.allowed:
+            raise ValueError(f"it asks for {name}, which weights do not need; whatever that would do was not done")
+        return self.allowed[name]
+
+    def call(self, function: Any, arguments: Any) -> Any:
+        if not any(function is value for value in self.allowed.values()) or type(arguments) is not tuple:
+            raise ValueError("it calls something that weights do not need; whatever that would do was not done")
+        return function(*arguments)
+
+    def set_items(self, target: Any, items: list[Any]) -> None:
+        keys, values = items[::2], items[1::2]
+        if type(target) is not dict or not all(type(key) is str for key in keys):
+            raise ValueError("it has a dictionary whose keys are not names")
+        target.update(zip(keys, values, strict=True))

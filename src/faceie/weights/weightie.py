@@ -97,7 +97,7 @@ def read(path: Path) -> dict[str, Array]:
             raise ValueError(f"its pickle of {length} bytes is longer than the file")
         arrays, end = data[: -_LENGTH - length], data[-_LENGTH - length : -_LENGTH]
         tree, _ = pickles.load(end.tobytes(), _ALLOWED, lambda place: place)
-        leaves = list(_leaves(tree))
+        leaves = list(_leaves(tree, length))
         # Arrays do not share bytes in these files, but a few bytes could ask for the same ones a thousand times.
         if sum(math.prod(leaf.shape) for _, leaf in leaves if type(leaf) is Place) > len(data):
             raise ValueError("its arrays together are larger than the file")
@@ -106,18 +106,24 @@ def read(path: Path) -> dict[str, Array]:
         raise WeightsError(f"{path}: this is not a whole and sound file of faceie 0.0.5: {error}") from error
 
 
-def _leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Any, limit: int) -> Iterator[tuple[str, Any]]:
     """Yield the arrays and numbers of nested tuples, with their places.
 
-    Of nesting that shares parts, which could be endless, none is allowed.
+    `limit`: how many parts there can be, one a byte of the pickle. Tuples that share parts could be without end.
     """
-    if type(tree) in (tuple, list):
-        for i, part in enumerate(tree):
-            yield from _leaves(part, f"{name}.{i}" if name else str(i))
-    elif type(tree) in (Place, float):
-        yield name, tree
-    elif tree is not None:  # a layer without bias has None for it
-        raise ValueError("it holds something that is neither an array nor a number")
+    waiting = [("", tree)]
+    while waiting:
+        name, node = waiting.pop()
+        limit -= 1
+        if limit < 0:
+            raise ValueError("it is a tree whose branches grow together")
+        if type(node) in (tuple, list):
+            children = [(f"{name}.{i}" if name else str(i), part) for i, part in enumerate(node)]
+            waiting.extend(reversed(children))
+        elif type(node) in (Place, float):
+            yield name, node
+        elif node is not None:  # a layer without bias has None for it
+            raise ValueError("it holds something that is neither an array nor a number")
 
 
 def _array(leaf: Place | float, arrays: NDArray[np.uint8]) -> Array:
