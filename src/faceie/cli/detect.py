@@ -1,0 +1,178 @@
+"""``faceie detect``: find the faces in photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, open_image
+from ..nn.tree import Array
+from .drawing import WRITTEN, annotate, is_picture, save
+from .options import add_detection_options, detection_options
+from .photos import Photo, Results, find_photos, is_same_file
+from .terminal import OK, TROUBLE, complain, printable, reason, write
+
+__all__ = ["add_parser", "describe"]
+
+_DESCRIPTION = """\
+Find the faces in photos, and print a table: a row a face, the most probable first,
+with its number in the photo, its probability (0 to 1) and its box (left, top, right,
+bottom in pixels, of the photo as it is meant to be seen). With --rotations, the angle
+of the face in degrees, counter-clockwise. A row of dashes is a photo without a face.
+The photo comes last, since its name may hold spaces.
+"""
+
+_JSON = """\
+--json prints JSON Lines, an object a photo:
+  {"photo", "width", "height", "faces": [{"probability", "angle", "bounding_box",
+  "landmarks"}, ...]}, or {"photo", "error"} for a photo that cannot be used
+The angle is in radians; the landmarks, [x, y] each, are the left and the right eye,
+the nose, and the left and the right corner of the mouth, as seen by the viewer.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser(
+        "detect",
+        help="find faces in photos",
+        description=_DESCRIPTION,
+        epilog=_JSON,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="a photo, or a folder: all photos in it, at any depth"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument(
+        "--draw",
+        metavar="OUT",
+        help="draw boxes and landmarks: into OUT if it ends in .jpg or .png, "
+        "else into the folder OUT, under the names of the photos",
+    )
+    parser.add_argument(
+        "--crops",
+        type=Path,
+        metavar="FOLDER",
+        help="cut the faces out, into files with the photo's name and the face's number (party-1.png). "
+        "What would overwrite a photo or another of these files gets a further number",
+    )
+    add_detection_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Work on photo after photo: what is wrong with one is no reason to stop."""
+    from tqdm import tqdm  # takes its time
+
+    options = detection_options(arguments, crops=arguments.crops is not None)
+    with_angles = any(options.rotations)
+    _check_draw(arguments)
+    photos, problems = find_photos(arguments.photos)
+    results = Results(photos)
+    for problem in problems:
+        complain(printable(problem))
+    if photos and not arguments.json:
+        write(_header(with_angles))
+    bad = len(problems)
+    with tqdm(photos, unit="photo", leave=False, disable=None if len(photos) > 1 else True) as progress:
+        for photo in progress:
+            try:
+                image, faces = _work(photo, options, arguments, results)
+                rows = list(_rows(photo, faces, with_angles))
+                entry = {"photo": str(photo.path), **describe(image, faces)}
+            except (ImageError, OSError, MemoryError) as error:
+                bad += 1
+                problem = reason(error).removeprefix(f"{photo.path}: ")
+                rows = []
+                entry = {"photo": str(photo.path), "error": problem}
+                progress.clear()
+                complain(printable(f"{photo.path}: {problem}"))
+            progress.clear()  # is drawn again after the next photo
+            for line in [json.dumps(entry)] if arguments.json else rows:
+                write(line)
+    return TROUBLE if bad else OK
+
+
+def describe(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
+    """Return what was found in an image, for JSON."""
+    return {
+        "width": image.width,
+        "height": image.height,
+        "faces": [
+            {
+                "probability": round(float(probability), 6),
+                "angle": round(float(angle), 6),
+                "bounding_box": _rounded(box),
+                "landmarks": _rounded(landmarks),
+            }
+            for probability, angle, box, landmarks in zip(*faces[:4], strict=True)
+        ],
+    }
+
+
+def _rounded(pixels: Array) -> Any:
+    return pixels.astype(np.float64).round(2).tolist()
+
+
+def _check_draw(arguments: argparse.Namespace) -> None:
+    """Raise OptionError if ``--draw`` names one picture, but there may be several."""
+    out, photos = arguments.draw, arguments.photos
+    if out is None or not is_picture(out):
+        return
+    if len(photos) > 1 or photos[0].is_dir():
+        raise OptionError(f"--draw {out}: this names one picture, expected a folder for those of several photos")
+    if is_same_file(photos[0], Path(out)):
+        raise OptionError(f"--draw {out}: this would overwrite the photo")
+
+
+def _work(
+    photo: Photo, options: DetectionOptions, arguments: argparse.Namespace, results: Results
+) -> tuple[Image.Image, DetectedFaces]:
+    """Find the faces in a photo, and write the pictures that were asked for."""
+    image = open_image(photo.path)
+    faces = detect_faces(image, **options.keywords())
+    if arguments.draw is not None:
+        save(annotate(image, faces), _drawn(photo, arguments.draw, results))
+    for number, crop in enumerate(faces.images or [], 1):
+        place = photo.place.with_name(f"{photo.place.stem}-{number}.png")
+        save(crop, results.name(arguments.crops / place))
+    return image, faces
+
+
+def _drawn(photo: Photo, out: str, results: Results) -> Path:
+    """Return where the picture of this photo belongs."""
+    if is_picture(out):
+        return Path(out)
+    place = photo.place if photo.place.suffix.lower() in WRITTEN else photo.place.with_suffix(".jpg")
+    return results.name(Path(out, place))
+
+
+def _header(with_angles: bool) -> str:
+    return _row(["face", "probability", "x1", "y1", "x2", "y2"], "angle" if with_angles else None, "photo")
+
+
+def _rows(photo: Photo, faces: DetectedFaces, with_angles: bool) -> Iterator[str]:
+    """Yield a row for each face; one of dashes if there is none."""
+    name = printable(photo.path)
+    if not len(faces.probabilities):
+        yield _row(["-"] * 6, "-" if with_angles else None, f"{name} (no face)")
+    for number, (probability, angle, box) in enumerate(zip(*faces[:3], strict=True), 1):
+        corners = [f"{corner:.0f}" for corner in box]
+        degrees = f"{math.degrees(angle):.0f}" if with_angles else None
+        yield _row([str(number), f"{probability:.4f}", *corners], degrees, name)
+
+
+def _row(cells: list[str], angle: str | None, photo: str) -> str:
+    face, probability, *corners = cells
+    columns = [f"{face:>4}", f"{probability:>11}", *(f"{corner:>5}" for corner in corners)]
+    if angle is not None:
+        columns.append(f"{angle:>5}")
+    return "  ".join([*columns, photo])

@@ -1,0 +1,92 @@
+"""Writing, complaining, and how a command ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+import warnings
+from collections.abc import Callable
+from typing import TextIO
+
+from ..errors import FaceieError, OptionError, WeightsError
+
+__all__ = ["NO_WEIGHTS", "OK", "TROUBLE", "complain", "guarded", "printable", "reason", "write"]
+
+# Exit codes: the docstring of `faceie.cli` tells when.
+OK = 0
+TROUBLE = 1
+USAGE = 2
+NO_WEIGHTS = 3
+INTERRUPTED = 128 + 2  # as shells have it: 128 and the number of the signal, here SIGINT
+READER_GONE = 128 + 13  # SIGPIPE
+
+
+def write(line: str) -> None:
+    """Write a line to standard output."""
+    _put(sys.stdout, f"{line}\n")
+
+
+def complain(message: str) -> None:
+    """Write a message to standard error."""
+    _put(sys.stderr, f"faceie: {message}\n")
+
+
+def printable(text: object) -> str:
+    r"""Escape control characters and bytes that are no text as Python does (``\n``, ``\udcff``).
+
+    The name of a file may hold them, and must not break the line, the table or the terminal.
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        else character
+        for character in str(text)
+    )
+
+
+def reason(error: Exception) -> str:
+    """Say in words what is wrong."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; what may go wrong becomes a message, never a traceback."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # of odd metadata and large photos
+            code = command()
+    except KeyboardInterrupt:
+        complain("interrupted")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = READER_GONE
+    except (FaceieError, OSError, MemoryError) as error:
+        complain("\n".join(map(printable, reason(error).split("\n"))))
+        code = _code(error)
+    _finish_output()
+    return code
+
+
+def _finish_output() -> None:
+    """Flush standard output. If that fails, throw the rest away: Python will flush it again, and complain by itself."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, OptionError):
+        return USAGE
+    return NO_WEIGHTS if isinstance(error, WeightsError) else TROUBLE
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """Write what the stream can encode, and the rest as escapes; at once, so that nothing is lost later."""
+    stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+    stream.flush()

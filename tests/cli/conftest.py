@@ -1,0 +1,47 @@
+"""What the tests of the command line share: photos that are searched in little time, and weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceie.weights import registry
+
+from ..conftest import PHOTOS
+
+FAST = ["--min-face-size", "60"]
+
+needs_weights = pytest.mark.skipif(registry.find("vggface2") is None, reason="the weights vggface2 are not installed")
+
+
+@pytest.fixture
+def astronaut() -> Path:
+    """A photo of one face."""
+    return PHOTOS / "astronaut.jpg"
+
+
+@pytest.fixture
+def album(tmp_path: Path, astronaut: Path) -> Path:
+    """A folder with a photo of a face, one without, and, in a folder of its own, one that is broken."""
+    folder = tmp_path / "album"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "face.jpg").write_bytes(astronaut.read_bytes())
+    Image.new("RGB", (120, 80), "teal").save(folder / "none.png")
+    (folder / "deep" / "broken.jpg").write_bytes(astronaut.read_bytes()[:3000])
+    return folder
+
+
+def faceie(*arguments: str | bytes | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run ``python -m faceie`` as users do, in a process of its own."""
+    command = [sys.executable, "-m", "faceie", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)  # type: ignore[call-overload]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

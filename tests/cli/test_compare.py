@@ -1,0 +1,142 @@
+"""`faceie compare`: the same person, different people, several faces, no face, and the picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceie import detect_faces, encode_faces, pairwise_distances
+from faceie.cli import main
+from faceie.cli.compare import _source
+
+from ..conftest import PHOTOS
+from .conftest import FAST, needs_weights, pixels
+
+Captured = pytest.CaptureFixture[str]
+
+OBAMA, CONGRESS, BIDEN = (str(PHOTOS / name) for name in ("obama.jpg", "obama-congress.jpg", "biden.jpg"))
+
+
+@pytest.fixture(scope="module")
+def couple(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A photo of two people: Biden and Obama."""
+    path = tmp_path_factory.mktemp("photos") / "couple.png"
+    couple = Image.new("RGB", (909, 1000))
+    for name, x in ((BIDEN, 0), (CONGRESS, 440)):
+        with Image.open(name) as image:
+            couple.paste(image, (x, 0))
+    couple.save(path)
+    return str(path)
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("a", "b", "same", "verdict"),
+    [(OBAMA, CONGRESS, True, "probably the same person"), (OBAMA, BIDEN, False, "probably different people")],
+    ids=["same", "different"],
+)
+def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> None:
+    """The distance, the verdict, and the faces; in words and as JSON."""
+    assert main(["compare", a, b, *FAST]) == 0
+    out, err = capsys.readouterr()
+    assert main(["compare", a, b, "--json", *FAST]) == 0
+    found = json.loads(capsys.readouterr().out)
+    first, *sides = out.splitlines()
+    assert first == f"distance {found['distance']:.2f}: {verdict}"
+    boxes = [" ".join(f"{c:.0f}" for c in found[side]["faces"][0]["bounding_box"]) for side in "ab"]
+    assert sides == [f"  face 1 of {photo}, box {box}" for photo, box in zip((a, b), boxes, strict=True)]
+    assert err == ""
+    assert found["same_person"] is same
+    assert (found["distance"] < found["threshold"]) is same
+    assert found["weights"] == "vggface2"
+    assert found["closest"] == [0, 0]
+    assert [found[side]["photo"] for side in "ab"] == [a, b]
+
+
+@needs_weights
+def test_several_faces(couple: str, capsys: Captured) -> None:
+    """The closest pair is named, and all distances are told: a row a face of A, a column a face of B."""
+    assert main(["compare", couple, OBAMA, "--json", *FAST]) == 0
+    found = json.loads(capsys.readouterr().out)
+    crops = [detect_faces(photo, min_face_size=60).images for photo in (couple, OBAMA)]
+    distances = pairwise_distances(*(encode_faces(images) for images in crops if images))
+    assert distances.shape == (2, 1)
+    assert np.allclose(found["distances"], distances, atol=1e-4)
+    obama = max((0, 1), key=lambda index: found["a"]["faces"][index]["bounding_box"][0])
+    assert found["closest"] == [obama, 0]
+
+    assert main(["compare", couple, OBAMA, *FAST]) == 0
+    _, face, _, empty, header, *rows = capsys.readouterr().out.splitlines()
+    assert face.startswith(f"  face {obama + 1} of {couple}, ")
+    assert empty == ""
+    assert header.split() == ["distances", "B", "1"]
+    assert [row.split() for row in rows] == [["A", str(i + 1), f"{distances[i, 0]:.2f}"] for i in range(2)]
+
+
+@needs_weights
+def test_picture(couple: str, tmp_path: Path, capsys: Captured) -> None:
+    """The picture shows both photos beside each other; green for the same person, red for different ones."""
+    colors = []
+    for other in (OBAMA, str(PHOTOS / "astronaut.jpg")):
+        out = tmp_path / "new" / "compared.png"
+        assert main(["compare", couple, other, "--picture", str(out), *FAST]) == 0
+        picture = pixels(out).astype(int)
+        assert picture.shape[1] > picture.shape[0] > 800
+        footer = picture[-60:]
+        colors.append(footer[footer.sum(-1).argmax() // footer.shape[1], footer.sum(-1).argmax() % footer.shape[1]])
+    green, red = colors
+    assert green[1] > green[0] + 50
+    assert red[0] > red[1] + 50
+
+
+@needs_weights
+@pytest.mark.parametrize(("photo", "message"), [("none.png", "no face was found"), ("missing.jpg", "no such file")])
+def test_no_face(photo: str, message: str, album: Path, capsys: Captured) -> None:
+    """Without a face there is nothing to compare: a message, and exit code 1."""
+    assert main(["compare", OBAMA, str(album / photo), *FAST]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"faceie: {album / photo}: ")
+    assert message in err
+
+
+@pytest.mark.parametrize("weights", ["vgface2", "missing.safetensors", str(PHOTOS / "README.md")])
+def test_bad_weights(weights: str, capsys: Captured) -> None:
+    """Weights that are none end with code 3, before the photos are searched."""
+    assert main(["compare", "a.jpg", "b.jpg", "--weights", weights]) == 3
+    assert weights in capsys.readouterr().err
+
+
+@needs_weights
+def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
+    """Of a file of weights, nobody knows the right limit: that is said."""
+    assert main(["weights", "path", "vggface2"]) == 0
+    path = capsys.readouterr().out.strip()
+    assert main(["compare", OBAMA, CONGRESS, "--weights", path, *FAST]) == 0
+    assert 'is that of the weights "vggface2"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "is_path"),
+    [("vggface2", False), ("vggface2.pt", True), ("./vggface2", True), ("file", True), ("folder", False)],
+)
+def test_weights_source(text: str, is_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that exists, a suffix or a separator make a path; all else is a name, even if a folder is called so."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder").mkdir()
+    assert _source(text) == (Path(text) if is_path else text)
+    assert isinstance(_source(text), Path) is is_path
+
+
+@pytest.mark.parametrize("out", ["folder", "x.webp", "x.txt", OBAMA])
+def test_picture_refused(out: str, capsys: Captured) -> None:
+    """The picture is a new .jpg or .png."""
+    before = Path(OBAMA).read_bytes()
+    assert main(["compare", OBAMA, BIDEN, "--picture", out]) == 2
+    assert out in capsys.readouterr().err
+    assert Path(OBAMA).read_bytes() == before

@@ -1,0 +1,199 @@
+"""The command line as a whole: help, exit codes, interruption, closed pipes, streams that cannot encode."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faceie as package
+from faceie import FaceieError, OptionError, WeightsError, cli
+from faceie.cli import convert, detect, main, terminal
+
+from .conftest import FAST, faceie
+
+COMMANDS = [
+    [],
+    ["detect"],
+    ["compare"],
+    ["weights"],
+    ["weights", "list"],
+    ["weights", "path"],
+    ["weights", "fetch"],
+    ["weights", "convert"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command explains itself, on standard output."""
+    with pytest.raises(SystemExit, match="0"):
+        main([*command, "--help"])
+    out, err = capsys.readouterr()
+    assert out.startswith(" ".join(["usage: faceie", *command]))
+    assert err == ""
+
+
+@pytest.mark.parametrize("name", ["facenet", "mtcnn"])
+def test_help_of_converters(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So do the converters."""
+    with pytest.raises(SystemExit, match="0"):
+        getattr(convert, f"convert_{name}_weights")(["--help"])
+    assert capsys.readouterr().out.startswith(f"usage: faceie-convert-{name}-weights")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is that of the package."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"faceie {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["detekt"], ["detect"], ["detect", "--jso", "x.jpg"], ["compare", "one.jpg"]]
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong command line ends with code 2 and a message; abbreviations are wrong, too."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: faceie")
+
+
+def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help and the package list the same codes: those that there are."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    codes = [value for name, value in vars(terminal).items() if name.isupper() and isinstance(value, int)]
+    for text in (capsys.readouterr().out, str(cli.__doc__)):
+        documented = [int(line.split()[0]) for line in text.splitlines() if line.strip()[:1].isdigit()]
+        assert documented == sorted(codes)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OptionError("factor is 2"), 2, "faceie: factor is 2\n"),
+        (WeightsError("none.\nTried:\n - here"), 3, "faceie: none.\nTried:\n - here\n"),
+        (FaceieError("bad\x1bthing"), 1, "faceie: bad\\x1bthing\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "out.jpg"), 1, "faceie: out.jpg: Permission denied\n"),
+        (OSError("encoder error"), 1, "faceie: encoder error\n"),
+        (MemoryError(), 1, "faceie: there is not enough memory for this\n"),
+        (KeyboardInterrupt(), 130, "faceie: interrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors(error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be expected to go wrong gives a message and its code."""
+
+    def command() -> int:
+        raise error
+
+    assert terminal.guarded(command) == code
+    assert capsys.readouterr() == ("", message)
+
+
+def test_bugs_are_not_hidden() -> None:
+    """What nobody expects still gives a traceback."""
+    with pytest.raises(ZeroDivisionError):
+        terminal.guarded(lambda: 1 // 0)
+
+
+def test_interruption_keeps_what_was_found(
+    astronaut: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C at the second photo, the first has been told."""
+    opened = []
+
+    def open_image(path: Path) -> object:
+        opened.append(path)
+        if len(opened) == 2:
+            raise KeyboardInterrupt
+        return package.open_image(path)
+
+    monkeypatch.setattr(detect, "open_image", open_image)
+    assert main(["detect", str(astronaut), str(astronaut), *FAST]) == 130
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert err == "faceie: interrupted\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_interrupted_process(astronaut: Path) -> None:
+    """SIGINT ends the process with code 130, without a traceback."""
+    command = [sys.executable, "-m", "faceie", "detect", *[str(astronaut)] * 1000]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is at work now
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == b"faceie: interrupted\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_closed_pipe(astronaut: Path) -> None:
+    """When the reader goes away, the process soon ends, silently."""
+    command = [sys.executable, "-m", "faceie", "detect", *[str(astronaut)] * 1000, *FAST]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this file")
+def test_full_disk() -> None:
+    """Output that cannot be written is a message, once."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "faceie", "weights", "list"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
+    assert result.returncode == 1
+    assert result.stderr == b"faceie: No space left on device\n"
+
+
+def test_module() -> None:
+    """``python -m faceie`` is the command, under its name."""
+    result = faceie("--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith(b"usage: faceie [-h]")
+
+
+def test_quick_start() -> None:
+    """Help needs none of the packages that take their time."""
+    code = "import sys, faceie.cli; print(sorted({'tqdm', 'pooch', 'requests', 'platformdirs'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_narrow_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the terminal cannot show is escaped."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    terminal.write("Żółw \udcff")
+    stream.seek(0)
+    assert stream.read() == "\\u017b\\xf3\\u0142w \\udcff\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ünï 家族 \u200d\u202f\u3000x", "Ünï 家族 \u200d\u202f\u3000x"),
+        ("a\nb\tc\x1b[31m\x7f\x85\u2028", "a\\nb\\tc\\x1b[31m\\x7f\\x85\\u2028"),
+        (os.fsdecode(b"\xff.jpg"), "\\udcff.jpg"),
+    ],
+    ids=["letters", "controls", "bytes"],
+)
+@pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="file names are not UTF-8 here")
+def test_printable(text: str, shown: str) -> None:
+    """Letters of all kinds stay; what breaks a line or moves the cursor does not."""
+    assert terminal.printable(text) == shown

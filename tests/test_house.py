@@ -1,0 +1,180 @@
+"""The house is in order: what imports what, what is shipped, and what the documents say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import faceie
+
+from .conftest import PHOTOS, ROOT
+
+SOURCE = ROOT / "src" / "faceie"
+
+# Each room, and the rooms that it may know besides `errors`.
+ROOMS = {
+    "errors": set[str](),
+    "nn": set[str](),
+    "boxes": {"nn"},
+    "images": {"nn"},
+    "weights": set[str](),
+    "mtcnn": {"nn", "boxes", "images", "weights"},
+    "facenet": {"nn", "images", "weights"},
+    "recognition": {"nn"},
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield what a module imports, at its top and within functions, as absolute names."""
+    package = ["faceie", *file.relative_to(SOURCE).parts[:-1]]
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield from (".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_run_one_way(room: str) -> None:
+    """A room knows the rooms below it, and no other."""
+    files = [SOURCE / f"{room}.py"] if (SOURCE / f"{room}.py").exists() else sorted((SOURCE / room).rglob("*.py"))
+    assert files
+    for file in files:
+        known = {name.split(".")[1] for name in imports(file) if name.startswith("faceie.")}
+        assert known <= ROOMS[room] | {room, "errors"}, file.name
+
+
+def test_every_room_has_its_arrows() -> None:
+    """A new room is not forgotten above; the command line may know all."""
+    rooms = {path.stem for path in SOURCE.iterdir() if path.name[0] not in "_." and path.name != "py.typed"}
+    assert rooms == {*ROOMS, "cli"}
+
+
+def test_no_pickle_is_loaded() -> None:
+    """Nothing in the package imports a module that runs what it loads."""
+    names = {name.split(".")[0] for file in SOURCE.rglob("*.py") for name in imports(file)}
+    assert "numpy" in names
+    assert not names & {"pickle", "_pickle", "cPickle", "shelve", "marshal", "dill", "joblib", "torch", "tensorflow"}
+
+
+def test_import_is_light() -> None:
+    """`import faceie` imports NumPy, Pillow and the standard library, nothing else."""
+    program = "import sys; before = set(sys.modules); import faceie; print(*(set(sys.modules) - before))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    others = {name.split(".")[0] for name in run.stdout.split()} - sys.stdlib_module_names
+    assert {"faceie", "numpy", "PIL"} <= others
+    assert {name for name in others if not name.startswith("_")} <= {"faceie", "numpy", "PIL"}
+
+
+def test_files_are_short() -> None:
+    """A file of more than 400 lines wants splitting."""
+    assert not [file for file in SOURCE.rglob("*.py") if len(file.read_text().splitlines()) > 400]
+
+
+def test_public_names_are_documented() -> None:
+    """Everything in `faceie.__all__` is there, and has a docstring."""
+    for name in faceie.__all__:
+        value = getattr(faceie, name)
+        assert isinstance(value, str) or (value.__doc__ or "").strip(), name
+
+
+def examples(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples run, one after the other, in a folder with the photos that they name."""
+    monkeypatch.chdir(tmp_path)
+    for photo, name in (("obama.jpg", "party.jpg"), ("obama-congress.jpg", "friend.jpg")):
+        (tmp_path / name).write_bytes((PHOTOS / photo).read_bytes())
+    (tmp_path / "weights.pt").symlink_to(Path(sys.modules["faceie"].facenet.loading.registry.find("vggface2")))  # type: ignore[arg-type]
+    blocks = examples("README.md", "python")
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert float(names["distances"][0]) < 1  # type: ignore[index]
+
+
+def test_commands_of_the_readme_run(tmp_path: Path) -> None:
+    """The commands of the session run, and print what the README says they do."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in PHOTOS.glob("*.jpg"):
+        (folder / photo.name).write_bytes(photo.read_bytes())
+    (session,) = examples("README.md", "console")
+    commands = re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]
+    assert len(commands) >= 3
+    for command in commands:
+        line, _, expected = command.partition("\n")
+        assert line.startswith("faceie ")
+        program = [sys.executable, "-m", "faceie", *line.split()[1:]]
+        run = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.split() == expected.split(), line
+
+
+def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
+    """What is built from this repository, installed alone and far away from it, finds a face and encodes it, offline."""
+    wheels = tmp_path / "wheels"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for source in (ROOT, ROOT / "weights" / "vggface2"):
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, source], check=True)
+    sizes = {wheel.name.partition("-")[0]: wheel.stat().st_size for wheel in wheels.iterdir()}
+    assert sizes["faceie"] < 2.5e6
+    assert sizes["faceie_vggface2"] < 95e6
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False)
+    python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    subprocess.run([*pip, "--python", python, "install", *wheels.iterdir()], check=True)
+    program = (
+        "import sys, faceie\n"
+        "faces = faceie.detect_faces(sys.argv[1])\n"
+        "assert len(faces.images) == 1, faces\n"
+        "assert faceie.encode_faces(faces.images).shape == (1, 512)\n"
+        "print(faceie.__file__)\n"
+    )
+    photo = PHOTOS / "astronaut.jpg"
+    variables = {"FACEIE_OFFLINE": "1", "FACEIE_CACHE": str(tmp_path / "cache"), "PATH": str(python.parent)}
+    command = [python, "-I", "-W", "error", "-c", program, photo]
+    run = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path, check=False)
+    assert run.returncode == 0, run.stderr
+    assert str(environment) in run.stdout
+    script = subprocess.run(
+        [python.parent / "faceie", "detect", photo], capture_output=True, text=True, env=variables, cwd=tmp_path, check=False
+    )
+    assert script.returncode == 0, script.stderr
+    assert "astronaut.jpg" in script.stdout
+    for name in ("faceie-convert-facenet-weights", "faceie-convert-mtcnn-weights"):
+        assert (python.parent / name).exists()
+
+
+def test_what_is_tested_is_installed() -> None:
+    """Tests run on the installed wheel, not on the sources, unless a developer has arranged it otherwise (FACEIE_SOURCES)."""
+    import os
+
+    if "FACEIE_SOURCES" in os.environ:
+        pytest.skip("a developer tests the sources")
+    assert Path(faceie.__file__).is_relative_to(sysconfig.get_path("purelib"))
+
+
+def test_no_host_of_a_registry() -> None:
+    """No file names the host of a package registry, or a path of somebody's machine."""
+    hosts = ["pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "deb.debian" + ".org"]
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
+    if tracked.returncode:
+        pytest.skip("this is no clone")
+    for name in tracked.stdout.splitlines():
+        if not name.endswith((".safetensors", ".npz", ".jpg")) and (ROOT / name).is_file():
+            text = (ROOT / name).read_bytes()
+            assert not [host for host in [*hosts, "/ro" + "ot/", "/wo" + "rk/"] if host.encode() in text], name
