@@ -2,12 +2,14 @@
 
     python benchmarks/lfw.py FOLDER --pairs FILE [--margin PIXELS] [--min-face-size PIXELS]
 
-FOLDER holds ``NAME/NAME_0001.jpg``; FILE has a line for each pair, separated by tabs: ``NAME i j`` for one person, ``NAME i NAME j`` for two; lines of
-other forms (counts) are passed over. In each photo, the face that counts is the largest close to the center: area - 2 * squared distance of its center
-from the center of the photo, as in David Sandberg's and facenet-pytorch's evaluations. Photos without a face are taken whole.
+FOLDER holds ``NAME/NAME_0001.jpg``; FILE has a line for each pair, separated by tabs: ``NAME i j`` for one person,
+``NAME i NAME j`` for two; lines of other forms (counts) are passed over. In each photo, the face that counts is the
+largest close to the center: area - 2 * squared distance of its center from the center of the photo, as in David
+Sandberg's and facenet-pytorch's evaluations. Photos without a face are taken whole.
 
-Prints the accuracy at the best threshold, chosen on nine tenths of the pairs for the other tenth in turn, mean and standard error; the true accept rate where one in
-a thousand pairs of different people is accepted; and the separation of the two kinds of pairs, (difference of means) / sqrt(mean of variances).
+Prints the accuracy at the best threshold, chosen on nine tenths of the pairs for the other tenth in turn, mean and
+standard error; the true accept rate where one in a thousand pairs of different people is accepted; and the separation
+of the two kinds of pairs, (difference of means) / sqrt(mean of variances).
 """
 
 from __future__ import annotations
@@ -83,7 +85,10 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=32)
     parser.add_argument("--min-face-size", type=float, default=20)
     arguments = parser.parse_args()
-    pairs = read_pairs(arguments.pairs, arguments.folder)
+    listed = read_pairs(arguments.pairs, arguments.folder)
+    pairs = [pair for pair in listed if all(Path(path).exists() for path in pair[:2])]
+    if len(pairs) < len(listed):
+        sys.stderr.write(f"{len(listed) - len(pairs)} of {len(listed)} pairs are left out: their photos are not there\n")
     paths = sorted({path for first, second, _ in pairs for path in (first, second)})
     embeddings = embed(paths, arguments.margin, arguments.min_face_size)
     distances = np.array([distance(embeddings[a], embeddings[b]) for a, b, _ in pairs])

@@ -50,8 +50,10 @@ class Worker:
         python = sys.executable if subject == "faceie" else str(PEERS_PYTHON)
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BENCHMARK_THREADS")
         environment = {**os.environ, **dict.fromkeys(names, str(threads)), "FACEIE_PEERS": str(PEERS)}
+        command = [python, str(HERE / "worker.py"), subject, *task]
+        self.command = " ".join(command)
         self.process = subprocess.Popen(
-            [python, str(HERE / "worker.py"), subject, *task],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -65,7 +67,7 @@ class Worker:
         line = self.process.stdout.readline().strip()
         if not line or (expected and line != expected):
             assert self.process.stderr
-            raise SystemExit(f"{' '.join(map(str, self.process.args))} failed:\n{line}\n{self.process.stderr.read()}")
+            raise SystemExit(f"{self.command} failed:\n{line}\n{self.process.stderr.read()}")
         return line
 
     def seconds(self) -> float:

@@ -1,6 +1,6 @@
 """The demo: find the faces in the photos beside this file, compare all with all, and leave a picture of it.
 
-    python examples/demo.py FOLDER        writes FOLDER/demo.jpg (default: demo)
+python examples/demo.py FOLDER        writes FOLDER/demo.jpg (default: demo)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAME, DIFFERENT, SELF = (198, 239, 206), (250, 224, 216), (238, 240, 243)
 
 def main(folder: Path) -> None:
     images = [open_image(path) for path in PHOTOS]
-    found = [detect_faces(image, min_face_size=40) for image in images]
+    found = [detect_faces(image) for image in images]
     names, crops = [], []
     for path, faces in zip(PHOTOS, found, strict=True):
         # One face a photo is enough to show: the most probable.
@@ -55,7 +55,11 @@ def draw(
         scale = HEIGHT / image.height
         photo = image.resize((round(image.width * scale), HEIGHT), Image.Resampling.LANCZOS)
         boxes, landmarks = faces.bounding_boxes[:1] * scale, faces.landmarks[:1] * scale
-        photos.append(annotate(photo, faces._replace(bounding_boxes=boxes, landmarks=landmarks, probabilities=faces.probabilities[:1])))
+        photos.append(
+            annotate(
+                photo, faces._replace(bounding_boxes=boxes, landmarks=landmarks, probabilities=faces.probabilities[:1])
+            )
+        )
     width = sum(photo.width + GAP for photo in photos) + GAP
     table = (len(crops) + 1) * CELL
     picture = Image.new("RGB", (width, HEIGHT + table + 3 * GAP), "white")

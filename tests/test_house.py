@@ -125,7 +125,9 @@ def test_commands_of_the_readme_run(tmp_path: Path) -> None:
 
 
 def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
-    """What is built from this repository, installed alone and far away from it, finds a face and encodes it, offline."""
+    """What is built from this repository, installed alone and far away from it, finds a face and encodes it,
+    offline.
+    """
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     for source in (ROOT, ROOT / "weights" / "vggface2"):
@@ -151,7 +153,12 @@ def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert str(environment) in run.stdout
     script = subprocess.run(
-        [python.parent / "faceie", "detect", photo], capture_output=True, text=True, env=variables, cwd=tmp_path, check=False
+        [python.parent / "faceie", "detect", photo],
+        capture_output=True,
+        text=True,
+        env=variables,
+        cwd=tmp_path,
+        check=False,
     )
     assert script.returncode == 0, script.stderr
     assert "astronaut.jpg" in script.stdout
@@ -160,7 +167,9 @@ def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
 
 
 def test_what_is_tested_is_installed() -> None:
-    """Tests run on the installed wheel, not on the sources, unless a developer has arranged it otherwise (FACEIE_SOURCES)."""
+    """Tests run on the installed wheel, not on the sources, unless a developer has arranged it otherwise
+    (FACEIE_SOURCES).
+    """
     import os
 
     if "FACEIE_SOURCES" in os.environ:

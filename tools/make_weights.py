@@ -62,7 +62,8 @@ def main(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = download(name, Path(folder))
         if name == "mtcnn":
-            mtcnn.convert(*files, MTCNN)
+            p_net, r_net, o_net = files
+            mtcnn.convert(p_net, r_net, o_net, MTCNN)
         else:
             about = {"name": "vggface2", "origin": "20180402-114759 by David Sandberg, MIT licence"}
             facenet.convert(files[0], VGGFACE2, about)

@@ -59,6 +59,14 @@ def test_border(box: tuple[float, float, float, float]) -> None:
     assert label[1].all(-1).sum() >= 0.5 * label[0].all(-1).sum()
 
 
+def test_line_at_the_border() -> None:
+    """What is outside is brought to the border, where it is seen."""
+    picture = annotate(Image.new("RGB", (300, 200)), _faces((-20, 50, 320, 220)))
+    assert _is_line(picture)[100:190, 0].all()
+    assert _is_line(picture)[100:190, 299].all()
+    assert _is_line(picture)[199, 50:250].all()
+
+
 def test_image_stays_as_it_was() -> None:
     """It is a copy that is drawn upon; nothing is drawn without faces."""
     image = Image.new("RGB", (300, 200))

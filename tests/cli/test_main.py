@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["detekt"], ["detect"], ["detect", "--jso", "x.jpg"], ["compare", "one.jpg"]]
+    "arguments", [[], ["detekt"], ["detect"], ["detect", "--jso", "x.jpg"], ["compare", "one.jpg"], ["weights"]]
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong command line ends with code 2 and a message; abbreviations are wrong, too."""
@@ -104,6 +105,20 @@ def test_bugs_are_not_hidden() -> None:
     """What nobody expects still gives a traceback."""
     with pytest.raises(ZeroDivisionError):
         terminal.guarded(lambda: 1 // 0)
+
+
+def test_warnings() -> None:
+    """Pillow's warnings are not for users; others are not touched, and neither are those of the process."""
+
+    def warn(module: str) -> int:
+        warnings.warn_explicit("something odd", UserWarning, "file.py", 1, module)
+        return 0
+
+    assert terminal.guarded(lambda: warn("PIL.TiffImagePlugin")) == 0
+    with pytest.raises(UserWarning):
+        terminal.guarded(lambda: warn("elsewhere"))
+    with pytest.raises(UserWarning):
+        warn("PIL.TiffImagePlugin")
 
 
 def test_interruption_keeps_what_was_found(
@@ -176,12 +191,12 @@ def test_quick_start() -> None:
 
 
 def test_narrow_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the terminal cannot show is escaped."""
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    """What the terminal cannot show is escaped; and it is written at once."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii", newline="\n")
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.write("Żółw \udcff")
-    stream.seek(0)
-    assert stream.read() == "\\u017b\\xf3\\u0142w \\udcff\n"
+    assert written.getvalue() == b"\\u017b\\xf3\\u0142w \\udcff\n"
 
 
 @pytest.mark.parametrize(

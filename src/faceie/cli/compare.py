@@ -16,7 +16,7 @@ from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_
 from ..facenet import load
 from ..nn.tree import Array
 from ..recognition import SAME_PERSON, pairwise_distances
-from .detect import describe
+from .detect import describe, pixels
 from .drawing import Marked, is_picture, save, side_by_side
 from .options import add_detection_options, detection_options
 from .photos import is_same_file
@@ -27,15 +27,16 @@ __all__ = ["add_parser"]
 _CALIBRATED = "vggface2"  # the weights that SAME_PERSON is for
 
 _DESCRIPTION = f"""\
-Find the two faces, one in each photo, that are most alike, and tell their distance: 0 (the
-same face) to 2. Below {SAME_PERSON:.2f} they are probably of the same person. If a photo has several
-faces, the distances of all pairs follow: a row a face of photo A, a column a face of B.
+Find the two faces, one in each photo, that are most alike, and tell their
+distance: 0 (the same face) to 2. Below {SAME_PERSON:.2f} they are probably of the same
+person. If a photo has several faces, the distances of all pairs follow: a row a
+face of photo A, a column a face of photo B.
 """
 
 _JSON = """\
---json prints one object: {"a", "b", "weights", "distances", "closest", "distance",
-"threshold", "same_person"}. "a" and "b" are what faceie detect prints for a photo;
-"closest" is the indices of the two faces in them, which count from 0.
+--json prints one object: {"a", "b", "weights", "distances", "closest",
+"distance", "threshold", "same_person"}. "a" and "b" are what faceie detect
+prints for a photo; "closest" is the numbers of the two faces, counted from 0.
 """
 
 
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         write(f"distance {distance:.2f}: {verdict}")
         for side, index in zip((a, b), pair, strict=True):
-            box = " ".join(f"{corner:.0f}" for corner in side.faces.bounding_boxes[index])
+            box = " ".join(map(str, pixels(side.faces.bounding_boxes[index])))
             write(f"  face {index + 1} of {printable(side.path)}, box {box}")
         if arguments.weights != _CALIBRATED:
             write(f'  The limit, {SAME_PERSON:.2f}, is that of the weights "{_CALIBRATED}": for others it may be off.')

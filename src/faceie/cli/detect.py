@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,29 @@ from .options import add_detection_options, detection_options
 from .photos import Photo, Results, find_photos, is_same_file
 from .terminal import OK, TROUBLE, complain, printable, reason, write
 
-__all__ = ["add_parser", "describe"]
+__all__ = ["add_parser", "describe", "pixels"]
 
 _DESCRIPTION = """\
-Find the faces in photos, and print a table: a row a face, the most probable first,
-with its number in the photo, its probability (0 to 1) and its box (left, top, right,
-bottom in pixels, of the photo as it is meant to be seen). With --rotations, the angle
-of the face in degrees, counter-clockwise. A row of dashes is a photo without a face.
-The photo comes last, since its name may hold spaces.
+Find the faces in photos, and print a table: a row a face, the most probable
+first, with its number in the photo, its probability (0 to 1) and its box (left,
+top, right and bottom in pixels of the photo as it is meant to be seen). With
+--rotations, the angle of the face follows, in degrees, counter-clockwise. A row
+of dashes is a photo without a face. The photo comes last, since its name may
+hold spaces.
 """
 
 _JSON = """\
 --json prints JSON Lines, an object a photo:
-  {"photo", "width", "height", "faces": [{"probability", "angle", "bounding_box",
-  "landmarks"}, ...]}, or {"photo", "error"} for a photo that cannot be used
-The angle is in radians; the landmarks, [x, y] each, are the left and the right eye,
-the nose, and the left and the right corner of the mouth, as seen by the viewer.
+  {"photo", "width", "height",
+   "faces": [{"probability", "angle", "bounding_box", "landmarks"}, ...]}
+or, for a photo that cannot be used, {"photo", "error"}.
+The angle is in radians. The landmarks, [x, y] each, are the left and the right
+eye, the nose, and the left and the right corner of the mouth, as the viewer
+sees them.
 """
+
+# The columns of the table, but for the photo, and their widths. The angle comes only if it was searched for.
+_WIDTHS = {"face": 4, "probability": 11, "x1": 5, "y1": 5, "x2": 5, "y2": 5, "angle": 5}
 
 
 def add_parser(commands: Any) -> None:
@@ -73,20 +79,20 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # takes its time
 
     options = detection_options(arguments, crops=arguments.crops is not None)
-    with_angles = any(options.rotations)
+    columns = [name for name in _WIDTHS if name != "angle" or any(options.rotations)]
     _check_draw(arguments)
     photos, problems = find_photos(arguments.photos)
     results = Results(photos)
     for problem in problems:
         complain(printable(problem))
     if photos and not arguments.json:
-        write(_header(with_angles))
+        write(_row(columns, "photo"))
     bad = len(problems)
     with tqdm(photos, unit="photo", leave=False, disable=None if len(photos) > 1 else True) as progress:
         for photo in progress:
             try:
                 image, faces = _work(photo, options, arguments, results)
-                rows = list(_rows(photo, faces, with_angles))
+                rows = list(_rows(photo, faces, columns))
                 entry = {"photo": str(photo.path), **describe(image, faces)}
             except (ImageError, OSError, MemoryError) as error:
                 bad += 1
@@ -155,24 +161,21 @@ def _drawn(photo: Photo, out: str, results: Results) -> Path:
     return results.name(Path(out, place))
 
 
-def _header(with_angles: bool) -> str:
-    return _row(["face", "probability", "x1", "y1", "x2", "y2"], "angle" if with_angles else None, "photo")
-
-
-def _rows(photo: Photo, faces: DetectedFaces, with_angles: bool) -> Iterator[str]:
-    """Yield a row for each face; one of dashes if there is none."""
+def _rows(photo: Photo, faces: DetectedFaces, columns: Sequence[str]) -> Iterator[str]:
+    """Yield a row of the table for each face; one of dashes if there is none."""
     name = printable(photo.path)
     if not len(faces.probabilities):
-        yield _row(["-"] * 6, "-" if with_angles else None, f"{name} (no face)")
+        yield _row(["-"] * len(columns), f"{name} (no face)")
     for number, (probability, angle, box) in enumerate(zip(*faces[:3], strict=True), 1):
-        corners = [f"{corner:.0f}" for corner in box]
-        degrees = f"{math.degrees(angle):.0f}" if with_angles else None
-        yield _row([str(number), f"{probability:.4f}", *corners], degrees, name)
+        cells = [number, f"{probability:.4f}", *pixels(box), round(math.degrees(angle))]
+        yield _row(cells[: len(columns)], name)
 
 
-def _row(cells: list[str], angle: str | None, photo: str) -> str:
-    face, probability, *corners = cells
-    columns = [f"{face:>4}", f"{probability:>11}", *(f"{corner:>5}" for corner in corners)]
-    if angle is not None:
-        columns.append(f"{angle:>5}")
+def _row(cells: Sequence[object], photo: str) -> str:
+    columns = [f"{cell!s:>{width}}" for cell, width in zip(cells, _WIDTHS.values(), strict=False)]
     return "  ".join([*columns, photo])
+
+
+def pixels(box: Array) -> list[int]:
+    """Return the corners of a box as whole numbers."""
+    return [round(float(corner)) for corner in box]

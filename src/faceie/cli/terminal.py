@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import unicodedata
 import warnings
@@ -59,25 +58,15 @@ def guarded(command: Callable[[], int]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # of odd metadata and large photos
-            code = command()
+            return command()
     except KeyboardInterrupt:
         complain("interrupted")
-        code = INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
-        code = READER_GONE
+        return READER_GONE
     except (FaceieError, OSError, MemoryError) as error:
         complain("\n".join(map(printable, reason(error).split("\n"))))
-        code = _code(error)
-    _finish_output()
-    return code
-
-
-def _finish_output() -> None:
-    """Flush standard output. If that fails, throw the rest away: Python will flush it again, and complain by itself."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _code(error)
 
 
 def _code(error: Exception) -> int:
@@ -87,6 +76,9 @@ def _code(error: Exception) -> int:
 
 
 def _put(stream: TextIO, text: str) -> None:
-    """Write what the stream can encode, and the rest as escapes; at once, so that nothing is lost later."""
+    """Write what the stream can encode, and the rest as escapes.
+
+    It is flushed at once: the reader need not wait, and Python has nothing to flush, and to complain of, at its end.
+    """
     stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
     stream.flush()

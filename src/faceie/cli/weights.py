@@ -14,10 +14,10 @@ from .terminal import OK, printable, write
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-The weights of the encoder, which compares faces; those of the detector come with Faceie.
-
-The environment variables FACEIE_CACHE (a folder), FACEIE_MIRROR (an address) and
-FACEIE_OFFLINE (1) tell where downloads go, where they come from, and forbid them.
+Weights of the encoder, which compares faces. Those of the detector come with
+Faceie. Three environment variables tell where downloads go (FACEIE_CACHE, a
+folder), where they come from (FACEIE_MIRROR, an address), and that there shall
+be none (FACEIE_OFFLINE=1).
 """
 
 
