@@ -88,7 +88,8 @@ def main() -> None:
     listed = read_pairs(arguments.pairs, arguments.folder)
     pairs = [pair for pair in listed if all(Path(path).exists() for path in pair[:2])]
     if len(pairs) < len(listed):
-        sys.stderr.write(f"{len(listed) - len(pairs)} of {len(listed)} pairs are left out: their photos are not there\n")
+        missing = len(listed) - len(pairs)
+        sys.stderr.write(f"{missing} of {len(listed)} pairs are left out: their photos are not there\n")
     paths = sorted({path for first, second, _ in pairs for path in (first, second)})
     embeddings = embed(paths, arguments.margin, arguments.min_face_size)
     distances = np.array([distance(embeddings[a], embeddings[b]) for a, b, _ in pairs])
