@@ -113,6 +113,9 @@ def test_orientation(orientation: int, tmp_path: Path) -> None:
     with Image.open(tmp_path / "photo.png") as tagged:
         result = upright(tagged)
     assert np.array_equal(result.image, seen)
+    again = upright(open_image(tmp_path / "photo.png"))
+    assert np.array_equal(again.image, seen)
+    assert np.array_equal(again.affine, np.eye(2, 3))
     for x, y in ((0, 0), (7, 0), (0, 4), (7, 4), (3, 1)):
         stored_x, stored_y = result.affine @ (x + 0.5, y + 0.5, 1)
         assert stored.getpixel((int(stored_x), int(stored_y))) == seen.getpixel((x, y))

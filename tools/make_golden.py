@@ -77,8 +77,8 @@ def networks(crops: list[Image.Image]) -> None:
     np.savez_compressed(GOLDEN / "mtcnn.npz", **answers)
 
 
-def test_picture() -> np.ndarray:
-    """The picture of `faceie.facenet.loading.test_picture`."""
+def check_picture() -> np.ndarray:
+    """The picture of `faceie.facenet.loading.check_picture`."""
     y, x = np.indices((160, 160))
     return np.stack([x, y, x * y % 256], -1).astype(np.uint8)
 
@@ -88,7 +88,7 @@ def encoder(name: str, folder: Path, crops: list[Image.Image]) -> None:
     model = InceptionResnetV1(pretrained=None).eval()
     model.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True), strict=False)
     noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
-    x = np.concatenate([np.stack([np.asarray(crop) for crop in crops]), noise, test_picture()[None]])
+    x = np.concatenate([np.stack([np.asarray(crop) for crop in crops]), noise, check_picture()[None]])
     with torch.inference_mode():
         embeddings = model.double()(to_tensor(x)).numpy()
     np.savez_compressed(GOLDEN / f"{name}.npz", embeddings=embeddings.astype(np.float32))

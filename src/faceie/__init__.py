@@ -17,6 +17,7 @@ from .facenet.encode import encode_faces
 from .images import open_image
 from .mtcnn.detect import DetectedFaces, detect_faces
 from .mtcnn.options import DetectionOptions
+from .nn.threads import set_threads
 from .recognition import distance, pairwise_distances
 
 __version__ = "0.1.0"
@@ -37,4 +38,5 @@ __all__ = [
     "mtcnn",
     "open_image",
     "pairwise_distances",
+    "set_threads",
 ]

@@ -24,12 +24,16 @@ def overlaps(a: Array, b: Array, over: Literal["union", "smaller"] = "union") ->
     """Return the intersection of each box of `a` (n, 4) with each of `b` (m, 4) as a part of their union, or of the
     smaller: (n, m), 0 to 1.
     """
-    size = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])  # [n, m, 2]
-    intersection = np.maximum(size, 0).prod(-1)  # [n, m]
+    left_a, top_a, right_a, bottom_a = a.T[:, :, None]  # [n, 1] each
+    left_b, top_b, right_b, bottom_b = b.T[:, None]  # [1, m] each
+    intersection: Array = np.minimum(right_a, right_b) - np.maximum(left_a, left_b)  # [n, m]
+    np.maximum(intersection, 0, out=intersection)
+    height = np.minimum(bottom_a, bottom_b) - np.maximum(top_a, top_b)  # [n, m]
+    intersection *= np.maximum(height, 0, out=height)
     area_a, area_b = area(a)[:, None], area(b)[None]
-    whole = np.minimum(area_a, area_b) if over == "smaller" else area_a + area_b - intersection
-    result: Array = intersection / np.maximum(whole, np.finfo(np.float32).tiny)  # boxes without area overlap nothing
-    return result
+    whole = np.minimum(area_a, area_b) if over == "smaller" else area_a + area_b - intersection  # [n, m]
+    intersection /= np.maximum(whole, np.finfo(np.float32).tiny)  # boxes without area overlap nothing
+    return intersection
 
 
 def non_maximum_suppression(

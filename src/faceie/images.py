@@ -152,6 +152,8 @@ def _turn_upright(image: Image.Image, orientation: int) -> Upright:
         return Upright(image, np.eye(2, 3))
     method, *rows = _ORIENTATIONS[orientation]
     image = image.transpose(method)
+    # What says that it should be turned (EXIF, and XMP, too) goes, or the next one to look would turn it again.
+    image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
     affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
     return Upright(image, affine)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceie import facenet
-from faceie.facenet.loading import test_picture as picture
+from faceie.facenet.loading import check_picture
 from faceie.facenet.network import inception_resnet_v1
 from faceie.images import to_input
 from faceie.nn import reference
@@ -19,7 +19,7 @@ TOLERANCE = 1e-5  # what weight-compatible means
 def inputs() -> np.ndarray:
     """Return what tools/make_golden.py encodes: the faces of the shipped photos, noise, and the test picture."""
     noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
-    return to_input(np.concatenate([golden("detections")["crops"], noise, picture()[None]]))
+    return to_input(np.concatenate([golden("detections")["crops"], noise, check_picture()[None]]))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 32])

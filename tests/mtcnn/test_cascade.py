@@ -42,7 +42,8 @@ def test_tiles_equal_the_whole_level(photos: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cascade, "_TILE", 1)
     for rows in (1, 2, 7, 32, 1000):
         monkeypatch.setattr(cascade, "_TILE_ROWS", rows)
-        found = cascade.propose_at(image, scale, w, threshold)
+        tiles = cascade.Level(image, scale)
+        found = cascade._joined([cascade.look(tiles, top, w, threshold) for top in tiles.tops()])
         assert_close(found.scores, scores[0, row, column], 1e-4)
         assert_close(found.offsets, offsets[0, row, column], 1e-4)
         assert_close(found.boxes[:, 1], np.floor((2 * row + 1) / scale), 0)
@@ -70,7 +71,8 @@ def test_crops_are_cut_at_the_border(rng: np.random.Generator) -> None:
     """Of a box over the border, what is inside is stretched; a box outside is dropped."""
     image = rng.integers(0, 256, (40, 50, 3), np.uint8)
     boxes = np.array([[-9.9, -3, 10, 20], [60, 0, 80, 20], [1, 1, 50, 40], [45, 30, 70, 55]], np.float32)
-    kept, crops = zip(*cascade._crops(image, boxes, 24), strict=True)
-    assert np.concatenate(kept).tolist() == boxes[[0, 2, 3]].tolist()
-    for crop, part in zip(np.concatenate(crops), (image[0:20, 0:10], image, image[29:40, 44:50]), strict=True):
+    inside = cascade._inside(boxes, image)
+    assert inside.tolist() == boxes[[0, 2, 3]].tolist()
+    crops = cascade._crops(image, inside, 24)
+    for crop, part in zip(crops, (image[0:20, 0:10], image, image[29:40, 44:50]), strict=True):
         assert_close(crop, reference.resample_area(part, 24, 24), 1e-3)

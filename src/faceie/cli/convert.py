@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from .. import OptionError, encode_faces, facenet, mtcnn
-from ..facenet.loading import identify, test_picture
+from ..facenet.loading import check_picture, identify
 from ..images import to_input
 from ..mtcnn.networks import MTCNN, o_net, p_net, r_net
 from ..nn.tree import Array
@@ -74,7 +74,7 @@ def convert_facenet(arguments: argparse.Namespace) -> int:
     weights = facenet.load(target)
     name = identify(weights)
     write(f'They are the published weights "{name}".' if name else "They are none of the published weights.")
-    before, after = encode_faces(test_picture(), facenet.load(source)), encode_faces(test_picture(), weights)
+    before, after = encode_faces(check_picture(), facenet.load(source)), encode_faces(check_picture(), weights)
     difference = np.abs(after - before).max()
     write(f"The embeddings of a test picture, before and after, differ by {difference:.1g} at most.")
     if difference <= _SAME:
@@ -98,7 +98,7 @@ def _convert_mtcnn(arguments: argparse.Namespace) -> int:
 
 def _answers(weights: MTCNN) -> list[Array]:
     """Return what the three networks make of the test picture."""
-    picture = Image.fromarray(test_picture())
+    picture = Image.fromarray(check_picture())
     x_24, x_48 = (to_input(np.asarray(picture.resize((size, size))))[None] for size in (24, 48))
     return [*p_net(x_48, weights.p_net), *r_net(x_24, weights.r_net), *o_net(x_48, weights.o_net)]
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError, WeightsError
 from ..images import ImageLike, to_input, upright
+from ..nn.threads import get_threads, parallel
 from ..nn.tree import Array
 from .loading import load
 from .network import INPUT_SIZE, OUTPUT_SIZE, InceptionResNetV1, inception_resnet_v1
@@ -52,8 +53,16 @@ def encode_faces(
     embeddings = [np.empty((0, OUTPUT_SIZE), np.float32)]
     for batch in _batches(_pixels(images), _BATCH):
         weights = weights or load()
-        embeddings.append(inception_resnet_v1(to_input(np.stack(batch)), weights))
+        embeddings.append(_encode(to_input(np.stack(batch)), weights))
     return np.concatenate(embeddings)
+
+
+def _encode(x: Array, w: InceptionResNetV1) -> Array:
+    """Run the network, a part of the batch in each thread. One face alone is left to the threads of BLAS."""
+    parts = np.array_split(x, min(get_threads(), len(x)))
+    if len(parts) == 1:
+        return inception_resnet_v1(x, w)
+    return np.concatenate(parallel(lambda part: inception_resnet_v1(part, w), parts))
 
 
 def _is_one(images: Any) -> bool:

@@ -17,7 +17,7 @@ from ..weights import readers, registry, safetensors
 from .names import from_tensorflow, from_torch, from_weightie
 from .network import INPUT_SIZE, LAYOUT, InceptionResNetV1, inception_resnet_v1
 
-__all__ = ["convert", "identify", "load", "test_picture"]
+__all__ = ["check_picture", "convert", "identify", "load"]
 
 
 _TO_OURS: dict[readers.Format, Callable[[dict[str, Array]], dict[str, Array]]] = {
@@ -84,7 +84,7 @@ def _read(path: Path) -> InceptionResNetV1:
         ) from None
 
 
-# The first eight numbers of the embedding of `test_picture`, as facenet-pytorch computes them: tools/make_golden.py
+# The first eight numbers of the embedding of `check_picture`, as facenet-pytorch computes them: tools/make_golden.py
 # prints them.
 _ANSWERS = {
     "vggface2": (0.001678, -0.022531, -0.101715, 0.023812, -0.0223, 0.111594, -0.031973, 0.019614),
@@ -92,7 +92,7 @@ _ANSWERS = {
 }
 
 
-def test_picture() -> NDArray[np.uint8]:
+def check_picture() -> NDArray[np.uint8]:
     """Return a picture (160, 160, 3) that anyone can make again:
 
     red grows to the right, green downwards, blue is their product.
@@ -103,7 +103,7 @@ def test_picture() -> NDArray[np.uint8]:
 
 def identify(weights: InceptionResNetV1) -> str | None:
     """Return the name of the published weights that give the same answer as these, within 1e-4, or None."""
-    answer: Array = inception_resnet_v1(to_input(test_picture())[None], weights)[0]  # [512]
+    answer: Array = inception_resnet_v1(to_input(check_picture())[None], weights)[0]  # [512]
     for name, known in _ANSWERS.items():
         if np.abs(answer[: len(known)] - known).max() < 1e-4:
             return name

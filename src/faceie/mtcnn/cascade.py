@@ -6,7 +6,7 @@ Those that surprise are marked where they happen. Boxes are float32 in the pixel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..boxes import non_maximum_suppression, squared
 from ..images import to_input
 from ..nn.resample import AreaResampler, resample_area
+from ..nn.threads import parallel
 from ..nn.tree import Array
 from .networks import MTCNN, ONet, PNet, RNet, o_net, p_net, r_net
 from .options import DetectionOptions
@@ -27,7 +28,7 @@ _FIELD = 12  # pixels of P-Net's window
 _STRIDE = 2  # pixels between its windows
 _TILE = 1 << 17  # pixels of a level that P-Net looks at at a time: what it computes on the way takes some 10 MB
 _TILE_ROWS = 32  # P-Net's rows in a tile, at least: neighboring tiles share 10 rows of pixels
-_CROPS = 64  # crops that R- and O-Net look at at a time
+_CROPS = 32  # crops that R- and O-Net look at at a time
 
 
 class Boxes(NamedTuple):
@@ -70,49 +71,59 @@ def scales(image: Pixels, options: DetectionOptions) -> Iterator[float]:
 def propose(image: Pixels, w: PNet, options: DetectionOptions) -> Array:
     """Stage 1: return square boxes (n, 4) that may hold a face."""
     within_level, over_levels, _, _ = options.nms_overlaps
-    levels = []
-    for scale in scales(image, options):
-        level = propose_at(image, scale, w, options.thresholds[0])
-        levels.append(level.take(non_maximum_suppression(level.boxes, level.scores, within_level)))
-    if not levels:
+    levels = [Level(image, scale) for scale in scales(image, options)]
+    tiles = [(level, top) for level in levels for top in level.tops()]
+    found = parallel(lambda tile: look(*tile, w, options.thresholds[0]), tiles)
+    if not found:
         return np.empty((0, 4), np.float32)
-    proposals = Boxes(*map(np.concatenate, zip(*levels, strict=True)))
+    kept = []
+    for level in levels:
+        windows = _joined(boxes for boxes, (other, _) in zip(found, tiles, strict=True) if other is level)
+        kept.append(windows.take(non_maximum_suppression(windows.boxes, windows.scores, within_level)))
+    proposals = _joined(kept)
     proposals = proposals.take(non_maximum_suppression(proposals.boxes, proposals.scores, over_levels))
     return squared(_corrected(proposals, inclusive=False))
 
 
-def propose_at(image: Pixels, scale: float, w: PNet, threshold: float) -> Boxes:
-    """Return P-Net's windows of one level of the pyramid whose score is at least `threshold`.
+class Level:
+    """A level of the pyramid: the image, resized. It never exists as a whole, but is resized tile by tile.
 
-    Every level is resized from the image itself. P-Net looks at it in tiles of rows, so that neither exists as a whole.
+    Every level is resized from the image itself.
     """
-    height, width = (int(side * scale + 1) for side in image.shape[:2])
-    level = AreaResampler((image.shape[0], image.shape[1]), (height, width))
-    rows = -(-(height - 2) // _STRIDE) - 4
-    step = max(_TILE_ROWS, _TILE // (_STRIDE * width))
-    found = []
-    for top in range(0, rows, step):
-        first = _STRIDE * top
-        last = min(_STRIDE * (top + step) + _FIELD - _STRIDE, height)  # the level's last row may be half a window's
-        tile = to_input(level.rows(image, first, last))[None]  # [1, rows of the tile, width, 3]
-        scores, offsets = p_net(tile, w)  # [1, rows, columns], [1, rows, columns, 4]
-        _, row, column = np.nonzero(scores >= np.float32(threshold))  # [n]
-        corner = np.stack([column, row + top], 1).astype(np.float32) * _STRIDE  # [n, 2]
-        # The reference counts pixels from 1, its right and bottom are inside the box, and it rounds both down.
-        boxes = np.floor(np.concatenate([corner + 1, corner + _FIELD], 1) / np.float32(scale))  # [n, 4]
-        found.append(Boxes(boxes, scores[0, row, column], offsets[0, row, column]))
-    return Boxes(*map(np.concatenate, zip(*found, strict=True)))
+
+    def __init__(self, image: Pixels, scale: float) -> None:
+        self.image = image
+        self.scale = scale
+        self.height, self.width = (int(side * scale + 1) for side in image.shape[:2])
+        self.step = max(_TILE_ROWS, _TILE // (_STRIDE * self.width))  # rows of windows in a tile
+        self._resampler = AreaResampler((image.shape[0], image.shape[1]), (self.height, self.width))
+
+    def tops(self) -> range:
+        """Return the first row of windows in each tile."""
+        return range(0, -(-(self.height - 2) // _STRIDE) - 4, self.step)
+
+    def tile(self, top: int) -> Array:
+        """Return the pixels that the windows of a tile see: (rows, width, 3) float32, 0 to 255."""
+        last = _STRIDE * (top + self.step) + _FIELD - _STRIDE
+        return self._resampler.rows(self.image, _STRIDE * top, min(last, self.height))
+
+
+def look(level: Level, top: int, w: PNet, threshold: float) -> Boxes:
+    """Return P-Net's windows of one tile of a level whose score is at least `threshold`."""
+    scores, offsets = p_net(to_input(level.tile(top))[None], w)  # [1, rows, columns], [1, rows, columns, 4]
+    _, row, column = np.nonzero(scores >= np.float32(threshold))  # [n]
+    corner = np.stack([column, row + top], 1).astype(np.float32) * _STRIDE  # [n, 2]
+    # The reference counts pixels from 1, its right and bottom are inside the box, and it rounds both down.
+    boxes = np.floor(np.concatenate([corner + 1, corner + _FIELD], 1) / np.float32(level.scale))  # [n, 4]
+    return Boxes(boxes, scores[0, row, column], offsets[0, row, column])
 
 
 def refine(image: Pixels, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
     """Stage 2: return the square boxes (n, 4), corrected, of the proposals that R-Net takes for a face."""
-    found = [
-        Boxes(boxes, *r_net(to_input(crops), w))
-        for boxes, crops in _crops(image, proposals, 24)  # [n, 24, 24, 3]
-    ]
-    if not found:
-        return np.empty((0, 4), np.float32)
-    candidates = Boxes(*map(np.concatenate, zip(*found, strict=True)))
+    if not len(proposals := _inside(proposals, image)):
+        return proposals
+    look = parallel(lambda part: Boxes(part, *r_net(to_input(_crops(image, part, 24)), w)), _parts(proposals))
+    candidates = _joined(look)
     candidates = candidates.take(candidates.scores > np.float32(options.thresholds[1]))
     # The boxes that are compared are those from before the correction.
     candidates = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, options.nms_overlaps[2]))
@@ -121,15 +132,12 @@ def refine(image: Pixels, proposals: Array, w: RNet, options: DetectionOptions) 
 
 def output(image: Pixels, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
     """Stage 3: return the faces among the candidates, with final boxes and landmarks."""
-    found = [
-        (boxes, *o_net(to_input(crops), w))
-        for boxes, crops in _crops(image, candidates, 48)  # [n, 48, 48, 3]
-    ]
-    if not found:
-        return Faces(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
-    boxes, scores, offsets, points = map(np.concatenate, zip(*found, strict=True))
+    if not len(candidates := _inside(candidates, image)):
+        return Faces(candidates, np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
+    found = parallel(lambda part: o_net(to_input(_crops(image, part, 48)), w), _parts(candidates))
+    scores, offsets, points = map(np.concatenate, zip(*found, strict=True))  # [n], [n, 4], [n, 10]
     passed = scores > np.float32(options.thresholds[2])
-    faces = Boxes(boxes[passed], scores[passed], offsets[passed])
+    faces = Boxes(candidates, scores, offsets).take(passed)
     # Landmarks are relative to the box before its correction, and count pixels from 0.
     size = faces.boxes[:, 2:] - faces.boxes[:, :2] + 1  # [n, 2]
     points = points[passed].reshape(-1, 2, 5).transpose(0, 2, 1)  # [n, 10] -> [n, 5, 2]
@@ -138,6 +146,10 @@ def output(image: Pixels, candidates: Array, w: ONet, options: DetectionOptions)
     closed = final + np.array([0, 0, 1, 1], np.float32)  # right and bottom are inside the box, here only
     kept = non_maximum_suppression(closed, faces.scores, options.nms_overlaps[3], over="smaller")
     return Faces(final[kept], faces.scores[kept], landmarks[kept])
+
+
+def _joined(parts: Iterable[Boxes]) -> Boxes:
+    return Boxes(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _corrected(found: Boxes, inclusive: bool = True) -> Array:
@@ -151,17 +163,35 @@ def _corrected(found: Boxes, inclusive: bool = True) -> Array:
     return boxes
 
 
-def _crops(image: Pixels, boxes: Array, size: int) -> Iterator[tuple[Array, Array]]:
-    """Yield boxes (n, 4), some at a time, and what is in them, resized to (n, size, size, 3) float32, 0 to 255.
-
-    A box that reaches over the border is cut there, so what is left of it is stretched. Boxes with nothing left are
-    dropped.
+def _corners(boxes: Array, image: Pixels) -> NDArray[np.intp]:
+    """Return boxes (n, 4) in whole pixels, counted from 0, right and bottom exclusive, cut at the border of the
+    image.
     """
     height, width = image.shape[:2]
-    left, top = np.maximum(np.trunc(boxes[:, :2]).astype(int), 1).T - 1  # counted from 1 in the boxes
-    right, bottom = np.minimum(np.trunc(boxes[:, 2:]).astype(int), (width, height)).T
-    inside = np.flatnonzero((right > left) & (bottom > top))
-    for start in range(0, len(inside), _CROPS):
-        part = inside[start : start + _CROPS]
-        crops = np.stack([resample_area(image[top[i] : bottom[i], left[i] : right[i]], size, size) for i in part])
-        yield boxes[part], crops
+    corners = np.trunc(boxes).astype(np.intp)
+    corners[:, :2] = np.maximum(corners[:, :2], 1) - 1  # the reference counts pixels from 1, and its last is inside
+    corners[:, 2:] = np.minimum(corners[:, 2:], (width, height))
+    return corners
+
+
+def _inside(boxes: Array, image: Pixels) -> Array:
+    """Return the boxes that have pixels of the image in them. (The reference fails where there are others.)"""
+    left, top, right, bottom = _corners(boxes, image).T
+    inside: Array = boxes[(right > left) & (bottom > top)]
+    return inside
+
+
+def _parts(boxes: Array) -> list[Array]:
+    """Cut boxes into parts for the threads to work on."""
+    return [boxes[start : start + _CROPS] for start in range(0, len(boxes), _CROPS)]
+
+
+def _crops(image: Pixels, boxes: Array, size: int) -> Array:
+    """Return what is in boxes (n, 4), resized: (n, size, size, 3) float32, 0 to 255.
+
+    A box that reaches over the border is cut there, so what is left of it is stretched.
+    """
+    crops = [
+        resample_area(image[top:bottom, left:right], size, size) for left, top, right, bottom in _corners(boxes, image)
+    ]
+    return np.stack(crops)

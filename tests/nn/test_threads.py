@@ -1,0 +1,117 @@
+"""Threads: the same results, however many, from wherever they are called."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from faceie import OptionError, detect_faces, encode_faces, set_threads
+from faceie.nn import threads
+from faceie.nn.threads import get_threads, parallel
+
+from ..conftest import PHOTOS, assert_close, golden
+
+
+@pytest.fixture(autouse=True)
+def restored() -> object:
+    """Leave the number of threads as it was."""
+    before = get_threads()
+    yield
+    set_threads(before)
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_order_is_kept(number: int) -> None:
+    """Results come in the order of the items; an error in one comes out."""
+    set_threads(number)
+    assert parallel(lambda x: x * x, range(50)) == [x * x for x in range(50)]
+    assert parallel(lambda x: x, []) == []
+    with pytest.raises(ZeroDivisionError):
+        parallel(lambda x: 1 / x, [1, 0, 2])
+
+
+def test_work_is_done_side_by_side() -> None:
+    """Two pieces of work that wait for each other both end; within one, work is done one after the other."""
+    set_threads(2)
+    barrier = threading.Barrier(2, timeout=10)
+    assert sorted(parallel(lambda _: barrier.wait(), range(2))) == [0, 1]
+    nested = parallel(lambda x: parallel(lambda y: (threading.get_ident(), x + y), range(3)), range(4))
+    assert [[value for _, value in inner] for inner in nested] == [[x + y for y in range(3)] for x in range(4)]
+    assert all(len({thread for thread, _ in inner}) == 1 for inner in nested)
+
+
+def test_blas_is_single_threaded_meanwhile_only() -> None:
+    """While our threads work, BLAS uses one; afterwards, and after an error, it has the caller's setting."""
+    set_threads(2)
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        assert blas_threads() == {2}
+        assert parallel(lambda _: blas_threads(), range(4)) == [{1}] * 4
+        assert blas_threads() == {2}
+        with pytest.raises(ZeroDivisionError):
+            parallel(lambda x: 1 / x, [0, 0])
+        assert blas_threads() == {2}
+
+
+def test_same_results_from_many_callers() -> None:
+    """Eight threads at once get what one gets, with any number of threads, and BLAS has its setting afterwards."""
+    crops = golden("detections")["crops"]
+    before = blas_threads()
+
+    def work(_: int) -> tuple[np.ndarray, np.ndarray]:
+        return detect_faces(PHOTOS / "astronaut.jpg", min_face_size=50).bounding_boxes, encode_faces(crops)
+
+    set_threads(1)
+    boxes, embeddings = work(0)
+    for number in (2, 3):
+        set_threads(number)
+        with ThreadPoolExecutor(8) as callers:
+            for other_boxes, other_embeddings in callers.map(work, range(8)):
+                assert_close(other_boxes, boxes, 1e-3)
+                assert_close(other_embeddings, embeddings, 1e-6)
+    assert blas_threads() == before
+
+
+def _encode(crops: np.ndarray) -> np.ndarray:
+    return encode_faces(crops)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12: that is what is tested
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_in_other_processes(method: str) -> None:
+    """After our threads have worked, a forked or spawned process works, too."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip("not on this system")
+    set_threads(2)
+    crops = golden("detections")["crops"][:2]
+    expected = encode_faces(crops)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        result = pool.apply_async(_encode, (crops,)).get(timeout=60)
+    assert_close(result, expected, 1e-6)
+
+
+def test_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment decides, else the processors of this process; nonsense is refused."""
+    monkeypatch.setattr(threads, "_threads", None)
+    monkeypatch.setenv("FACEIE_THREADS", "3")
+    assert get_threads() == 3
+    monkeypatch.setattr(threads, "_threads", None)
+    monkeypatch.delenv("FACEIE_THREADS")
+    assert get_threads() >= 1
+    for text in ("0", "two", "-1"):
+        monkeypatch.setattr(threads, "_threads", None)
+        monkeypatch.setenv("FACEIE_THREADS", text)
+        with pytest.raises(OptionError, match=f"FACEIE_THREADS is '{text}'"):
+            get_threads()
+    monkeypatch.setattr(threads, "_threads", 1)
+    for number in (0, -1, 1.5, "2"):
+        with pytest.raises(OptionError, match="the number of threads is"):
+            set_threads(number)  # type: ignore[arg-type]
