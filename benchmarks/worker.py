@@ -2,6 +2,8 @@
 
     python worker.py SUBJECT TASK [ARGUMENT ...]
 
+With BENCHMARK_ONCE set, it works once and ends.
+
 SUBJECT: faceie, facenet-pytorch or onnxruntime. TASK: ``encode BATCH``, ``detect PHOTO``. The weights of the peers, and
 the network in ONNX, are in the folder FACEIE_PEERS (see README.md beside this file). Whoever runs this sets the number
 of threads.
@@ -70,6 +72,8 @@ def onnxruntime(task: str, argument: str) -> Callable[[], Any]:
 def main(subject: str, task: str, argument: str) -> None:
     run = {"faceie": faceie, "facenet-pytorch": facenet_pytorch, "onnxruntime": onnxruntime}[subject](task, argument)
     run()
+    if os.environ.get("BENCHMARK_ONCE"):
+        return
     run()
     sys.stdout.write("ready\n")
     sys.stdout.flush()

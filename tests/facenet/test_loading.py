@@ -149,6 +149,13 @@ def test_wrong_network(tmp_path: Path) -> None:
     safetensors.write(tmp_path / "wrong", wrong, {})
     with pytest.raises(WeightsError, match=r"'stem\.conv_2\.bias' has the shape \(1,\), expected \(32,\)"):
         facenet.load(tmp_path / "wrong")
+    damaged = {
+        name: tensor * np.float32("nan") if name == "stem.conv_2.bias" else tensor for name, tensor in tensors.items()
+    }
+    safetensors.write(tmp_path / "damaged", damaged, {})
+    with pytest.raises(WeightsError, match=r"damaged: tensor 'stem\.conv_2\.bias' has numbers that are not finite"):
+        loading.convert(tmp_path / "damaged", tmp_path / "converted")
+    assert not (tmp_path / "converted").exists()
     pickled = makers.torch_zip(*makers.torch_state_dict({"conv1.weight": np.ones((2, 3), np.float32)}))
     with pytest.raises(WeightsError, match=r"\(torch\).*conv2d_1a\.conv\.weight"):
         facenet.load(makers.write(tmp_path / "other.pt", pickled))

@@ -10,6 +10,7 @@ from faceie.facenet.loading import check_picture
 from faceie.facenet.network import inception_resnet_v1
 from faceie.images import to_input
 from faceie.nn import reference
+from faceie.weights import registry
 
 from ..conftest import assert_close, golden
 
@@ -22,12 +23,15 @@ def inputs() -> np.ndarray:
     return to_input(np.concatenate([golden("detections")["crops"], noise, check_picture()[None]]))
 
 
+@pytest.mark.parametrize("name", ["vggface2", "casia-webface"])
 @pytest.mark.parametrize("batch", [1, 2, 7, 32])
-def test_encoder_equals_the_reference(batch: int) -> None:
+def test_encoder_equals_the_reference(batch: int, name: str) -> None:
     """Embeddings of faces and of noise are those of facenet-pytorch in float64, in batches of any size."""
-    x, answers = inputs(), golden("vggface2")["embeddings"]
+    if registry.find(name) is None:
+        pytest.skip(f"the weights {name} are not on this machine: faceie weights fetch {name}")
+    x, answers = inputs(), golden(name)["embeddings"]
     index = np.arange(batch) % len(x)
-    embeddings = inception_resnet_v1(x[index], facenet.load())
+    embeddings = inception_resnet_v1(x[index], facenet.load(name))
     assert embeddings.dtype == np.float32
     assert_close(embeddings, answers[index], TOLERANCE)
 

@@ -56,6 +56,9 @@ def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = Non
     `metadata`: what else the file shall say of itself. The same source gives the same bytes. Raises WeightsError.
     """
     weights = _read(source)
+    for name, tensor in leaves(weights):
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"{source}: tensor {name!r} has numbers that are not finite: the file is damaged")
     about = {
         "network": "inception-resnet-v1",
         "source": source.name,

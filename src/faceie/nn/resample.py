@@ -8,6 +8,7 @@ band of rows at a time, in a working set of a few megabytes, however large it is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,33 @@ class AreaResampler:
         for row in range(first, last, step):
             stop = min(row + step, last)
             top, vertical = _weights(self.source[0], height, row, stop)  # [rows, band]
-            band = image[top : top + vertical.shape[1]].transpose(2, 0, 1)  # [channels, band, source width]
-            narrow = vertical @ np.ascontiguousarray(band, np.float32)  # [channels, rows, source width]
-            lines = narrow.reshape(-1, source_width)  # [channels * rows, source width]
-            for column, left, horizontal in self._columns:
-                part = lines[:, left : left + horizontal.shape[1]] @ horizontal.T  # [channels * rows, columns]
-                block = y[row - first : stop - first, column : column + len(horizontal)]  # [rows, columns, channels]
-                block[...] = part.reshape(channels, stop - row, -1).transpose(1, 2, 0)
+            band = image[top : top + vertical.shape[1]]  # [band, source width, channels]
+            rows = y[row - first : stop - first]  # [rows, width, channels]
+            for groups in self._spans(len(band) * channels):
+                self._fill(rows, band, vertical, groups)
         return y
+
+    def _spans(self, height: int) -> Iterator[list[tuple[int, int, Array]]]:
+        """Yield groups of columns, as many at a time as fit the working set if they are `height` numbers high."""
+        group_width = self._columns[0][2].shape[1]
+        count = max(1, _BAND // (height * group_width))
+        for start in range(0, len(self._columns), count):
+            yield self._columns[start : start + count]
+
+    @staticmethod
+    def _fill(rows: Array, band: NDArray[Any], vertical: Array, groups: list[tuple[int, int, Array]]) -> None:
+        """Fill the columns of these groups in rows (rows, width, channels), from a band of the source."""
+        begin = groups[0][1]
+        end = groups[-1][1] + groups[-1][2].shape[1]
+        planes = np.ascontiguousarray(band[:, begin:end].transpose(2, 0, 1), np.float32)  # [channels, band, span]
+        narrow = vertical @ planes  # [channels, rows, span]
+        lines = narrow.reshape(-1, end - begin)  # [channels * rows, span]
+        for column, left, horizontal in groups:
+            part = (
+                lines[:, left - begin : left - begin + horizontal.shape[1]] @ horizontal.T
+            )  # [channels * rows, columns]
+            block = rows[:, column : column + len(horizontal)]  # [rows, columns, channels]
+            block[...] = part.reshape(len(planes), len(rows), -1).transpose(1, 2, 0)
 
 
 def resample_area(image: NDArray[Any], height: int, width: int) -> Array:
