@@ -31,6 +31,7 @@ ZIP_START = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")
 _VERSION = 1001
+_DIMENSIONS = 8  # that a tensor may have: kernels have four, and old versions of NumPy crash at more than 32
 
 
 class StorageType(NamedTuple):
@@ -77,6 +78,8 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_train
         or not all(map(_is_count, (offset, *shape, *strides)))
     ):
         raise ValueError("it has a tensor that is not made of a storage, an offset, a shape and strides")
+    if len(shape) > _DIMENSIONS:
+        raise ValueError(f"it has a tensor of {len(shape)} dimensions")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
