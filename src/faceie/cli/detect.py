@@ -85,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
     results = Results(photos)
     for problem in problems:
         complain(printable(problem))
-    if photos and not arguments.json:
-        write(_row(columns, "photo"))
     bad = len(problems)
     with tqdm(photos, unit="photo", leave=False, disable=None if len(photos) > 1 else True) as progress:
+        if photos and not arguments.json:
+            write(_row(columns, "photo"))
         for photo in progress:
             try:
                 image, faces = _work(photo, options, arguments, results)
