@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from faceie import DetectedFaces, detect_faces, encode_faces, open_image, pairwise_distances
+from faceie import DetectedFaces, detect_faces, encode_faces, open_image, pairwise_distances, thresholds
 from faceie.cli.drawing import annotate
-from faceie.recognition import SAME_PERSON
 
 PHOTOS = sorted((Path(__file__).parent / "photos").glob("*.jpg"))
 
@@ -22,6 +21,7 @@ HEIGHT = 420  # of a photo in the picture, in pixels
 CELL = 84  # of the table of distances
 GAP = 16
 INK = (32, 36, 42)
+LIMIT = thresholds().fmr1000
 SAME, DIFFERENT, SELF = (198, 239, 206), (250, 224, 216), (238, 240, 243)
 
 
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
         box = np.rint(faces.bounding_boxes[0]).astype(int)
         print(f"{path.name:22} face at {box.tolist()}, probability {faces.probabilities[0]:.4f}")
     distances = pairwise_distances(encode_faces(crops))
-    print(f"\nDistances; below {SAME_PERSON:g} is more likely the same person than not:")
+    print(f"\nDistances; below {LIMIT:.2f} is 1 in 1000 pairs of different people:")
     print(" " * 20 + "".join(f"{name[:12]:>14}" for name in names))
     for name, row in zip(names, distances, strict=True):
         print(f"{name:20}" + "".join(f"{distance:14.2f}" for distance in row))
@@ -75,7 +75,7 @@ def draw(
         picture.paste(small, (left + 3, top + i * CELL + 3))
         for j, distance in enumerate(distances[i - 1], 1):
             x, y = left + j * CELL, top + i * CELL
-            color = SELF if i == j else SAME if distance < SAME_PERSON else DIFFERENT
+            color = SELF if i == j else SAME if distance < LIMIT else DIFFERENT
             pen.rectangle((x + 3, y + 3, x + CELL - 4, y + CELL - 4), fill=color)
             pen.text((x + CELL / 2, y + CELL / 2), f"{distance:.2f}", INK, font, anchor="mm")
     return picture

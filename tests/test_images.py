@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
-from faceie.errors import ImageError
+from faceie.errors import ImageError, OptionError
 from faceie.images import open_image, to_input, to_rgb, upright
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -170,3 +172,102 @@ def test_to_input() -> None:
     x = to_input(RAMP)
     assert x.dtype == np.float32
     assert np.array_equal(x.astype(float), (RAMP.astype(float) - 127.5) / 128)
+
+
+@pytest.fixture
+def photo(photos: Path) -> Image.Image:
+    return open_image(photos / "obama.jpg")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "least"),
+    [
+        (".jpg", {}, 0.45),
+        (".jpg", {"progressive": True}, 0.9),
+        (".png", {}, 0.45),
+        (".bmp", {}, 0.45),
+        (".gif", {}, 0.45),
+    ],
+    ids=["JPEG", "progressive JPEG", "PNG", "BMP", "GIF"],
+)
+def test_truncated(suffix: str, options: dict, least: float, photo: Image.Image, tmp_path: Path) -> None:
+    """Half of a file is an error, or, if that was asked for, about half of the photo."""
+    path = tmp_path / f"half{suffix}"
+    photo.save(path, **options)
+    whole = np.asarray(open_image(path)).astype(int)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageError, match="truncated"):
+        open_image(path)
+    half = open_image(path, truncated=True)
+    assert half.size == photo.size
+    same = (np.abs(np.asarray(half) - whole).max(-1) < 40).mean()
+    assert same > least
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_nothing_left(photo: Image.Image, tmp_path: Path) -> None:
+    """A file of which no pixel can be read is an error, always."""
+    path = tmp_path / "none.png"
+    photo.save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ImageError, match="no pixel of it can be read"):
+        open_image(path, truncated=True)
+
+
+def test_limit_of_the_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's limit holds, unless the caller gives another, lower or higher; Pillow's stays as it is."""
+    path = tmp_path / "image.png"
+    Image.new("RGB", (100, 80), "teal").save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    with pytest.raises(ImageError, match="exceeds limit of 6000 pixels"):
+        open_image(path)
+    assert open_image(path, max_pixels=8000).getpixel((0, 0)) == (0, 128, 128)
+    with pytest.raises(ImageError, match="100 x 80 pixels, expected at most 7999"):
+        open_image(path, max_pixels=7999)
+    assert Image.MAX_IMAGE_PIXELS == 3000
+    for limit in (0, -1, 1.5, "many"):
+        with pytest.raises(OptionError, match="max_pixels is"):
+            open_image(path, max_pixels=limit)  # type: ignore[arg-type]
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ImageError, match="not a photo"):
+        open_image(tmp_path / "text.png", max_pixels=100)
+
+
+def test_heic(photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEIC is read with the extra package, and without registering that for the whole process; else a message says
+    how to get it.
+    """
+    heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "photo.heic"
+    heif.from_pillow(photo).save(path, quality=90)
+    opened = open_image(path)
+    assert opened.size == photo.size
+    assert np.abs(np.asarray(opened).astype(int) - np.asarray(photo)).mean() < 2
+    assert not {"HEIF", "HEIC"} & set(Image.OPEN)
+    with pytest.raises(ImageError, match="exceeds limit of 1000 pixels"):
+        open_image(path, max_pixels=1000)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ImageError, match="not a photo that Pillow can open"):
+        open_image(path)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"faceie\[heic\]"):
+        open_image(path)
+
+
+def test_formats_that_warn_are_quiet(tmp_path: Path) -> None:
+    """What Pillow warns of while it reads pixels (a tag that is longer than the file) is not passed on.
+
+    Warnings are errors in these tests.
+    """
+    path = tmp_path / "image.tif"
+    Image.fromarray(RAMP).save(path, tiffinfo={270: "a description"}, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    tag = content.index(struct.pack("<HH", 270, 2))
+    content[tag + 4 : tag + 8] = struct.pack("<I", 1 << 20)  # its length
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="Tag data larger than file"):
+        image = Image.open(path)
+    with pytest.warns(UserWarning, match="Tag data larger than file"):
+        image.load()
+    assert np.array_equal(np.asarray(open_image(path)), gray(RAMP))

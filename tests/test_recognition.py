@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceie import OptionError, detect_faces, distance, encode_faces, pairwise_distances, recognition
+from faceie import (
+    OptionError,
+    detect_faces,
+    distance,
+    encode_faces,
+    pairwise_distances,
+    recognition,
+    same_person_probability,
+    thresholds,
+)
 
 from .conftest import assert_close
 
@@ -59,4 +68,45 @@ def test_the_same_person_is_closer(photos: Path) -> None:
     distances = pairwise_distances(encode_faces([images[0] for images in faces if images]))
     same = distances[:3, :3][np.triu_indices(3, 1)]
     different = np.concatenate([distances[:3, 3:].ravel(), distances[3, 4:]])
-    assert same.max() < recognition.SAME_PERSON < different.min()
+    limits = thresholds()
+    assert same.max() < limits.fmr1000 < limits.fmr100 < different.min()
+    assert same_person_probability(same).min() > 0.99
+    assert same_person_probability(different).max() < 0.01
+
+
+@pytest.mark.parametrize("weights", ["vggface2", "casia-webface"])
+def test_probability(weights: str) -> None:
+    """It falls with the distance, is one half where both kinds of pairs are as frequent, and is never certain."""
+    d = np.linspace(0, 2, 201)
+    p = same_person_probability(d, weights=weights)
+    assert p.shape == d.shape
+    assert p.dtype == np.float64
+    assert (np.diff(p) <= 0).all()
+    assert 0 < p.min() < 1e-5
+    assert 1 - 1e-5 < p.max() < 1
+    assert same_person_probability(recognition._CALIBRATIONS[weights].even, weights=weights) == pytest.approx(0.5)
+    assert isinstance(same_person_probability(np.float32(1), weights=weights), float)
+    limits = thresholds(weights)
+    assert limits.fmr10000 < limits.fmr1000 < limits.fmr100
+
+
+@pytest.mark.parametrize("prior", [0.001, 0.3, 0.9])
+def test_prior(prior: float) -> None:
+    """Bayes' rule: the odds after looking are those before, times what the distance says."""
+    evidence = same_person_probability(1.0) / (1 - same_person_probability(1.0))
+    odds = evidence * prior / (1 - prior)
+    assert same_person_probability(1.0, prior=prior) == pytest.approx(odds / (1 + odds))
+
+
+def test_what_is_no_probability() -> None:
+    """Priors, distances and weights that make no sense."""
+    for prior in (0, 1, -1, float("nan")):
+        with pytest.raises(OptionError, match="prior"):
+            same_person_probability(1.0, prior=prior)
+    for d in (-0.1, float("nan"), [0.5, -1]):
+        with pytest.raises(OptionError, match="distance"):
+            same_person_probability(d)
+    with pytest.raises(OptionError, match="'mine', which nobody has calibrated, expected one of"):
+        same_person_probability(1.0, weights="mine")
+    with pytest.raises(OptionError, match="nobody has calibrated"):
+        thresholds("mine")

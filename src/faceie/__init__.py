@@ -15,10 +15,11 @@ from . import facenet, mtcnn
 from .errors import FaceieError, ImageError, OptionError, WeightsError, WeightsNotFoundError
 from .facenet.encode import encode_faces
 from .images import open_image
-from .mtcnn.detect import DetectedFaces, detect_faces
+from .mtcnn.detect import detect_faces
+from .mtcnn.detected import DetectedFaces
 from .mtcnn.options import DetectionOptions
 from .nn.threads import set_threads
-from .recognition import distance, pairwise_distances
+from .recognition import Thresholds, distance, pairwise_distances, same_person_probability, thresholds
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "FaceieError",
     "ImageError",
     "OptionError",
+    "Thresholds",
     "WeightsError",
     "WeightsNotFoundError",
     "__version__",
@@ -38,5 +40,7 @@ __all__ = [
     "mtcnn",
     "open_image",
     "pairwise_distances",
+    "same_person_probability",
     "set_threads",
+    "thresholds",
 ]

@@ -6,17 +6,23 @@ mode, or an array.
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
-from .errors import ImageError
+from .errors import ImageError, OptionError
 from .nn.tree import Array
 
 __all__ = ["Affine", "ImageLike", "Upright", "open_image", "to_input", "to_rgb", "upright"]
@@ -28,6 +34,8 @@ ImageLike: TypeAlias = Union[str, "os.PathLike[str]", Image.Image, NDArray[np.ui
 Affine: TypeAlias = NDArray[np.float64]  # [2, 3]: maps (x, y, 1) to (x, y)
 
 _EXIF_ORIENTATION = 0x0112
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 # For each EXIF orientation (CIPA DC-008, section 4.6.5): how Pillow makes the stored image upright, and where a point
 # (x, y) of the upright image, whose size is (w, h), is in the stored one: the coefficients of x, y, w and h.
@@ -42,7 +50,10 @@ _ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] =
     8: (Image.Transpose.ROTATE_90, (0, -1, 0, 1), (1, 0, 0, 0)),
 }
 
-_opening = threading.Lock()
+# Formats whose pixels Pillow reads without warning of anything, so that threads may read them side by side.
+_QUIET = ("JPEG", "MPO", "PNG", "WEBP")
+
+_warnings_lock = threading.RLock()
 
 
 class Upright(NamedTuple):
@@ -53,15 +64,27 @@ class Upright(NamedTuple):
     """[2, 3]: from points of `image` to points of the image that was passed in; of a path, those of `image` itself."""
 
 
-def open_image(path: str | os.PathLike[str]) -> Image.Image:
+def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pixels: int | None = None) -> Image.Image:
     """Open a photo as it is meant to be seen: upright by its EXIF orientation, RGB, transparency over white.
 
-    Of several frames or pages the first counts. Raises ImageError, which names the file, for whatever cannot be read.
+    Of several frames or pages the first counts.
+    `truncated`: use what there is of a file that ends too early or is damaged; what is missing is black or gray. By
+    default, such a file is an error.
+    `max_pixels`: refuse larger images, which may be made to fill the memory. By default, the limit is Pillow's own
+    (twice `PIL.Image.MAX_IMAGE_PIXELS`, 179 million pixels); a number counts in its place, lower or higher.
+
+    HEIC needs the extra `faceie[heic]`. Raises ImageError, which names the file, for whatever cannot be read, and
+    OptionError for a limit that is none.
     """
+    if max_pixels is not None and (not isinstance(max_pixels, int) or max_pixels < 1):
+        raise OptionError(f"max_pixels is {max_pixels!r}, expected a whole number, 1 or more, or None")
     path = Path(path)
     try:
-        with _open(path) as file:
-            return _turn_upright(to_rgb(file), _orientation(file)).image
+        with _open(path, truncated, max_pixels) as file, nullcontext() if file.format in _QUIET else _no_warnings():
+            if truncated:
+                _load_what_is_there(file)
+            rgb = to_rgb(file)
+            return _turn_upright(rgb, _orientation(file)).image
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
 
@@ -116,19 +139,96 @@ def to_input(pixels: NDArray[Any]) -> Array:
     return x
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, truncated: bool, max_pixels: int | None) -> Image.Image:
     try:
-        # Pillow warns, and here does not need to, of sizes close to its limit and of corrupt metadata. The filters
-        # of warnings belong to the whole process: hence the lock, which is held while the header is read.
-        with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(path)
+        with _no_warnings():
+            return _identify(path, truncated, max_pixels)
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except IsADirectoryError:
         raise ImageError("this is a folder, expected a photo") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{error}: if it is to be trusted, open_image(path, max_pixels=...) takes more") from error
     except Exception as error:  # as above: whatever a decoder stumbles over
         raise ImageError(f"this is not a photo that Pillow can open ({_reason(error)})") from error
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep Pillow from warning, which it does here without need: of sizes close to its limit, of corrupt metadata.
+
+    The filters of warnings belong to the whole process: hence the lock.
+    """
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _identify(path: Path, truncated: bool, max_pixels: int | None) -> Image.Image:
+    """Open a file by its content, with a limit of ours if there is one."""
+    content = path.read_bytes() if truncated or max_pixels is not None else b""
+    if truncated and content.startswith(_JPEG_START):
+        content += _JPEG_END  # the decoder waits for it, before it shows what it has
+    try:
+        source = io.BytesIO(content) if content else path
+        image: Image.Image = Image.open(source) if max_pixels is None else _open_unlimited(content)
+    except UnidentifiedImageError:
+        if not _is_heif(path):
+            raise
+        image = _open_heif(path, max_pixels)
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        image.close()
+        raise ImageError(f"it has {image.width} x {image.height} pixels, expected at most {max_pixels} in all")
+    return image
+
+
+def _open_unlimited(content: bytes) -> Image.Image:
+    """Do what `Image.open` does, but for its limit of the size: that is a global, and so not ours to change."""
+    Image.init()
+    for name in Image.ID:
+        factory, accepts = Image.OPEN[name]
+        if accepts and accepts(content[:16]) is not True:  # a text says why not
+            continue
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # those with which a decoder refuses a file
+            return factory(io.BytesIO(content), "")
+    raise UnidentifiedImageError("cannot identify image file")
+
+
+def _is_heif(path: Path) -> bool:
+    """Tell photos of the HEIF family (ISO/IEC 23008-12): a box of the type "ftyp", with the brand behind it."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
+def _open_heif(path: Path, max_pixels: int | None) -> Image.Image:
+    """Open HEIC by an optional package. It turns the image upright itself."""
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError('this is a HEIC photo: pip install "faceie[heic]" to read it') from None
+    heif = pillow_heif.open_heif(path)  # without registering it with Pillow for all
+    limit = max_pixels or 2 * (Image.MAX_IMAGE_PIXELS or math.inf)
+    if (pixels := math.prod(heif.size)) > limit:
+        raise Image.DecompressionBombError(f"Image size ({pixels} pixels) exceeds limit of {limit} pixels")
+    image: Image.Image = heif.to_pillow()
+    return image
+
+
+def _load_what_is_there(image: Image.Image) -> None:
+    """Decode an image as far as its file goes."""
+    try:
+        image.load()
+    except Exception as error:  # as above
+        something = None
+        if isinstance(image, ImageFile):
+            image.tile = []  # nothing is left to be decoded: what was, counts
+            with suppress(Exception):
+                something = image.getbbox()
+        if something is None:
+            raise ImageError(f"no pixel of it can be read ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
@@ -139,8 +239,7 @@ def _reason(error: Exception) -> str:
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1, upright, if there is none or it makes no sense."""
     try:
-        with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _no_warnings():
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # metadata that cannot be read is no reason to do without the photo
         return 1

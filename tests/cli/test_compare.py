@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceie import detect_faces, encode_faces, pairwise_distances
+from faceie import detect_faces, encode_faces, pairwise_distances, same_person_probability
 from faceie.cli import main
-from faceie.cli.compare import _source
+from faceie.cli.compare import Verdict, _source
+from faceie.weights import safetensors
 
 from ..conftest import PHOTOS
 from .conftest import FAST, needs_weights, pixels
@@ -36,7 +37,10 @@ def couple(tmp_path_factory: pytest.TempPathFactory) -> str:
 @needs_weights
 @pytest.mark.parametrize(
     ("a", "b", "same", "verdict"),
-    [(OBAMA, CONGRESS, True, "probably the same person"), (OBAMA, BIDEN, False, "probably different people")],
+    [
+        (OBAMA, CONGRESS, True, "almost certainly the same person"),
+        (OBAMA, BIDEN, False, "almost certainly different people"),
+    ],
     ids=["same", "different"],
 )
 def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> None:
@@ -45,13 +49,19 @@ def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> 
     out, err = capsys.readouterr()
     assert main(["compare", a, b, "--json", *FAST]) == 0
     found = json.loads(capsys.readouterr().out)
-    first, *sides = out.splitlines()
+    first, probability, rate, *sides = out.splitlines()
     assert first == f"distance {found['distance']:.2f}: {verdict}"
     boxes = [" ".join(f"{c:.0f}" for c in found[side]["faces"][0]["bounding_box"]) for side in "ab"]
     assert sides == [f"  face 1 of {photo}, box {box}" for photo, box in zip((a, b), boxes, strict=True)]
     assert err == ""
     assert found["same_person"] is same
-    assert (found["distance"] < found["threshold"]) is same
+    assert probability == f"  probability of the same person {found['probability']:.4f}, if it was 0.5 before looking"
+    assert found["probability"] == pytest.approx(same_person_probability(found["distance"]), abs=1e-3)
+    assert rate == f"  pairs of different people that are as close: {'less' if same else 'more'} than 1 in " + (
+        "10,000" if same else "100"
+    )
+    assert found["false_match_rate"] == ([0, 0.0001] if same else [0.01, 1])
+    assert found["prior"] == 0.5
     assert found["weights"] == "vggface2"
     assert found["closest"] == [0, 0]
     assert [found[side]["photo"] for side in "ab"] == [a, b]
@@ -70,7 +80,7 @@ def test_several_faces(couple: str, capsys: Captured) -> None:
     assert found["closest"] == [obama, 0]
 
     assert main(["compare", couple, OBAMA, *FAST]) == 0
-    _, face, _, empty, header, *rows = capsys.readouterr().out.splitlines()
+    _, _, _, face, _, empty, header, *rows = capsys.readouterr().out.splitlines()
     assert face.startswith(f"  face {obama + 1} of {couple}, ")
     assert empty == ""
     assert header.split() == ["distances", "B", "1"]
@@ -113,11 +123,45 @@ def test_bad_weights(weights: str, capsys: Captured) -> None:
 
 @needs_weights
 def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
-    """Of a file of weights, nobody knows the right limit: that is said."""
+    """A file of published weights is known by what it computes; of others it is not known what their distances mean."""
     assert main(["weights", "path", "vggface2"]) == 0
     path = capsys.readouterr().out.strip()
     assert main(["compare", OBAMA, CONGRESS, "--weights", path, *FAST]) == 0
-    assert 'is that of the weights "vggface2"' in capsys.readouterr().out
+    assert "almost certainly the same person" in capsys.readouterr().out
+    other = tmp_path / "other.safetensors"
+    tensors, _ = safetensors.read(Path(path))
+    name, kernel = next(iter(tensors.items()))
+    safetensors.write(other, {**tensors, name: kernel * np.float32(1.5)}, {})
+    assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), *FAST]) == 0
+    assert "what it means is not known for these weights" in capsys.readouterr().out
+    assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), "--json", *FAST]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [found[key] for key in ("probability", "false_match_rate", "same_person")] == [None] * 3
+
+
+@needs_weights
+def test_prior(capsys: Captured) -> None:
+    """The same distance means less where few pairs match."""
+    assert main(["compare", OBAMA, CONGRESS, "--json", "--prior", "1e-9", *FAST]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["same_person"] is False
+    assert main(["compare", OBAMA, CONGRESS, "--prior", "0"]) == 2
+    assert "--prior 0: expected a probability" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [
+        (0.999, "almost certainly the same person"),
+        (0.95, "very probably the same person"),
+        (0.7, "probably the same person"),
+        (0.45, "the same person or two, it cannot be told"),
+        (0.2, "probably different people"),
+    ],
+)
+def test_words(probability: float, words: str) -> None:
+    """Words follow the probability."""
+    assert str(Verdict(1.0, probability, (0, 1))) == words
 
 
 @pytest.mark.parametrize(

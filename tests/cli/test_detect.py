@@ -28,13 +28,14 @@ def test_table(album: Path, capsys: Captured) -> None:
     assert main(["detect", str(photo), str(album / "none.png"), *FAST]) == 0
     out, err = capsys.readouterr()
     header, face, none = out.splitlines()
-    assert header.split() == ["face", "probability", "x1", "y1", "x2", "y2", "photo"]
-    number, probability, *corners, name = face.split(maxsplit=6)
+    assert header.split() == ["face", "probability", "x1", "y1", "x2", "y2", "angle", "photo"]
+    number, probability, *corners, angle, name = face.split(maxsplit=7)
     faces = detect_faces(photo, min_face_size=60)
     assert (number, name) == ("1", str(photo))
     assert float(probability) == pytest.approx(faces.probabilities[0], abs=1e-4)
     assert [int(corner) for corner in corners] == faces.bounding_boxes[0].round().astype(int).tolist()
-    assert none.split(maxsplit=6) == ["-"] * 6 + [f"{album / 'none.png'} (no face)"]
+    assert angle == "0"
+    assert none.split(maxsplit=7) == ["-"] * 7 + [f"{album / 'none.png'} (no face)"]
     assert err == ""
 
 
@@ -211,9 +212,9 @@ def test_options() -> None:
     assert detection_options(parser.parse_args([]), crops=True) == DetectionOptions()
     given = (
         "--min-face-size 30 --factor 0.8 --thresholds 0.1 0.2 0.3 --nms-overlaps 0.1 0.2 0.3 0.4 "
-        "--rotations 0 180 --margin 14 --crop-size 112"
+        "--rotations 0 180 --margin 14 --crop-size 112 --crop-filter box"
     )
-    expected = DetectionOptions(30, 0.8, (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4), (0, np.pi), 112, 14, False)
+    expected = DetectionOptions(30, 0.8, (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4), (0, np.pi), 112, 14, "box", False)
     assert detection_options(parser.parse_args(given.split()), crops=False) == expected
 
 
@@ -271,3 +272,29 @@ def test_progress(count: int, expected: bool, astronaut: Path) -> None:
 
 def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_damaged_and_large_photos(album: Path, capsys: Captured) -> None:
+    """What is refused by default is used if that was asked for."""
+    broken = str(album / "deep" / "broken.jpg")
+    assert main(["detect", broken, *FAST]) == 1
+    assert "truncated" in capsys.readouterr().err
+    assert main(["detect", broken, "--truncated", *FAST]) == 0
+    assert f"{broken} (no face)" in capsys.readouterr().out
+    assert main(["detect", str(album / "face.jpg"), "--max-pixels", "1000", *FAST]) == 1
+    assert "512 x 512 pixels, expected at most 1000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_turned_photo(degrees: int, astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
+    """A photo that lies on its side gives its face, and the angle."""
+    path = tmp_path / "turned.png"
+    with Image.open(astronaut) as image:
+        image.rotate(degrees, expand=True).save(path)
+    assert main(["detect", str(path), *FAST]) == 0
+    (row,) = capsys.readouterr().out.splitlines()[1:]
+    assert row.split()[6] == str(degrees)
+    assert main(["detect", *FAST, "--rotations", "0", "--", str(path)]) == 0
+    assert "angle" not in capsys.readouterr().out
+    assert main(["detect", *FAST, "--rotations", "auto", "90", "--", str(path)]) == 2
+    assert "--rotations: expected auto or numbers" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import pytest
 
 import faceie as package
 from faceie import FaceieError, OptionError, WeightsError, cli
-from faceie.cli import convert, detect, main, terminal
+from faceie.cli import convert, main, options, terminal
 
 from .conftest import FAST, faceie
 
@@ -127,13 +127,13 @@ def test_interruption_keeps_what_was_found(
     """After Ctrl-C at the second photo, the first has been told."""
     opened = []
 
-    def open_image(path: Path) -> object:
+    def open_image(path: Path, **keywords: object) -> object:
         opened.append(path)
         if len(opened) == 2:
             raise KeyboardInterrupt
         return package.open_image(path)
 
-    monkeypatch.setattr(detect, "open_image", open_image)
+    monkeypatch.setattr(options, "open_image", open_image)
     assert main(["detect", str(astronaut), str(astronaut), *FAST]) == 130
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2

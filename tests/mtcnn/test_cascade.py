@@ -71,8 +71,8 @@ def test_crops_are_cut_at_the_border(rng: np.random.Generator) -> None:
     """Of a box over the border, what is inside is stretched; a box outside is dropped."""
     image = rng.integers(0, 256, (40, 50, 3), np.uint8)
     boxes = np.array([[-9.9, -3, 10, 20], [60, 0, 80, 20], [1, 1, 50, 40], [45, 30, 70, 55]], np.float32)
-    inside = cascade._inside(boxes, image)
+    inside = cascade.inside(boxes, image)
     assert inside.tolist() == boxes[[0, 2, 3]].tolist()
-    crops = cascade._crops(image, inside, 24)
+    crops = cascade.crops_of(image, inside, 24)
     for crop, part in zip(crops, (image[0:20, 0:10], image, image[29:40, 44:50]), strict=True):
         assert_close(crop, reference.resample_area(part, 24, 24), 1e-3)

@@ -12,32 +12,58 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, encode_faces, open_image
-from ..facenet import load
+from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, encode_faces
+from ..facenet.loading import identify, load
 from ..nn.tree import Array
-from ..recognition import SAME_PERSON, pairwise_distances
+from ..recognition import pairwise_distances, same_person_probability, thresholds
 from .detect import describe, pixels
 from .drawing import Marked, is_picture, save, side_by_side
-from .options import add_detection_options, detection_options
+from .options import add_detection_options, add_photo_options, detection_options, opened
 from .photos import is_same_file
 from .terminal import OK, printable, write
 
 __all__ = ["add_parser"]
 
-_CALIBRATED = "vggface2"  # the weights that SAME_PERSON is for
-
-_DESCRIPTION = f"""\
-Find the two faces, one in each photo, that are most alike, and tell their
-distance: 0 (the same face) to 2. Below {SAME_PERSON:.2f} they are probably of the same
-person. If a photo has several faces, the distances of all pairs follow: a row a
-face of photo A, a column a face of photo B.
+_DESCRIPTION = """\
+Find the two faces, one in each photo, that are most alike, and tell whether they
+are of the same person: in words, by their distance (0, the same face, to 2), and
+as a probability. That depends on what you know before: --prior says how many of
+such pairs of photos are of one person. The default is one in two; for a face that
+was picked out of a thousand as the most alike it is 0.001. If a photo has several
+faces, the distances of all pairs follow: a row a face of photo A, a column a face
+of photo B.
 """
 
 _JSON = """\
 --json prints one object: {"a", "b", "weights", "distances", "closest",
-"distance", "threshold", "same_person"}. "a" and "b" are what faceie detect
-prints for a photo; "closest" is the numbers of the two faces, counted from 0.
+"distance", "probability", "prior", "false_match_rate", "same_person"}. "a" and
+"b" are what faceie detect prints for a photo; "closest" is the numbers of the two
+faces, counted from 0; "false_match_rate" is [low, high], between which the share
+of pairs of different people lies that are as close. With weights that nobody has
+calibrated, "probability", "false_match_rate" and "same_person" are null.
 """
+
+# How sure a probability is, in words, from the surest on.
+_WORDS = ((0.99, "almost certainly"), (0.9, "very probably"), (0.6, "probably"))
+
+
+class Verdict(NamedTuple):
+    """What a distance means; with weights that nobody has calibrated, no more than itself."""
+
+    distance: float
+    probability: float | None
+    false_match_rate: tuple[float, float] | None
+
+    @property
+    def same(self) -> bool | None:
+        return None if self.probability is None else self.probability >= 0.5
+
+    def __str__(self) -> str:
+        if self.probability is None:
+            return "what it means is not known for these weights"
+        sure, who = max((self.probability, "the same person"), (1 - self.probability, "different people"))
+        words = next((words for least, words in _WORDS if sure >= least), None)
+        return f"{words} {who}" if words else "the same person or two, it cannot be told"
 
 
 class Side(NamedTuple):
@@ -65,10 +91,18 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--picture", metavar="OUT", help="draw both photos side by side into OUT, a .jpg or .png")
     parser.add_argument(
         "--weights",
-        default=_CALIBRATED,
+        default="vggface2",
         metavar="NAME_OR_PATH",
         help="weights of the encoder: a name that faceie weights list knows, or a file (default: %(default)s)",
     )
+    parser.add_argument(
+        "--prior",
+        type=float,
+        default=0.5,
+        metavar="PROBABILITY",
+        help="how many of such pairs of photos are of one person, between 0 and 1 (default: %(default)s)",
+    )
+    add_photo_options(parser)
     add_detection_options(parser)
 
 
@@ -76,14 +110,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare all faces of one photo with all of the other, and tell of the closest two."""
     options = detection_options(arguments, crops=True)
     _check_picture(arguments)
-    weights = load(_source(arguments.weights))
-    a, b = (_find(path, options) for path in (arguments.a, arguments.b))
+    if not 0 < arguments.prior < 1:
+        raise OptionError(f"--prior {arguments.prior:g}: expected a probability, greater than 0 and less than 1")
+    source = _source(arguments.weights)
+    weights = load(source)
+    name = source if isinstance(source, str) else identify(weights)
+    a, b = (_find(path, options, arguments) for path in (arguments.a, arguments.b))
     distances = pairwise_distances(encode_faces(a.crops, weights), encode_faces(b.crops, weights))
     closest = np.unravel_index(distances.argmin(), distances.shape)
     pair = (int(closest[0]), int(closest[1]))
-    distance = float(distances[pair])
-    same = distance < SAME_PERSON
-    verdict = "probably the same person" if same else "probably different people"
+    verdict = _judge(float(distances[pair]), name, arguments.prior)
     if arguments.json:
         entry = {
             "a": {"photo": str(a.path), **describe(a.image, a.faces)},
@@ -91,24 +127,47 @@ def run(arguments: argparse.Namespace) -> int:
             "weights": arguments.weights,
             "distances": [[round(float(d), 4) for d in row] for row in distances],
             "closest": pair,
-            "distance": round(distance, 4),
-            "threshold": SAME_PERSON,
-            "same_person": same,
+            "distance": round(verdict.distance, 4),
+            "probability": None if verdict.probability is None else round(verdict.probability, 6),
+            "prior": arguments.prior,
+            "false_match_rate": verdict.false_match_rate,
+            "same_person": verdict.same,
         }
         write(json.dumps(entry))
     else:
-        write(f"distance {distance:.2f}: {verdict}")
+        for line in _report(verdict, arguments.prior):
+            write(line)
         for side, index in zip((a, b), pair, strict=True):
             box = " ".join(map(str, pixels(side.faces.bounding_boxes[index])))
             write(f"  face {index + 1} of {printable(side.path)}, box {box}")
-        if arguments.weights != _CALIBRATED:
-            write(f'  The limit, {SAME_PERSON:.2f}, is that of the weights "{_CALIBRATED}": for others it may be off.')
         for line in _matrix(distances):
             write(line)
     if arguments.picture:
         left, right = (Marked(side.image, side.faces.bounding_boxes, i) for side, i in zip((a, b), pair, strict=True))
-        save(side_by_side(left, right, distance, verdict, same), Path(arguments.picture))
+        picture = side_by_side(left, right, verdict.distance, str(verdict), bool(verdict.same))
+        save(picture, Path(arguments.picture))
     return OK
+
+
+def _judge(distance: float, weights: str | None, prior: float) -> Verdict:
+    """`weights`: the name of published weights, or None for others."""
+    if weights is None:
+        return Verdict(distance, None, None)
+    limits = thresholds(weights)
+    rates = (0.0, 0.0001, 0.001, 0.01, 1.0)
+    passed = sum(distance >= limit for limit in limits)
+    false_matches = rates[passed], rates[passed + 1]
+    return Verdict(distance, same_person_probability(distance, prior=prior, weights=weights), false_matches)
+
+
+def _report(verdict: Verdict, prior: float) -> Iterator[str]:
+    yield f"distance {verdict.distance:.2f}: {verdict}"
+    if verdict.probability is None or verdict.false_match_rate is None:
+        return
+    low, high = verdict.false_match_rate
+    often = f"less than 1 in {1 / high:,.0f}" if high < 1 else f"more than 1 in {1 / low:,.0f}"
+    yield f"  probability of the same person {verdict.probability:.4f}, if it was {prior:g} before looking"
+    yield f"  pairs of different people that are as close: {often}"
 
 
 def _check_picture(arguments: argparse.Namespace) -> None:
@@ -130,8 +189,8 @@ def _source(text: str) -> str | Path:
     return path if is_path else text
 
 
-def _find(path: Path, options: DetectionOptions) -> Side:
-    image = open_image(path)
+def _find(path: Path, options: DetectionOptions, arguments: argparse.Namespace) -> Side:
+    image = opened(path, arguments)
     faces = detect_faces(image, **options.keywords())
     if not faces.images:
         raise ImageError(f"{path}: no face was found in this photo")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, open_image
+from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces
 from ..nn.tree import Array
 from .drawing import WRITTEN, annotate, is_picture, save
-from .options import add_detection_options, detection_options
+from .options import add_detection_options, add_photo_options, detection_options, opened
 from .photos import Photo, Results, find_photos, is_same_file
 from .terminal import OK, TROUBLE, complain, printable, reason, write
 
@@ -40,7 +40,7 @@ eye, the nose, and the left and the right corner of the mouth, as the viewer
 sees them.
 """
 
-# The columns of the table, but for the photo, and their widths. The angle comes only if it was searched for.
+# The columns of the table, but for the photo, and their widths. The angle comes only if turned faces are searched for.
 _WIDTHS = {"face": 4, "probability": 11, "x1": 5, "y1": 5, "x2": 5, "y2": 5, "angle": 5}
 
 
@@ -71,6 +71,7 @@ def add_parser(commands: Any) -> None:
         help="cut the faces out, into files with the photo's name and the face's number (party-1.png). "
         "What would overwrite a photo or another of these files gets a further number",
     )
+    add_photo_options(parser)
     add_detection_options(parser)
 
 
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # takes its time
 
     options = detection_options(arguments, crops=arguments.crops is not None)
-    columns = [name for name in _WIDTHS if name != "angle" or any(options.rotations)]
+    columns = [name for name in _WIDTHS if name != "angle" or options.rotations == "auto" or any(options.rotations)]
     _check_draw(arguments)
     photos, problems = find_photos(arguments.photos)
     results = Results(photos)
@@ -143,7 +144,7 @@ def _work(
     photo: Photo, options: DetectionOptions, arguments: argparse.Namespace, results: Results
 ) -> tuple[Image.Image, DetectedFaces]:
     """Find the faces in a photo, and write the pictures that were asked for."""
-    image = open_image(photo.path)
+    image = opened(photo.path, arguments)
     faces = detect_faces(image, **options.keywords())
     if arguments.draw is not None:
         save(annotate(image, faces), _drawn(photo, arguments.draw, results))

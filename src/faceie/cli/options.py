@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from PIL import Image
+
+from ..errors import OptionError
+from ..images import open_image
 from ..mtcnn.options import DEFAULTS, DetectionOptions
 
-__all__ = ["Parser", "add_detection_options", "detection_options"]
+__all__ = ["Parser", "add_detection_options", "add_photo_options", "detection_options", "opened"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,16 +54,55 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
         nargs=4,
         metavar=("LEVEL", "P", "R", "O"),
     )
-    add(
+    group.add_argument(
         "--rotations",
-        tuple(map(math.degrees, DEFAULTS.rotations)),
-        "angles of faces to search for, in degrees, counter-clockwise; each costs a search. "
-        "If photos follow, put -- before them",
+        default=["auto"],
         nargs="+",
+        type=_angle,
         metavar="DEGREES",
+        help="angles of faces to search for, in degrees, counter-clockwise; each costs a search. "
+        "If photos follow, put -- before them (default: auto, which turns the photo only if faces seem to be turned)",
     )
     add("--crop-size", DEFAULTS.crop_size, "height and width of the crops", type=int, metavar="PIXELS")
+    group.add_argument(
+        "--crop-filter",
+        default=DEFAULTS.crop_filter,
+        metavar="NAME",
+        help="how crops are resized: lanczos, bicubic, bilinear or box (default: %(default)s)",
+    )
     add("--margin", DEFAULTS.margin, "how much of the crop size is surroundings of the face", metavar="PIXELS")
+
+
+def add_photo_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `open_image` can be asked for."""
+    group = parser.add_argument_group("photos")
+    group.add_argument("--truncated", action="store_true", help="use what can be read of photos that are damaged")
+    group.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="NUMBER",
+        help="refuse photos of more pixels (default: 178956970, Pillow's limit)",
+    )
+
+
+def opened(path: Path, arguments: argparse.Namespace) -> Image.Image:
+    """Open a photo as these options say. Raises ImageError and OptionError."""
+    return open_image(path, truncated=arguments.truncated, max_pixels=arguments.max_pixels)
+
+
+def _angle(text: str) -> float | Literal["auto"]:
+    return "auto" if text == "auto" else math.radians(float(text))
+
+
+_angle.__name__ = "number"  # what argparse calls it, when it complains
+
+
+def _rotations(angles: list[float | Literal["auto"]]) -> tuple[float, ...] | Literal["auto"]:
+    """Return the angles, unless they are left to Faceie. Raises OptionError for a mixture."""
+    numbers = tuple(angle for angle in angles if angle != "auto")
+    if numbers and len(numbers) < len(angles):
+        raise OptionError("--rotations: expected auto or numbers, not both")
+    return numbers or "auto"
 
 
 def detection_options(arguments: argparse.Namespace, *, crops: bool) -> DetectionOptions:
@@ -68,8 +112,9 @@ def detection_options(arguments: argparse.Namespace, *, crops: bool) -> Detectio
         factor=arguments.factor,
         thresholds=arguments.thresholds,
         nms_overlaps=arguments.nms_overlaps,
-        rotations=tuple(math.radians(angle) for angle in arguments.rotations),
+        rotations=_rotations(arguments.rotations),
         crop_size=arguments.crop_size,
         margin=arguments.margin,
+        crop_filter=arguments.crop_filter,
         crops=crops,
     )

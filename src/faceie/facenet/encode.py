@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError, WeightsError
 from ..images import ImageLike, to_input, upright
+from ..nn import layers
 from ..nn.threads import get_threads, parallel
 from ..nn.tree import Array
 from .loading import load
@@ -25,7 +26,10 @@ T = TypeVar("T")
 
 
 def encode_faces(
-    images: ImageLike | Iterable[ImageLike] | NDArray[np.uint8], weights: InceptionResNetV1 | None = None
+    images: ImageLike | Iterable[ImageLike] | NDArray[np.uint8],
+    weights: InceptionResNetV1 | None = None,
+    *,
+    mirror: bool = False,
 ) -> Array:
     """Turn crops of faces into embeddings: unit vectors whose distance says how alike two faces are.
 
@@ -34,6 +38,8 @@ def encode_faces(
     image of any mode, an array of uint8 (h, w, 3) RGB. Crops of other sizes than 160 x 160 are resized; they should
     show a face and little else.
     `weights`: what `faceie.facenet.load` returned; the default are those called "vggface2".
+    `mirror`: encode each crop and its mirror image, and return the mean of both, at length 1. This takes twice the time
+    and is a little more accurate (docs/accuracy.md). It may be compared with embeddings made without.
 
     Returns (512,) float32 for one image, (n, 512) for n of them, (0, 512) for none; of length 1. Only embeddings of the
     same weights can be compared.
@@ -46,14 +52,16 @@ def encode_faces(
             f"weights is a {type(weights).__name__}, expected what faceie.facenet.load(name or path) returns"
         )
     if _is_one(images):
-        embedding: Array = encode_faces([images], weights)[0]  # type: ignore[list-item]  # _is_one has told
+        embedding: Array = encode_faces([images], weights, mirror=mirror)[0]  # type: ignore[list-item]  # _is_one has told
         return embedding
     if not isinstance(images, Iterable):
         raise ImageError(f"this is a {type(images).__name__}, expected an image or several")
     embeddings = [np.empty((0, OUTPUT_SIZE), np.float32)]
     for batch in _batches(_pixels(images), _BATCH):
         weights = weights or load()
-        embeddings.append(_encode(to_input(np.stack(batch)), weights))
+        x = to_input(np.stack(batch))  # [n, 160, 160, 3]
+        y = _encode(x, weights)  # [n, 512]
+        embeddings.append(layers.normalize(y + _encode(x[:, :, ::-1], weights)) if mirror else y)
     return np.concatenate(embeddings)
 
 

@@ -20,7 +20,7 @@ from ..nn.tree import Array
 from .networks import MTCNN, ONet, PNet, RNet, o_net, p_net, r_net
 from .options import DetectionOptions
 
-__all__ = ["Faces", "find_faces"]
+__all__ = ["Faces", "Pixels", "crops_of", "faces_among", "find_faces", "inside", "propose"]
 
 Pixels = NDArray[np.uint8]
 
@@ -52,7 +52,11 @@ class Faces(NamedTuple):
 
 def find_faces(image: Pixels, w: MTCNN, options: DetectionOptions) -> Faces:
     """Find the upright faces of an image (h, w, 3) uint8 RGB."""
-    proposals = propose(image, w.p_net, options)
+    return faces_among(propose(image, w.p_net, options), image, w, options)
+
+
+def faces_among(proposals: Array, image: Pixels, w: MTCNN, options: DetectionOptions) -> Faces:
+    """Find the upright faces among what `propose` has returned."""
     candidates = refine(image, proposals, w.r_net, options)
     return output(image, candidates, w.o_net, options)
 
@@ -120,9 +124,9 @@ def look(level: Level, top: int, w: PNet, threshold: float) -> Boxes:
 
 def refine(image: Pixels, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
     """Stage 2: return the square boxes (n, 4), corrected, of the proposals that R-Net takes for a face."""
-    if not len(proposals := _inside(proposals, image)):
+    if not len(proposals := inside(proposals, image)):
         return proposals
-    look = parallel(lambda part: Boxes(part, *r_net(to_input(_crops(image, part, 24)), w)), _parts(proposals))
+    look = parallel(lambda part: Boxes(part, *r_net(to_input(crops_of(image, part, 24)), w)), _parts(proposals))
     candidates = _joined(look)
     candidates = candidates.take(candidates.scores > np.float32(options.thresholds[1]))
     # The boxes that are compared are those from before the correction.
@@ -132,9 +136,9 @@ def refine(image: Pixels, proposals: Array, w: RNet, options: DetectionOptions) 
 
 def output(image: Pixels, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
     """Stage 3: return the faces among the candidates, with final boxes and landmarks."""
-    if not len(candidates := _inside(candidates, image)):
+    if not len(candidates := inside(candidates, image)):
         return Faces(candidates, np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
-    found = parallel(lambda part: o_net(to_input(_crops(image, part, 48)), w), _parts(candidates))
+    found = parallel(lambda part: o_net(to_input(crops_of(image, part, 48)), w), _parts(candidates))
     scores, offsets, points = map(np.concatenate, zip(*found, strict=True))  # [n], [n, 4], [n, 10]
     passed = scores > np.float32(options.thresholds[2])
     faces = Boxes(candidates, scores, offsets).take(passed)
@@ -174,7 +178,7 @@ def _corners(boxes: Array, image: Pixels) -> NDArray[np.intp]:
     return corners
 
 
-def _inside(boxes: Array, image: Pixels) -> Array:
+def inside(boxes: Array, image: Pixels) -> Array:
     """Return the boxes that have pixels of the image in them. (The reference fails where there are others.)"""
     left, top, right, bottom = _corners(boxes, image).T
     inside: Array = boxes[(right > left) & (bottom > top)]
@@ -186,7 +190,7 @@ def _parts(boxes: Array) -> list[Array]:
     return [boxes[start : start + _CROPS] for start in range(0, len(boxes), _CROPS)]
 
 
-def _crops(image: Pixels, boxes: Array, size: int) -> Array:
+def crops_of(image: Pixels, boxes: Array, size: int) -> Array:
     """Return what is in boxes (n, 4), resized: (n, size, size, 3) float32, 0 to 255.
 
     A box that reaches over the border is cut there, so what is left of it is stretched.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,36 +12,18 @@ from PIL import Image
 from ..boxes import non_maximum_suppression, turned
 from ..images import Affine, ImageLike, upright
 from ..nn.tree import Array
-from .cascade import Faces, find_faces
+from .cascade import Faces, faces_among, find_faces, propose
+from .detected import DetectedFaces
 from .loading import load
+from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
+from .orientation import find_angles
 
-__all__ = ["DetectedFaces", "detect_faces"]
+__all__ = ["detect_faces"]
 
 _GRAY = (127, 127, 127)  # of the corners that a turned image gains: close to zero for the networks
+_SURE = np.float32(1e-4)  # from 1: probabilities that are closer to it are as good as equal
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
-
-
-class DetectedFaces(NamedTuple):
-    """The faces of an image, most probable first."""
-
-    probabilities: Array
-    """(n,) float32, 0 to 1: O-Net's verdict that this is a face."""
-
-    angles: Array
-    """(n,) float32 radians, -pi to pi: how far the face is turned counter-clockwise, as seen in the image; 0 if
-    upright. It is that of the search (see `rotations`) which found the face, to which a face may be turned a little in
-    turn."""
-
-    bounding_boxes: Array
-    """(n, 4) float32: x1, y1, x2, y2 in pixels of the image that was passed in; may reach over its border."""
-
-    landmarks: Array
-    """(n, 5, 2) float32: x, y of left eye, right eye, nose, left and right corner of the mouth; left as seen by the
-    viewer of an upright face."""
-
-    images: list[Image.Image] | None
-    """n upright RGB crops, `crop_size` x `crop_size`, for `encode_faces`; None if they were not asked for."""
 
 
 class View(NamedTuple):
@@ -73,9 +54,10 @@ def detect_faces(
     factor: float = DEFAULTS.factor,
     thresholds: tuple[float, float, float] = DEFAULTS.thresholds,
     nms_overlaps: tuple[float, float, float, float] = DEFAULTS.nms_overlaps,
-    rotations: tuple[float, ...] = DEFAULTS.rotations,
+    rotations: tuple[float, ...] | Literal["auto"] = DEFAULTS.rotations,
     crop_size: int = DEFAULTS.crop_size,
     margin: float = DEFAULTS.margin,
+    crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = DEFAULTS.crop_filter,
     crops: bool = DEFAULTS.crops,
 ) -> DetectedFaces:
     """Find the faces in an image, with five landmarks each, and cut them out.
@@ -85,8 +67,8 @@ def detect_faces(
     be seen, too; boxes and landmarks are always in the pixels of the image that was passed in.
 
     The other arguments are those of `DetectionOptions`, and described there: `min_face_size` in pixels, `factor` of the
-    pyramid, `thresholds` of the three networks, `nms_overlaps`, `rotations` to search in radians, `crop_size` and
-    `margin` of the crops in pixels, and whether to make `crops`.
+    pyramid, `thresholds` of the three networks, `nms_overlaps`, `rotations` to search ("auto", or radians), `crop_size`
+    and `margin` of the crops in pixels, `crop_filter` to resize them, and whether to make `crops`.
 
     Returns `DetectedFaces`, a named tuple of arrays, most probable face first; arrays of length 0 and an empty list
     when there is none.
@@ -94,23 +76,41 @@ def detect_faces(
 
     The method is MTCNN, Zhang et al. 2016 (arXiv 1604.02878), with its published weights, as in facenet-pytorch.
     """
-    options = DetectionOptions(min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crops)
+    options = DetectionOptions(
+        min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crop_filter, crops
+    )
     source, affine = upright(image)
     weights = load()
-    views = _views(source, affine, options.rotations)
-    found = [Found(view, find_faces(np.asarray(view.image), weights, options)) for view in views]
-    return _merge(found, options)
+    if options.rotations == "auto":
+        return _merge(_search_where_faces_are(source, affine, weights, options), options)
+    views = (_view(source, affine, angle) for angle in options.rotations)
+    return _merge([Found(view, find_faces(np.asarray(view.image), weights, options)) for view in views], options)
 
 
-def _views(image: Image.Image, affine: Affine, angles: tuple[float, ...]) -> Iterator[View]:
-    """Yield the image turned by each angle, one at a time."""
-    for angle in angles:
-        quarters = angle / (math.pi / 2)
-        if math.isclose(quarters, round(quarters), abs_tol=1e-6):
-            turned_image, back = _turn_by_quarters(image, round(quarters) % 4)
+def _search_where_faces_are(image: Image.Image, affine: Affine, w: MTCNN, options: DetectionOptions) -> list[Found]:
+    """Search the upright image, and those turned by angles at which it seems to have faces, too.
+    Returns what was found at each angle.
+    """
+    pixels = np.asarray(image)
+    proposals = propose(pixels, w.p_net, options)
+    found = []
+    for angle in find_angles(pixels, proposals, w):
+        if angle:
+            view = _view(image, affine, angle)
+            found.append(Found(view, find_faces(np.asarray(view.image), w, options)))
         else:
-            turned_image, back = _turn(image, angle)
-        yield View(turned_image, _compose(affine, back))
+            found.append(Found(View(image, affine), faces_among(proposals, pixels, w, options)))
+    return found
+
+
+def _view(image: Image.Image, affine: Affine, angle: float) -> View:
+    """Return the image turned so that faces of this angle are upright."""
+    quarters = angle / (math.pi / 2)
+    if math.isclose(quarters, round(quarters), abs_tol=1e-6):
+        turned_image, back = _turn_by_quarters(image, round(quarters) % 4)
+    else:
+        turned_image, back = _turn(image, angle)
+    return View(turned_image, _compose(affine, back))
 
 
 def _turn_by_quarters(image: Image.Image, quarters: int) -> tuple[Image.Image, Affine]:
@@ -149,17 +149,21 @@ def _compose(outer: Affine, inner: Affine) -> Affine:
 
 
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
-    """Bring the faces of all views to the original pixels, take the best view of each, and cut it out there."""
+    """Bring the faces of all views to the original pixels, take the best view of each, and cut it out there.
+
+    The networks tolerate some turn, so a face is found at several angles. The best is where it is surest, and its eyes
+    are most level.
+    """
     views = [view for view, faces in found for _ in faces.boxes]  # n: the view of each face
     view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(faces for _, faces in found), strict=True))
     boxes = np.concatenate([_boxes_to_original(faces.boxes, view.affine) for view, faces in found])
     landmarks = np.concatenate([_points_to_original(faces.landmarks, view.affine) for view, faces in found])
+    order = np.argsort(-probabilities, kind="stable")
     if len(found) > 1:
-        # The networks tolerate some turn, so neighboring angles find the same face: most level eyes win, among equals.
-        kept = non_maximum_suppression(boxes, probabilities * _levelness(view_landmarks), _SAME_FACE, over="smaller")
-        order = kept[np.argsort(-probabilities[kept], kind="stable")]
-    else:
-        order = np.argsort(-probabilities, kind="stable")
+        nines = -np.log10(np.maximum(1 - probabilities, _SURE))  # [n], 3 for 0.999
+        merits = nines * _levelness(view_landmarks)
+        kept = non_maximum_suppression(boxes, merits, _SAME_FACE, over="smaller")
+        order = order[np.isin(order, kept)]
     angles = np.array([views[i].angle for i in order], np.float32)
     images = [crop_face(views[i].image, view_boxes[i], options) for i in order] if options.crops else None
     return DetectedFaces(probabilities[order], angles, boxes[order], landmarks[order], images)
@@ -198,4 +202,4 @@ def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOp
     # A face can lie outside of the image almost wholly; there is a pixel of it at least, then.
     left, top = min(left, image.width - 1), min(top, image.height - 1)
     crop = image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-    return crop.resize((options.crop_size,) * 2, Image.Resampling.BILINEAR)
+    return crop.resize((options.crop_size,) * 2, Image.Resampling[options.crop_filter.upper()])

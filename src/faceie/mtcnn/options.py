@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import OptionError
 
 __all__ = ["DEFAULTS", "DetectionOptions"]
+
+_FILTERS = ("lanczos", "bicubic", "bilinear", "box")
 
 
 @dataclass(frozen=True)
 class DetectionOptions:
     """The options of `faceie.detect_faces`, under the names that facenet-pytorch gives them where it has them.
 
-    The defaults of all but `margin` are those of facenet-pytorch, which took them from the authors' own code.
+    The defaults of all but `rotations`, `margin` and `crop_filter` are those of facenet-pytorch, which took them from
+    the authors' own code.
     """
 
     min_face_size: float = 20.0
@@ -32,14 +35,19 @@ class DetectionOptions:
     """Overlaps, 0 to 1, above which the less probable box is dropped: within a level, over all levels, after R-Net (all
     three intersection over union), and after O-Net (intersection over the smaller box)."""
 
-    rotations: tuple[float, ...] = (0.0,)
-    """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search."""
+    rotations: tuple[float, ...] | Literal["auto"] = "auto"
+    """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search. "auto"
+    searches for upright faces and, only if a first look finds some (see `faceie.mtcnn.orientation`), for faces that are
+    turned; `(0,)` for upright faces only, as facenet-pytorch does."""
 
     crop_size: int = 160
     """Height and width of the crops in pixels, 1 to 4096."""
 
-    margin: float = 32.0
+    margin: float = 44.0
     """How many pixels of the crop's size are surroundings of the box, in total per axis: 0 to less than `crop_size`."""
+
+    crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
+    """How crops are resized: by Pillow's filter of this name. "bilinear" gives the crops of facenet-pytorch."""
 
     crops: bool = True
     """Whether to cut out the faces at all."""
@@ -51,7 +59,10 @@ class DetectionOptions:
         set_(self, "factor", _number("factor", self.factor, 0.1, 0.99))
         set_(self, "thresholds", _numbers("thresholds", self.thresholds, 3, 0, 1))
         set_(self, "nms_overlaps", _numbers("nms_overlaps", self.nms_overlaps, 4, 0, 1))
-        set_(self, "rotations", _numbers("rotations", self.rotations, None, -2 * math.pi, 2 * math.pi))
+        if isinstance(self.rotations, str) and self.rotations != "auto":
+            raise OptionError(f"rotations is {self.rotations!r}, expected 'auto' or numbers")
+        if self.rotations != "auto":
+            set_(self, "rotations", _numbers("rotations", self.rotations, None, -2 * math.pi, 2 * math.pi))
         size = _number("crop_size", self.crop_size, 1, 4096)
         if size != int(size):
             raise OptionError(f"crop_size is {size}, expected a whole number of pixels")
@@ -59,6 +70,9 @@ class DetectionOptions:
         set_(self, "margin", _number("margin", self.margin, 0, math.inf))
         if self.margin >= self.crop_size:
             raise OptionError(f"margin is {self.margin:g}, expected less than crop_size, which is {self.crop_size}")
+
+        if self.crop_filter not in _FILTERS:
+            raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
 
     def keywords(self) -> Mapping[str, Any]:
         """Return the options as keyword arguments of `faceie.detect_faces`."""
