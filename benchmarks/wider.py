@@ -1,28 +1,36 @@
 """Accuracy of detection on photos whose faces are known, and how far it agrees with facenet-pytorch.
 
-    python benchmarks/wider.py FOLDER --truth faces.json [--smallest PIXELS ...] [--reference]
+    python benchmarks/wider.py FOLDER --truth faces.json [--smallest PIXELS ...] [--turned DEGREES ...] [--every N]
+        [--rotations auto|DEGREES ...] [--reference]
 
 faces.json: for each photo, by its path below FOLDER, ``{"faces": [{"bbox": [x, y, width, height], "invalid": 0 or 1},
 ...]}``: WIDER FACE's labels. Prints the average precision (a find counts if it overlaps a face by an IoU of 0.5 and is
 the first to do so; finds on faces that are invalid or lower than PIXELS, and finds lower than that, do not count) for
-each PIXELS, default 20 40 80.
+each PIXELS, default 20 40 80; recall and precision of all that is found, from 20 pixels on; and the time per photo.
+
+With --turned, the same with all photos turned by so many degrees, on a canvas that holds all of them; the true boxes
+become those around the turned ellipses that fit into them. --every N takes every N-th photo only.
 
 With --reference, the same for facenet-pytorch, from the environment of the peers (README.md beside this file), and how
 many of its faces of probability 0.9 and more are found by Faceie with an IoU of at least 0.9, and landmarks within 3 %
-of the size of the face.
+of the size of the face, on photos as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Floats = NDArray[np.float64]
 
@@ -41,12 +49,38 @@ json.dump(found, sys.stdout)
 """
 
 
+class Known(NamedTuple):
+    """The faces that are in a photo."""
+
+    boxes: Floats  # [n, 4]
+    valid: NDArray[np.bool_]  # [n], whether they count
+
+
+Truth = dict[str, Known]  # by photo
+
+
+class Score(NamedTuple):
+    """How well faces were found."""
+
+    average_precision: float  # the area under precision over recall, precision made monotonous
+    recall: float  # of all finds, whatever their probability
+    precision: float  # the same
+
+
 class Finds(NamedTuple):
     """The faces that were found in a photo."""
 
     boxes: Floats  # [n, 4]
     probabilities: Floats  # [n]
     landmarks: Floats  # [n, 5, 2]
+
+
+class Search(NamedTuple):
+    """What was found in many photos."""
+
+    found: dict[str, Finds]
+    sizes: dict[str, tuple[int, int]]  # width and height of the photos, before they were turned
+    seconds: float  # that a photo took
 
 
 def overlaps(box: Floats, boxes: Floats) -> Floats:
@@ -57,14 +91,12 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
     return np.asarray(intersection / union)
 
 
-def average_precision(found: dict[str, Finds], truth: dict[str, Any], smallest: float) -> float:
-    """Return the area under precision over recall, precision made monotonous, over all photos."""
+def average_precision(found: dict[str, Finds], truth: Truth, smallest: float) -> Score:
+    """Compare what was found with the truth, for faces of a height from `smallest` on, over all photos."""
     verdicts, faces = [], 0
     for photo, finds in found.items():
-        labels = truth[photo]["faces"]
-        known = np.array([label["bbox"] for label in labels], float).reshape(-1, 4)
-        known[:, 2:] += known[:, :2]
-        counts = np.array([not label["invalid"] and label["bbox"][3] >= smallest for label in labels], bool)
+        known, valid = truth[photo]
+        counts = valid & (known[:, 3] - known[:, 1] >= smallest)
         faces += counts.sum()
         taken = np.zeros(len(known), bool)
         for i in np.argsort(-finds.probabilities):
@@ -81,20 +113,50 @@ def average_precision(found: dict[str, Finds], truth: dict[str, Any], smallest: 
     verdicts.sort(key=lambda verdict: -verdict[0])
     right = np.cumsum([verdict for _, verdict in verdicts])
     precision = right / np.arange(1, len(right) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((np.diff(right / faces, prepend=0) * precision).sum())
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    area = float((np.diff(right / faces, prepend=0) * falling).sum())
+    return Score(area, float(right[-1] / faces), float(precision[-1]))
 
 
-def search(folder: Path, photos: list[str]) -> dict[str, Finds]:
-    from faceie import detect_faces
+def read_truth(file: Path, every: int = 1) -> Truth:
+    truth = {}
+    for photo, labels in list(json.loads(file.read_text()).items())[::every]:
+        boxes = np.array([face["bbox"] for face in labels["faces"]], float).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        truth[photo] = Known(boxes, np.array([not face["invalid"] for face in labels["faces"]], bool))
+    return truth
 
-    found = {}
+
+def turn_truth(truth: Truth, sizes: dict[str, tuple[int, int]], degrees: float) -> Truth:
+    """Return the boxes around the ellipses in the boxes, when the photos, of these sizes, are turned."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turn = np.array([[cos, sin], [-sin, cos]])  # counter-clockwise, y down
+    turned = {}
+    for photo, (boxes, valid) in truth.items():
+        size = np.array(sizes[photo])
+        center = ((boxes[:, :2] + boxes[:, 2:]) / 2 - size / 2) @ turn.T + np.abs(turn) @ size / 2
+        half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (turn**2).T)
+        turned[photo] = Known(np.concatenate([center - half, center + half], 1), valid)
+    return turned
+
+
+def search(folder: Path, photos: Iterable[str], degrees: float = 0, **options: Any) -> Search:
+    """Find the faces of photos that are turned counter-clockwise by `degrees`."""
+    from faceie import detect_faces, open_image
+
+    found, sizes, seconds = {}, {}, 0.0
     for photo in photos:
-        faces = detect_faces(folder / photo, crops=False)
+        image = open_image(folder / photo)
+        sizes[photo] = image.size
+        if degrees:
+            image = image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        start = time.perf_counter()
+        faces = detect_faces(image, crops=False, **options)
+        seconds += time.perf_counter() - start
         found[photo] = Finds(
             *(np.asarray(f, float) for f in (faces.bounding_boxes, faces.probabilities, faces.landmarks))
         )
-    return found
+    return Search(found, sizes, seconds / len(found))
 
 
 def search_reference(folder: Path, photos: list[str]) -> dict[str, Finds]:
@@ -124,25 +186,35 @@ def agreement(ours: dict[str, Finds], theirs: dict[str, Finds]) -> tuple[int, in
     return sure, boxes, landmarks
 
 
+def report(found: dict[str, Finds], truth: Truth, smallest: list[float]) -> str:
+    precisions = [f"{average_precision(found, truth, size).average_precision:.4f} ({size:g} px)" for size in smallest]
+    _, recall, precision = average_precision(found, truth, 20)
+    return f"average precision {', '.join(precisions)}; recall {recall:.4f}, precision {precision:.4f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy of detection.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--smallest", type=float, nargs="+", default=[20, 40, 80])
+    parser.add_argument("--turned", type=float, nargs="+", default=[0])
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--rotations", nargs="+", default=["auto"])
     parser.add_argument("--reference", action="store_true")
     arguments = parser.parse_args()
-    truth = json.loads(arguments.truth.read_text())
-    photos = list(truth)
-    subjects = {"faceie": search(arguments.folder, photos)}
-    if arguments.reference:
-        subjects["facenet-pytorch"] = search_reference(arguments.folder, photos)
-    for name, found in subjects.items():
-        precisions = (
-            f"{average_precision(found, truth, smallest):.4f} ({smallest:g} px)" for smallest in arguments.smallest
+    truth = read_truth(arguments.truth, arguments.every)
+    rotations = "auto" if arguments.rotations == ["auto"] else [math.radians(float(r)) for r in arguments.rotations]
+    for degrees in arguments.turned:
+        found, sizes, seconds = search(arguments.folder, truth, degrees, rotations=rotations)
+        scores = report(found, turn_truth(truth, sizes, degrees), arguments.smallest)
+        print(
+            f"faceie, {len(truth)} photos turned by {degrees:g} degrees: {scores}; {seconds * 1000:.0f} ms", flush=True
         )
-        print(f"{name}: {len(photos)} photos, average precision {', '.join(precisions)}")
     if arguments.reference:
-        sure, boxes, landmarks = agreement(subjects["faceie"], subjects["facenet-pytorch"])
+        theirs = search_reference(arguments.folder, list(truth))
+        print(f"facenet-pytorch: {report(theirs, truth, arguments.smallest)}")
+        ours = search(arguments.folder, truth, rotations=rotations).found
+        sure, boxes, landmarks = agreement(ours, theirs)
         print(f"of {sure} faces that the reference is sure of, found {boxes}, with its landmarks {landmarks}")
 
 

@@ -49,6 +49,9 @@ class Faces(NamedTuple):
     probabilities: Array  # [n]
     landmarks: Array  # [n, 5, 2]
 
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Faces:
+        return Faces(*(field[index] for field in self))
+
 
 def find_faces(image: Pixels, w: MTCNN, options: DetectionOptions) -> Faces:
     """Find the upright faces of an image (h, w, 3) uint8 RGB."""

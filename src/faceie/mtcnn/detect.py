@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..boxes import non_maximum_suppression, turned
-from ..images import Affine, ImageLike, upright
-from ..nn.tree import Array
+from ..boxes import non_maximum_suppression, overlaps
+from ..images import ImageLike, upright
+from ..nn.threads import parallel
 from .cascade import Faces, faces_among, find_faces, propose
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
-from .orientation import find_angles
+from .orientation import UPRIGHT, Head, look_around, tilts, votes
+from .views import View, closeup, turned_view
 
 __all__ = ["detect_faces"]
 
-_GRAY = (127, 127, 127)  # of the corners that a turned image gains: close to zero for the networks
-_SURE = np.float32(1e-4)  # from 1: probabilities that are closer to it are as good as equal
+_AS_GOOD_AS_1 = np.float32(1e-4)  # from 1: probabilities that are closer to it are equal
+_SETTLED = np.float32(0.9)  # how probable a level face must be at the usual angle to stay as it was found there
+_SURE = np.float32(0.97)  # how probable a face must be that is turned otherwise than most
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
-
-
-class View(NamedTuple):
-    """An image turned so that faces of one angle are upright in it."""
-
-    image: Image.Image
-    affine: Affine  # from points of this view to points of the image that was passed in
-
-    @property
-    def angle(self) -> float:
-        """How far what is upright in this view is turned in the image that was passed in, -pi to pi, counter-
-        clockwise.
-        """
-        return math.atan2(self.affine[0, 1], self.affine[1, 1])
 
 
 class Found(NamedTuple):
@@ -45,6 +33,7 @@ class Found(NamedTuple):
 
     view: View
     faces: Faces
+    whole: bool = True  # whether the view is of all the image
 
 
 def detect_faces(
@@ -79,112 +68,70 @@ def detect_faces(
     options = DetectionOptions(
         min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crop_filter, crops
     )
-    source, affine = upright(image)
+    whole = View(*upright(image))
     weights = load()
     if options.rotations == "auto":
-        return _merge(_search_where_faces_are(source, affine, weights, options), options)
-    views = (_view(source, affine, angle) for angle in options.rotations)
-    return _merge([Found(view, find_faces(np.asarray(view.image), weights, options)) for view in views], options)
-
-
-def _search_where_faces_are(image: Image.Image, affine: Affine, w: MTCNN, options: DetectionOptions) -> list[Found]:
-    """Search the upright image, and those turned by angles at which it seems to have faces, too.
-    Returns what was found at each angle.
-    """
-    pixels = np.asarray(image)
-    proposals = propose(pixels, w.p_net, options)
-    found = []
-    for angle in find_angles(pixels, proposals, w):
-        if angle:
-            view = _view(image, affine, angle)
-            found.append(Found(view, find_faces(np.asarray(view.image), w, options)))
-        else:
-            found.append(Found(View(image, affine), faces_among(proposals, pixels, w, options)))
-    return found
-
-
-def _view(image: Image.Image, affine: Affine, angle: float) -> View:
-    """Return the image turned so that faces of this angle are upright."""
-    quarters = angle / (math.pi / 2)
-    if math.isclose(quarters, round(quarters), abs_tol=1e-6):
-        turned_image, back = _turn_by_quarters(image, round(quarters) % 4)
+        found = _search_where_faces_are(whole, weights, options)
     else:
-        turned_image, back = _turn(image, angle)
-    return View(turned_image, _compose(affine, back))
+        found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
+    return _merge(found, options)
 
 
-def _turn_by_quarters(image: Image.Image, quarters: int) -> tuple[Image.Image, Affine]:
-    """Turn an image clockwise by right angles, exactly; return it and the way back."""
-    w, h = image.size
-    if quarters == 0:
-        return image, np.eye(2, 3)
-    method, back = {
-        1: (Image.Transpose.ROTATE_270, [[0, 1, 0], [-1, 0, h]]),
-        2: (Image.Transpose.ROTATE_180, [[-1, 0, w], [0, -1, h]]),
-        3: (Image.Transpose.ROTATE_90, [[0, -1, w], [1, 0, 0]]),
-    }[quarters]
-    return image.transpose(method), np.array(back, np.float64)
+def _search(view: View, w: MTCNN, options: DetectionOptions) -> Found:
+    return Found(view, find_faces(np.asarray(view.image), w, options))
 
 
-def _turn(image: Image.Image, angle: float) -> tuple[Image.Image, Affine]:
-    """Turn an image clockwise by `angle` radians, on a canvas that holds all of it; return it and the way back."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    w, h = image.size
-    width, height = (math.ceil(abs(a * w) + abs(b * h)) for a, b in ((cos, sin), (sin, cos)))
-    # A point at (x, y) from the center of the canvas is at (cos x + sin y, -sin x + cos y) from that of the image (y
-    # down).
-    back = np.array([[cos, sin, 0], [-sin, cos, 0]])
-    back[:, 2] = np.array([w, h]) / 2 - back[:, :2] @ (np.array([width, height]) / 2)
-    canvas = image.transform(
-        (width, height), Image.Transform.AFFINE, tuple(back.ravel()), Image.Resampling.BILINEAR, fillcolor=_GRAY
-    )
-    return canvas, back
+def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
+    """Search the upright image; the turned image, too, if its faces seem to be turned as a whole; and have a closer
+    look at single heads that are turned otherwise.
+    """
+    pixels = np.asarray(whole.image)
+    proposals = propose(pixels, w.p_net, options)
+    upright_faces = faces_among(proposals, pixels, w, options)
+    seen = look_around(pixels, proposals, upright_faces, w)
+    found = [] if seen.surely_turned else [Found(whole, upright_faces)]
+    if seen.angle:
+        found.append(_search(turned_view(whole, seen.angle), w, options))
+    return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads)
 
 
-def _compose(outer: Affine, inner: Affine) -> Affine:
-    """Return the map that applies `inner`, then `outer`."""
-    composed: Affine = outer[:, :2] @ inner
-    composed[:, 2] += outer[:, 2]
-    return composed
+def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:
+    view, scale = closeup(whole, head.square, head.angle)
+    smallest = max(options.min_face_size, float(head.square[2] - head.square[0]) / 2) * scale
+    found = _search(view, w, replace(options, min_face_size=max(smallest, 1.0)))
+    it = overlaps(view.boxes(found.faces.boxes), head.square[None], "smaller")[:, 0] > _SAME_FACE
+    return Found(view, found.faces.take(it), whole=False)
 
 
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     """Bring the faces of all views to the original pixels, take the best view of each, and cut it out there.
 
-    The networks tolerate some turn, so a face is found at several angles. The best is where it is surest, and its eyes
-    are most level.
+    At the angle at which most faces are, what is found is rarely none; elsewhere, only what is quite sure is kept. The
+    networks tolerate some turn, so a face is found at several angles. The best is the usual one, if the face is level
+    there, or else that where it is surest and its eyes are most level.
     """
-    views = [view for view, faces in found for _ in faces.boxes]  # n: the view of each face
-    view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(faces for _, faces in found), strict=True))
-    boxes = np.concatenate([_boxes_to_original(faces.boxes, view.affine) for view, faces in found])
-    landmarks = np.concatenate([_points_to_original(faces.landmarks, view.affine) for view, faces in found])
+    usual = int(np.argmax([item.whole * float(votes(item.faces).sum()) for item in found]))
+    found = [
+        item if i == usual else item._replace(faces=item.faces.take(item.faces.probabilities >= _SURE))
+        for i, item in enumerate(found)
+    ]
+    of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
+    view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
+    boxes = np.concatenate([item.view.boxes(item.faces.boxes) for item in found])
+    landmarks = np.concatenate([item.view.landmarks(item.faces.landmarks) for item in found])
     order = np.argsort(-probabilities, kind="stable")
     if len(found) > 1:
-        nines = -np.log10(np.maximum(1 - probabilities, _SURE))  # [n], 3 for 0.999
-        merits = nines * _levelness(view_landmarks)
+        tilt = tilts(view_landmarks)
+        settled = (of_view == usual) & (probabilities >= _SETTLED) & (abs(tilt) < UPRIGHT)
+        merits = -np.log10(np.maximum(1 - probabilities, _AS_GOOD_AS_1)) * np.cos(tilt) + 10 * settled
         kept = non_maximum_suppression(boxes, merits, _SAME_FACE, over="smaller")
         order = order[np.isin(order, kept)]
-    angles = np.array([views[i].angle for i in order], np.float32)
-    images = [crop_face(views[i].image, view_boxes[i], options) for i in order] if options.crops else None
+    views = [found[of_view[i]].view for i in order]
+    angles = np.array([view.angle for view in views], np.float32)
+    images = None
+    if options.crops:
+        images = [crop_face(view.image, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
     return DetectedFaces(probabilities[order], angles, boxes[order], landmarks[order], images)
-
-
-def _boxes_to_original(boxes: Array, affine: Affine) -> Array:
-    return boxes if np.array_equal(affine, np.eye(2, 3)) else turned(boxes, affine)
-
-
-def _points_to_original(landmarks: Array, affine: Affine) -> Array:
-    """Map landmarks (n, 5, 2); a mirrored image (EXIF has such) swaps left and right."""
-    points: Array = (landmarks @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
-    mirrored = np.linalg.det(affine[:, :2]) < 0
-    return points[:, [1, 0, 2, 4, 3]] if mirrored else points
-
-
-def _levelness(landmarks: Array) -> Array:
-    """Return the cosine of the angle between the line of the eyes (n, 5, 2) and the horizon: (n,), -1 to 1."""
-    eyes = landmarks[:, 1] - landmarks[:, 0]  # [n, 2]
-    cosine: Array = eyes[:, 0] / np.maximum(np.hypot(eyes[:, 0], eyes[:, 1]), np.float32(1e-6))
-    return cosine
 
 
 def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:

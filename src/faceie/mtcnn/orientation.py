@@ -1,10 +1,10 @@
 """At which angles an image has faces: so that only these need to be searched.
 
 The cascade finds upright faces. But its first network, which sees no more than 12 x 12 pixels, proposes turned ones
-nearly as often, and costs most of the time. So its proposals for the upright image are looked at from all sides, with
-R-Net at four angles and, what is left, with O-Net at eight. Each face that this finds is a vote for its angle (to which
-the line of its eyes is added), weighted by O-Net's verdict and its size. The votes gather at the angle of the photo, if
-it is turned as a whole, and at those of heads that are.
+nearly as often, and costs most of the time. So of what it proposed for the upright image, what is no upright face is
+looked at from all sides, with R-Net at four angles and, what is left, with O-Net at eight. Each face that this finds
+is a vote for its angle (to which the line of its eyes is added), weighted by O-Net's verdict and its size. The votes
+gather at the angle of the photo, if it is turned as a whole; those for other angles tell of single heads.
 
 Nothing of this is in the paper, whose faces are upright. Angles are radians, counter-clockwise as seen in the image.
 """
@@ -12,36 +12,49 @@ Nothing of this is in the paper, whose faces are upright. Angles are radians, co
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import non_maximum_suppression
+from ..boxes import non_maximum_suppression, overlaps
 from ..images import to_input
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
 from ..nn.tree import Array
-from .cascade import Pixels, crops_of, inside
+from .cascade import Faces, Pixels, crops_of, inside
 from .networks import MTCNN, o_net, r_net
 
-__all__ = ["UPRIGHT", "find_angles"]
+__all__ = ["UPRIGHT", "Glimpse", "Head", "look_around", "tilts", "votes"]
 
 UPRIGHT = math.radians(22.5)
-"""Faces that are turned by less than this are left to the search for upright ones."""
+"""Heads that are turned by less than this are left to the search at the angle of the photo."""
 
 _PROPOSALS = 96  # the most probable ones, which R-Net looks at
 _CANDIDATES = 16  # those of them that O-Net looks at, at most
 _R_SCORE, _O_SCORE = 0.7, 0.5  # scores, from which on the networks' verdicts count
 _OVERLAP = 0.5  # intersection over union, above which candidates are the same
 _SPREAD = 0.4  # standard deviation of a vote
-_NEIGHBORS = math.radians(45)  # angles that are closer than this are not told apart
-_PEAKS = 3  # that are looked for
-_SEARCHES = 2  # of turned images, at most
-_MANY, _SOME = 0.3, 0.1  # of the votes of the highest peak
+_PART = 12  # candidates that a thread looks at at a time
+_CLEAR = np.float32(0.99)  # probability of upright faces that need no second look
 _SURE = 100.0  # votes: about those of a certain face of 40 pixels
-_NEARLY_RIGHT = math.radians(12.5)  # turned by a right angle, but for this
+_NEARLY_RIGHT = math.radians(12.5)  # what is turned by a right angle, or not at all, but for this, is snapped to that
 _CONTEXT = 1.5  # crops that are to be turned by 45 degrees hold that much more, for the corners
+
+
+class Head(NamedTuple):
+    """What may be the face of a head that is turned otherwise than the photo."""
+
+    square: Array  # [4]
+    angle: float
+
+
+class Glimpse(NamedTuple):
+    """What a first look tells."""
+
+    angle: float  # of the photo, 0 if it is upright
+    surely_turned: bool  # so that upright faces need not be searched
+    heads: list[Head]
 
 
 class Votes(NamedTuple):
@@ -49,30 +62,69 @@ class Votes(NamedTuple):
 
     angles: Array  # [n]
     weights: Array  # [n]
-    upright: Array  # [n], the weights that votes for 0 would have had
 
 
-def find_angles(image: Pixels, proposals: Array, w: MTCNN) -> list[float]:
-    """Return the angles at which to search an image (h, w, 3) uint8 RGB.
+def look_around(image: Pixels, proposals: Array, upright: Faces, w: MTCNN) -> Glimpse:
+    """Look for turned faces in an image (h, w, 3) uint8 RGB.
 
-    `proposals`: boxes (n, 4), squares, as `cascade.propose` returns them for the upright image. What is within
-    `UPRIGHT` of 0 is told as 0, and so is that there is nothing at all.
+    `proposals`: boxes (n, 4), squares, most probable first, as `cascade.propose` returns them for the upright image;
+    `upright`: the faces that were found among them.
     """
-    candidates = _candidates(image, inside(proposals, image)[:_PROPOSALS], w)
-    return _peaks(_votes(image, candidates, w)) if len(candidates) else [0.0]
+    clear = (upright.probabilities > _CLEAR) & (abs(tilts(upright.landmarks)) < UPRIGHT)
+    clear_ones = upright.take(clear)
+    rest = inside(proposals, image)
+    rest = rest[overlaps(rest, clear_ones.boxes, "smaller").max(1, initial=0) < _OVERLAP][:_PROPOSALS]
+    squares = _candidates(image, rest, w)
+    seen = _votes(image, squares, w)
+    angle, weight = _peak(
+        Votes(
+            np.concatenate([seen.angles, -tilts(clear_ones.landmarks)]),
+            np.concatenate([seen.weights, votes(clear_ones)]),
+        )
+    )
+    sure = weight >= _SURE
+    usual = [angle] if sure else [0.0, angle]
+    heads = [
+        Head(square, _snapped(float(other)))
+        for square, other, weight in zip(squares, seen.angles, seen.weights, strict=True)
+        if weight and min(abs(_wrapped(other - each)) for each in usual) > UPRIGHT
+    ]
+    return Glimpse(angle, sure and angle != 0, heads)
+
+
+def votes(faces: Faces) -> Array:
+    """Return the weights (n,) of faces as votes for the angle at which they are upright."""
+    return _weights(faces.probabilities, (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(1, initial=0))
+
+
+def tilts(landmarks: Array) -> Array:
+    """Return the angle (n,) between the line of the eyes (n, 5, 2) and the horizon, clockwise, -pi to pi."""
+    eyes = landmarks[:, 1] - landmarks[:, 0]  # [n, 2]
+    tilts: Array = np.arctan2(eyes[:, 1], eyes[:, 0])
+    return tilts
+
+
+def _weights(probabilities: Array, sizes: Array) -> Array:
+    nines = -np.log10(np.maximum(1 - probabilities, np.float32(1e-4)))  # 3 for 0.999
+    weights: Array = nines**2 * np.sqrt(sizes)
+    return weights
 
 
 def _candidates(image: Pixels, proposals: Array, w: MTCNN) -> Array:
     """Return the squares (n, 4), corrected, of what R-Net takes for a face when turned by some right angle."""
     if not len(proposals):
         return proposals
-    x = to_input(crops_of(image, proposals, 24))  # [n, 24, 24, 3]
-    found = parallel(lambda turns: r_net(_turned(x, turns), w.r_net), range(4))
-    scores, offsets = map(np.stack, zip(*found, strict=True))  # [4, n], [4, n, 4]
-    best = scores.argmax(0)  # [n]
-    rows = np.arange(len(best))
-    score = scores[best, rows]
-    squares = _corrected(proposals, offsets[best, rows], best * (math.pi / 2))
+
+    def look(part: Array) -> tuple[Array, Array]:
+        x = to_input(crops_of(image, part, 24))  # [n, 24, 24, 3]
+        found = [r_net(_turned(x, turns), w.r_net) for turns in range(4)]
+        scores, offsets = map(np.stack, zip(*found, strict=True))  # [4, n], [4, n, 4]
+        best = scores.argmax(0)  # [n]
+        rows = np.arange(len(best))
+        return scores[best, rows], _corrected(part, offsets[best, rows], best * (math.pi / 2))
+
+    found = parallel(look, _parts(proposals))
+    score, squares = map(np.concatenate, zip(*found, strict=True))  # [n], [n, 4]
     passed = score > _R_SCORE
     squares, score = squares[passed], score[passed]
     kept: Array = squares[non_maximum_suppression(squares, score, _OVERLAP)[:_CANDIDATES]]
@@ -90,46 +142,50 @@ def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> A
 
 
 def _votes(image: Pixels, squares: Array, w: MTCNN) -> Votes:
-    """Ask O-Net at eight angles; each square votes for the best."""
-    wide = _surroundings(image, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
-    edge = (wide.shape[1] - 48) // 2
-    upright, diagonal = wide[:, edge:-edge, edge:-edge], _turned_by_45_degrees(wide, 48)
-    views = [to_input(_turned(crops, turns)) for turns in range(4) for crops in (upright, diagonal)]
-    found = parallel(lambda view: o_net(view, w.o_net), views)
-    scores = np.stack([scores for scores, _, _ in found])  # [8, n]
-    best = scores.argmax(0)  # [n]
-    rows = np.arange(len(best))
-    points = np.stack([points for _, _, points in found])[best, rows].reshape(-1, 2, 5)  # x, y of landmarks
-    eyes = points[:, :, 1] - points[:, :, 0]  # [n, 2]
-    nines = -np.log10(1 - np.minimum(scores, 0.9999))  # [8, n], 3 for 0.999
-    weights = np.where(scores > _O_SCORE, nines**2, 0) * np.sqrt(squares[:, 2] - squares[:, 0])
-    return Votes(best * (math.pi / 4) - np.arctan2(eyes[:, 1], eyes[:, 0]), weights[best, rows], weights[0])
+    """Ask O-Net at eight angles; each square (n, 4) votes for the best."""
+
+    def look(part: Array) -> tuple[Array, Array]:
+        wide = _surroundings(image, part, round(48 * _CONTEXT))  # [n, 72, 72, 3]
+        edge = (wide.shape[1] - 48) // 2
+        straight, diagonal = wide[:, edge:-edge, edge:-edge], _turned_by_45_degrees(wide, 48)
+        views = [to_input(_turned(crops, turns)) for turns in range(4) for crops in (straight, diagonal)]
+        found = [o_net(view, w.o_net) for view in views]
+        scores = np.stack([scores for scores, _, _ in found])  # [8, n]
+        best = scores.argmax(0)  # [n]
+        rows = np.arange(len(best))
+        points = np.stack([points for _, _, points in found])[best, rows]  # [n, 10], x and y of landmarks
+        angles = best * (math.pi / 4) - tilts(points.reshape(-1, 2, 5).transpose(0, 2, 1))
+        score = scores[best, rows]
+        return _wrapped(angles), np.where(score > _O_SCORE, _weights(score, part[:, 2] - part[:, 0]), 0)
+
+    if not len(squares):
+        return Votes(np.zeros(0, np.float32), np.zeros(0, np.float32))
+    return Votes(*map(np.concatenate, zip(*parallel(look, _parts(squares)), strict=True)))
 
 
-def _peaks(votes: Votes) -> list[float]:
-    """Return the angles at which votes gather: the first, the next if it has many votes, too; and 0 if some face may be
-    upright, or if nothing else has many.
-    """
+def _parts(boxes: Array) -> list[Array]:
+    """Cut boxes into parts for the threads to work on."""
+    return [boxes[start : start + _PART] for start in range(0, len(boxes), _PART)]
+
+
+def _peak(seen: Votes) -> tuple[float, float]:
+    """Return the angle at which votes gather, and how many."""
+    if not len(seen.angles):
+        return 0.0, 0.0
     grid = np.radians(np.arange(-180, 180, 5))
-    angles, weights, _ = votes
-    heights: dict[float, float] = {}  # of the peaks
-    while weights.sum() > 0 and len(heights) < _PEAKS:
-        apart = (grid[:, None] - angles + math.pi) % (2 * math.pi) - math.pi  # [grid, n], -pi to pi
-        density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ weights
-        best = int(density.argmax())
-        heights.setdefault(_snapped(float(grid[best])), float(density[best]))
-        far = abs(apart[best]) > _NEIGHBORS
-        angles, weights = angles[far], weights[far]
-    highest = max(heights.values(), default=0.0)
-    turned = [angle for angle, height in heights.items() if angle and height >= _MANY * highest][:_SEARCHES]
-    upright = highest < _SURE or votes.upright.sum() >= _SOME * highest
-    return [0.0] * bool(upright) + turned
+    apart = _wrapped(grid[:, None] - seen.angles)  # [grid, n]
+    density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ seen.weights
+    best = int(density.argmax())
+    return _snapped(float(grid[best])) if density[best] > 0 else 0.0, float(density[best])
+
+
+def _wrapped(angle: Any) -> Any:
+    """Return an angle, or an array of them, -pi to pi."""
+    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def _snapped(angle: float) -> float:
-    """Return 0 for an angle close to it, and the right angle for one close to that, since such turns lose nothing."""
-    if abs(angle) <= UPRIGHT:
-        return 0.0
+    """Return the right angle (or 0) for an angle close to it, since such turns lose nothing."""
     quarters = round(angle / (math.pi / 2))
     return quarters * math.pi / 2 if abs(angle - quarters * math.pi / 2) <= _NEARLY_RIGHT else angle
 
