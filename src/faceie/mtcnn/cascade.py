@@ -20,7 +20,18 @@ from ..nn.tree import Array
 from .networks import MTCNN, ONet, PNet, RNet, o_net, p_net, r_net
 from .options import DetectionOptions
 
-__all__ = ["Faces", "Pixels", "crops_of", "faces_among", "find_faces", "inside", "propose"]
+__all__ = [
+    "Faces",
+    "Pixels",
+    "crops_of",
+    "faces_among",
+    "find_faces",
+    "inside",
+    "proposals",
+    "propose",
+    "scales",
+    "scan",
+]
 
 Pixels = NDArray[np.uint8]
 
@@ -76,20 +87,29 @@ def scales(image: Pixels, options: DetectionOptions) -> Iterator[float]:
 
 
 def propose(image: Pixels, w: PNet, options: DetectionOptions) -> Array:
-    """Stage 1: return square boxes (n, 4) that may hold a face."""
-    within_level, over_levels, _, _ = options.nms_overlaps
-    levels = [Level(image, scale) for scale in scales(image, options)]
+    """Stage 1: return square boxes (n, 4), most probable first, that may hold a face."""
+    return proposals(scan(image, scales(image, options), w, options), options)
+
+
+def scan(image: Pixels, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[Boxes]:
+    """Return P-Net's windows of each level of the pyramid that may hold a face."""
+    levels = [Level(image, scale) for scale in scales]
     tiles = [(level, top) for level in levels for top in level.tops()]
     found = parallel(lambda tile: look(*tile, w, options.thresholds[0]), tiles)
-    if not found:
-        return np.empty((0, 4), np.float32)
     kept = []
     for level in levels:
         windows = _joined(boxes for boxes, (other, _) in zip(found, tiles, strict=True) if other is level)
-        kept.append(windows.take(non_maximum_suppression(windows.boxes, windows.scores, within_level)))
-    proposals = _joined(kept)
-    proposals = proposals.take(non_maximum_suppression(proposals.boxes, proposals.scores, over_levels))
-    return squared(_corrected(proposals, inclusive=False))
+        kept.append(windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[0])))
+    return kept
+
+
+def proposals(levels: list[Boxes], options: DetectionOptions) -> Array:
+    """Return the square boxes (n, 4), corrected, of the windows of all levels, most probable first."""
+    if not levels:
+        return np.empty((0, 4), np.float32)
+    windows = _joined(levels)
+    windows = windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[1]))
+    return squared(_corrected(windows, inclusive=False))
 
 
 class Level:

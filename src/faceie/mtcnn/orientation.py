@@ -1,10 +1,10 @@
 """At which angles an image has faces: so that only these need to be searched.
 
 The cascade finds upright faces. But its first network, which sees no more than 12 x 12 pixels, proposes turned ones
-nearly as often, and costs most of the time. So of what it proposed for the upright image, what is no upright face is
-looked at from all sides, with R-Net at four angles and, what is left, with O-Net at eight. Each face that this finds
-is a vote for its angle (to which the line of its eyes is added), weighted by O-Net's verdict and its size. The votes
-gather at the angle of the photo, if it is turned as a whole; those for other angles tell of single heads.
+nearly as often, and costs most of the time. So what it proposed for the upright image is looked at from all sides: with
+R-Net at four angles and, what is left, with O-Net at the best of these and half-way to its neighbors. Each face that
+this finds is a vote for its angle (to which the line of its eyes is added), weighted by O-Net's verdict and its size.
+The votes gather at the angle of the photo, if it is turned as a whole; those for other angles tell of single heads.
 
 Nothing of this is in the paper, whose faces are upright. Angles are radians, counter-clockwise as seen in the image.
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import non_maximum_suppression, overlaps
+from ..boxes import non_maximum_suppression
 from ..images import to_input
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
@@ -36,10 +36,16 @@ _R_SCORE, _O_SCORE = 0.7, 0.5  # scores, from which on the networks' verdicts co
 _OVERLAP = 0.5  # intersection over union, above which candidates are the same
 _SPREAD = 0.4  # standard deviation of a vote
 _PART = 12  # candidates that a thread looks at at a time
-_CLEAR = np.float32(0.99)  # probability of upright faces that need no second look
 _SURE = 100.0  # votes: about those of a certain face of 40 pixels
 _NEARLY_RIGHT = math.radians(12.5)  # what is turned by a right angle, or not at all, but for this, is snapped to that
 _CONTEXT = 1.5  # crops that are to be turned by 45 degrees hold that much more, for the corners
+
+
+class Candidates(NamedTuple):
+    """What may be faces."""
+
+    squares: Array  # [n, 4]
+    turns: NDArray[np.intp]  # [n], 0 to 3: by how many right angles
 
 
 class Head(NamedTuple):
@@ -57,36 +63,22 @@ class Glimpse(NamedTuple):
     heads: list[Head]
 
 
-class Votes(NamedTuple):
-    """What the candidates say."""
+def look_around(image: Pixels, proposals: Array, w: MTCNN) -> Glimpse:
+    """Look for faces that are turned by any angle in an image (h, w, 3) uint8 RGB.
 
-    angles: Array  # [n]
-    weights: Array  # [n]
-
-
-def look_around(image: Pixels, proposals: Array, upright: Faces, w: MTCNN) -> Glimpse:
-    """Look for turned faces in an image (h, w, 3) uint8 RGB.
-
-    `proposals`: boxes (n, 4), squares, most probable first, as `cascade.propose` returns them for the upright image;
-    `upright`: the faces that were found among them.
+    `proposals`: boxes (n, 4), squares, most probable first, as `cascade.proposals` returns them for the upright image.
     """
-    clear = (upright.probabilities > _CLEAR) & (abs(tilts(upright.landmarks)) < UPRIGHT)
-    clear_ones = upright.take(clear)
-    rest = inside(proposals, image)
-    rest = rest[overlaps(rest, clear_ones.boxes, "smaller").max(1, initial=0) < _OVERLAP][:_PROPOSALS]
-    squares = _candidates(image, rest, w)
-    seen = _votes(image, squares, w)
-    angle, weight = _peak(
-        Votes(
-            np.concatenate([seen.angles, -tilts(clear_ones.landmarks)]),
-            np.concatenate([seen.weights, votes(clear_ones)]),
-        )
-    )
+    proposals = inside(proposals, image)[:_PROPOSALS]
+    candidates = _candidates(image, proposals, w) if len(proposals) else None
+    if not candidates or not len(candidates.turns):
+        return Glimpse(0.0, False, [])
+    angles, weights = _votes(image, candidates, w)
+    angle, weight = _peak(angles, weights)
     sure = weight >= _SURE
     usual = [angle] if sure else [0.0, angle]
     heads = [
         Head(square, _snapped(float(other)))
-        for square, other, weight in zip(squares, seen.angles, seen.weights, strict=True)
+        for square, other, weight in zip(candidates.squares, angles, weights, strict=True)
         if weight and min(abs(_wrapped(other - each)) for each in usual) > UPRIGHT
     ]
     return Glimpse(angle, sure and angle != 0, heads)
@@ -110,25 +102,22 @@ def _weights(probabilities: Array, sizes: Array) -> Array:
     return weights
 
 
-def _candidates(image: Pixels, proposals: Array, w: MTCNN) -> Array:
-    """Return the squares (n, 4), corrected, of what R-Net takes for a face when turned by some right angle."""
-    if not len(proposals):
-        return proposals
+def _candidates(image: Pixels, proposals: Array, w: MTCNN) -> Candidates:
+    """Return, corrected, what R-Net takes for a face when turned by some right angle."""
 
-    def look(part: Array) -> tuple[Array, Array]:
+    def look(part: Array) -> tuple[Array, Array, NDArray[np.intp]]:
         x = to_input(crops_of(image, part, 24))  # [n, 24, 24, 3]
         found = [r_net(_turned(x, turns), w.r_net) for turns in range(4)]
         scores, offsets = map(np.stack, zip(*found, strict=True))  # [4, n], [4, n, 4]
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
-        return scores[best, rows], _corrected(part, offsets[best, rows], best * (math.pi / 2))
+        return scores[best, rows], _corrected(part, offsets[best, rows], best * (math.pi / 2)), best
 
-    found = parallel(look, _parts(proposals))
-    score, squares = map(np.concatenate, zip(*found, strict=True))  # [n], [n, 4]
-    passed = score > _R_SCORE
-    squares, score = squares[passed], score[passed]
-    kept: Array = squares[non_maximum_suppression(squares, score, _OVERLAP)[:_CANDIDATES]]
-    return kept
+    found = parallel(look, [proposals[part] for part in _parts(len(proposals))])
+    scores, squares, turns = map(np.concatenate, zip(*found, strict=True))
+    passed = np.flatnonzero(scores > _R_SCORE)
+    kept = passed[non_maximum_suppression(squares[passed], scores[passed], _OVERLAP)[:_CANDIDATES]]
+    return Candidates(squares[kept], turns[kept])
 
 
 def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> Array:
@@ -141,40 +130,40 @@ def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> A
     return np.concatenate([center - half, center + half], 1).astype(np.float32)
 
 
-def _votes(image: Pixels, squares: Array, w: MTCNN) -> Votes:
-    """Ask O-Net at eight angles; each square (n, 4) votes for the best."""
+def _votes(image: Pixels, candidates: Candidates, w: MTCNN) -> tuple[Array, Array]:
+    """Ask O-Net at the angle of each candidate, and at 45 degrees to both sides: return angles and weights (n,)."""
 
-    def look(part: Array) -> tuple[Array, Array]:
-        wide = _surroundings(image, part, round(48 * _CONTEXT))  # [n, 72, 72, 3]
+    def look(part: slice) -> tuple[Array, Array]:
+        squares, turns = candidates.squares[part], candidates.turns[part]
+        around = _surroundings(image, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
+        wide = np.stack([_turned(crop[None], by)[0] for crop, by in zip(around, turns, strict=True)])
         edge = (wide.shape[1] - 48) // 2
-        straight, diagonal = wide[:, edge:-edge, edge:-edge], _turned_by_45_degrees(wide, 48)
-        views = [to_input(_turned(crops, turns)) for turns in range(4) for crops in (straight, diagonal)]
-        found = [o_net(view, w.o_net) for view in views]
-        scores = np.stack([scores for scores, _, _ in found])  # [8, n]
+        diagonal = _turned_by_45_degrees(wide, 48)
+        views = (_turned(diagonal, -1), wide[:, edge:-edge, edge:-edge], diagonal)
+        found = [o_net(to_input(view), w.o_net) for view in views]
+        scores = np.stack([scores for scores, _, _ in found])  # [3, n]
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
         points = np.stack([points for _, _, points in found])[best, rows]  # [n, 10], x and y of landmarks
-        angles = best * (math.pi / 4) - tilts(points.reshape(-1, 2, 5).transpose(0, 2, 1))
+        eyes = tilts(points.reshape(-1, 2, 5).transpose(0, 2, 1))  # [n]
         score = scores[best, rows]
-        return _wrapped(angles), np.where(score > _O_SCORE, _weights(score, part[:, 2] - part[:, 0]), 0)
+        weights = np.where(score > _O_SCORE, _weights(score, squares[:, 2] - squares[:, 0]), 0)
+        return _wrapped((2 * turns + best - 1) * (math.pi / 4) - eyes), weights
 
-    if not len(squares):
-        return Votes(np.zeros(0, np.float32), np.zeros(0, np.float32))
-    return Votes(*map(np.concatenate, zip(*parallel(look, _parts(squares)), strict=True)))
-
-
-def _parts(boxes: Array) -> list[Array]:
-    """Cut boxes into parts for the threads to work on."""
-    return [boxes[start : start + _PART] for start in range(0, len(boxes), _PART)]
+    angles, weights = map(np.concatenate, zip(*parallel(look, _parts(len(candidates.turns))), strict=True))
+    return angles, weights
 
 
-def _peak(seen: Votes) -> tuple[float, float]:
-    """Return the angle at which votes gather, and how many."""
-    if not len(seen.angles):
-        return 0.0, 0.0
+def _parts(count: int) -> list[slice]:
+    """Cut candidates into parts for the threads to work on."""
+    return [slice(start, start + _PART) for start in range(0, count, _PART)]
+
+
+def _peak(angles: Array, weights: Array) -> tuple[float, float]:
+    """Return the angle at which votes (n,) gather, and how many."""
     grid = np.radians(np.arange(-180, 180, 5))
-    apart = _wrapped(grid[:, None] - seen.angles)  # [grid, n]
-    density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ seen.weights
+    apart = _wrapped(grid[:, None] - angles)  # [grid, n]
+    density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ weights
     best = int(density.argmax())
     return _snapped(float(grid[best])) if density[best] > 0 else 0.0, float(density[best])
 
