@@ -120,7 +120,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
             image.load()
             return image
         if image.has_transparency_data:
-            image = image.convert("RGBA")
+            image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
             white = Image.new("RGBA", image.size, "white")
             return Image.alpha_composite(white, image).convert("RGB")
         if image.mode.startswith(("I", "F")):

@@ -90,3 +90,16 @@ def test_errors_say_which_image(crops: list[Image.Image]) -> None:
         encode_faces("nowhere.jpg")
     with pytest.raises(WeightsError, match=r"weights is a str, expected what faceie\.facenet\.load"):
         encode_faces(crops, "vggface2")  # type: ignore[arg-type]
+
+
+def test_mirror(crops: list[Image.Image]) -> None:
+    """With the mirror image, the embedding is the mean of both, of length 1: a face and its mirror image have one."""
+    flipped = [crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for crop in crops]
+    both = encode_faces(crops) + encode_faces(flipped)
+    expected = both / np.linalg.norm(both, axis=1, keepdims=True)
+    embeddings = encode_faces(crops, mirror=True)
+    assert (embeddings.shape, embeddings.dtype) == ((len(crops), 512), np.float32)
+    assert_close(embeddings, expected, 1e-6)
+    assert_close(encode_faces(flipped, mirror=True), embeddings, 1e-6)
+    assert_close(encode_faces(crops[0], mirror=True), embeddings[0], 1e-6)
+    assert encode_faces([], mirror=True).shape == (0, 512)

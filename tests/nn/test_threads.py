@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +13,7 @@ import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
 from faceie.nn import threads
-from faceie.nn.threads import get_threads, parallel
+from faceie.nn.threads import get_threads, parallel, single_threaded_blas
 
 from ..conftest import PHOTOS, assert_close, golden
 
@@ -49,16 +50,47 @@ def test_work_is_done_side_by_side() -> None:
     assert all(len({thread for thread, _ in inner}) == 1 for inner in nested)
 
 
+def in_a_thread(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+@pytest.fixture
+def two_blas_threads() -> Iterator[None]:
+    """Let BLAS use two threads. Set by a thread that ends, so that nobody is in charge of the setting."""
+    before = blas_threads()
+    in_a_thread(lambda: threadpoolctl.threadpool_limits(2, "blas"))
+    assert blas_threads() == {2}
+    yield
+    in_a_thread(lambda: threadpoolctl.threadpool_limits(max(before), "blas"))
+
+
+@pytest.mark.usefixtures("two_blas_threads")
 def test_blas_is_single_threaded_meanwhile_only() -> None:
-    """While our threads work, BLAS uses one; afterwards, and after an error, it has the caller's setting."""
+    """While our threads work, BLAS uses one; afterwards, and after an error, it has the setting from before: whichever
+    thread calls, and whichever of several is done last.
+    """
     set_threads(2)
-    with threadpoolctl.threadpool_limits(2, "blas"):
+
+    def check() -> None:
         assert blas_threads() == {2}
         assert parallel(lambda _: blas_threads(), range(4)) == [{1}] * 4
         assert blas_threads() == {2}
         with pytest.raises(ZeroDivisionError):
             parallel(lambda x: 1 / x, [0, 0])
         assert blas_threads() == {2}
+
+    check()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(check).result()
+        check()
+        with single_threaded_blas():
+            other.submit(threads._blas.enter).result()
+        assert blas_threads() == {1}
+        other.submit(threads._blas.leave).result()
+        assert blas_threads() == {2}
+        other.submit(check).result()
 
 
 def test_same_results_from_many_callers() -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..boxes import non_maximum_suppression, overlaps
-from ..images import ImageLike, upright
-from ..nn.threads import parallel
+from ..images import ImageLike
+from ..images import upright as turned_upright
+from ..nn.threads import parallel, single_threaded_blas
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
 from .detected import DetectedFaces
 from .loading import load
@@ -23,7 +24,7 @@ from .views import View, closeup, turned_view
 __all__ = ["detect_faces"]
 
 _AS_GOOD_AS_1 = np.float32(1e-4)  # from 1: probabilities that are closer to it are equal
-_SETTLED = np.float32(0.9)  # how probable a level face must be at the usual angle to stay as it was found there
+_SETTLED = np.float32(0.99)  # how probable a level face must be at the usual angle to stay as it was found there
 _SURE = np.float32(0.97)  # how probable a face must be that is turned otherwise than most
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
 
@@ -68,13 +69,14 @@ def detect_faces(
     options = DetectionOptions(
         min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crop_filter, crops
     )
-    whole = View(*upright(image))
+    whole = View(*turned_upright(image))
     weights = load()
-    if options.rotations == "auto":
-        found = _search_where_faces_are(whole, weights, options)
-    else:
-        found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
-    return _merge(found, options)
+    with single_threaded_blas():
+        if options.rotations == "auto":
+            found = _search_where_faces_are(whole, weights, options)
+        else:
+            found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
+        return _merge(found, options)
 
 
 def _search(view: View, w: MTCNN, options: DetectionOptions) -> Found:
@@ -90,13 +92,19 @@ def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) ->
     # The finest level takes half of the time, and is for upright faces only if there are any.
     coarse = scan(pixels, every_scale[1:], w.p_net, options)
     seen = look_around(pixels, proposals(coarse, options), w)
-    found = []
-    if not seen.surely_turned:
+    angle, sure = seen.angle()
+    found, searched = [], []
+    if not (angle and sure):
         fine = scan(pixels, every_scale[:1], w.p_net, options)
-        found.append(Found(whole, faces_among(proposals(fine + coarse, options), pixels, w, options)))
-    if seen.angle:
-        found.append(_search(turned_view(whole, seen.angle), w, options))
-    return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads)
+        upright = faces_among(proposals(fine + coarse, options), pixels, w, options)
+        found.append(Found(whole, upright))
+        searched.append(0.0)
+        seen = seen.and_faces(upright)
+        angle, _ = seen.angle()
+    if angle:
+        found.append(_search(turned_view(whole, angle), w, options))
+        searched.append(angle)
+    return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads(searched))
 
 
 def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:

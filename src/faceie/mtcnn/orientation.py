@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import non_maximum_suppression
+from ..boxes import non_maximum_suppression, squared
 from ..images import to_input
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
@@ -56,11 +56,34 @@ class Head(NamedTuple):
 
 
 class Glimpse(NamedTuple):
-    """What a first look tells."""
+    """What a first look tells: what seem to be faces, each with a vote for its angle."""
 
-    angle: float  # of the photo, 0 if it is upright
-    surely_turned: bool  # so that upright faces need not be searched
-    heads: list[Head]
+    squares: Array  # [n, 4]
+    angles: Array  # [n]
+    weights: Array  # [n]
+
+    def and_faces(self, faces: Faces) -> Glimpse:
+        """Return this with the votes of faces that were found upright, more or less, added."""
+        more = (squared(faces.boxes), -tilts(faces.landmarks), votes(faces))
+        return Glimpse(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+
+    def angle(self) -> tuple[float, bool]:
+        """Return the angle of the photo: that at which votes gather; and whether it is sure. 0 without any."""
+        if not self.weights.any():
+            return 0.0, False
+        grid = np.radians(np.arange(-180, 180, 5))
+        apart = _wrapped(grid[:, None] - self.angles)  # [grid, n]
+        density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ self.weights
+        best = int(density.argmax())
+        return _snapped(float(grid[best])), bool(density[best] >= _SURE)
+
+    def heads(self, searched: list[float]) -> list[Head]:
+        """Return what may be faces at other angles than those at which the photo was searched."""
+        return [
+            Head(square, _snapped(float(angle)))
+            for square, angle, weight in zip(*self, strict=True)
+            if weight and min(abs(_wrapped(angle - other)) for other in searched) > UPRIGHT
+        ]
 
 
 def look_around(image: Pixels, proposals: Array, w: MTCNN) -> Glimpse:
@@ -68,20 +91,8 @@ def look_around(image: Pixels, proposals: Array, w: MTCNN) -> Glimpse:
 
     `proposals`: boxes (n, 4), squares, most probable first, as `cascade.proposals` returns them for the upright image.
     """
-    proposals = inside(proposals, image)[:_PROPOSALS]
-    candidates = _candidates(image, proposals, w) if len(proposals) else None
-    if not candidates or not len(candidates.turns):
-        return Glimpse(0.0, False, [])
-    angles, weights = _votes(image, candidates, w)
-    angle, weight = _peak(angles, weights)
-    sure = weight >= _SURE
-    usual = [angle] if sure else [0.0, angle]
-    heads = [
-        Head(square, _snapped(float(other)))
-        for square, other, weight in zip(candidates.squares, angles, weights, strict=True)
-        if weight and min(abs(_wrapped(other - each)) for each in usual) > UPRIGHT
-    ]
-    return Glimpse(angle, sure and angle != 0, heads)
+    candidates = _candidates(image, inside(proposals, image)[:_PROPOSALS], w)
+    return Glimpse(candidates.squares, *_votes(image, candidates, w))
 
 
 def votes(faces: Faces) -> Array:
@@ -113,6 +124,8 @@ def _candidates(image: Pixels, proposals: Array, w: MTCNN) -> Candidates:
         rows = np.arange(len(best))
         return scores[best, rows], _corrected(part, offsets[best, rows], best * (math.pi / 2)), best
 
+    if not len(proposals):
+        return Candidates(proposals, np.empty(0, np.intp))
     found = parallel(look, [proposals[part] for part in _parts(len(proposals))])
     scores, squares, turns = map(np.concatenate, zip(*found, strict=True))
     passed = np.flatnonzero(scores > _R_SCORE)
@@ -150,6 +163,8 @@ def _votes(image: Pixels, candidates: Candidates, w: MTCNN) -> tuple[Array, Arra
         weights = np.where(score > _O_SCORE, _weights(score, squares[:, 2] - squares[:, 0]), 0)
         return _wrapped((2 * turns + best - 1) * (math.pi / 4) - eyes), weights
 
+    if not len(candidates.turns):
+        return np.empty(0, np.float32), np.empty(0, np.float32)
     angles, weights = map(np.concatenate, zip(*parallel(look, _parts(len(candidates.turns))), strict=True))
     return angles, weights
 
@@ -157,15 +172,6 @@ def _votes(image: Pixels, candidates: Candidates, w: MTCNN) -> tuple[Array, Arra
 def _parts(count: int) -> list[slice]:
     """Cut candidates into parts for the threads to work on."""
     return [slice(start, start + _PART) for start in range(0, count, _PART)]
-
-
-def _peak(angles: Array, weights: Array) -> tuple[float, float]:
-    """Return the angle at which votes (n,) gather, and how many."""
-    grid = np.radians(np.arange(-180, 180, 5))
-    apart = _wrapped(grid[:, None] - angles)  # [grid, n]
-    density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ weights
-    best = int(density.argmax())
-    return _snapped(float(grid[best])) if density[best] > 0 else 0.0, float(density[best])
 
 
 def _wrapped(angle: Any) -> Any:

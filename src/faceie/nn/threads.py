@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from ..errors import OptionError
 
-__all__ = ["get_threads", "parallel", "set_threads"]
+__all__ = ["get_threads", "parallel", "set_threads", "single_threaded_blas"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -70,7 +70,7 @@ def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     items = list(items)
     if getattr(_thread, "inside", False):
         return [function(item) for item in items]
-    with _single_threaded_blas():
+    with single_threaded_blas():
         if len(items) < 2 or get_threads() == 1:
             return [function(item) for item in items]
         return list(_workers().map(function, items))
@@ -99,11 +99,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Blas:
-    """Limits BLAS to one thread while anyone in this process asks for it: the setting belongs to the whole process."""
+    """Limits BLAS to one thread while anyone in this process asks for it: the setting belongs to the whole process.
+
+    From version 3.8 on, threadpoolctl lets only one thread of a process change it: so one of our own does, and only
+    where the caller has `threadpoolctl.threadpool_limits` in force, that stays as it is.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
+        self.thread: ThreadPoolExecutor | None = None
         self.limit: Any = None
         self.controller: Any = None
 
@@ -111,24 +116,30 @@ class _Blas:
         with self.lock:
             self.users += 1
             if self.users == 1:
-                if self.controller is None:
-                    import threadpoolctl  # takes some milliseconds, and finds libraries only once they are loaded
-
-                    self.controller = threadpoolctl.ThreadpoolController()
-                self.limit = self.controller.limit(limits=1, user_api="blas")
+                self.thread = self.thread or ThreadPoolExecutor(1, "faceie-blas")
+                self.thread.submit(self._set).result()
 
     def leave(self) -> None:
         with self.lock:
             self.users -= 1
-            if self.users == 0:
-                self.limit.restore_original_limits()
+            if self.users == 0 and self.thread:
+                self.thread.submit(self.limit.__exit__, None, None, None).result()
+
+    def _set(self) -> None:
+        if self.controller is None:
+            import threadpoolctl  # takes some milliseconds, and finds libraries only once they are loaded
+
+            self.controller = threadpoolctl.ThreadpoolController()
+        self.limit = self.controller.limit(limits=1, user_api="blas")
+        self.limit.__enter__()
 
 
 _blas = _Blas()
 
 
 @contextmanager
-def _single_threaded_blas() -> Iterator[None]:
+def single_threaded_blas() -> Iterator[None]:
+    """Keep BLAS from using threads of its own meanwhile."""
     blas = _blas
     blas.enter()
     try:
