@@ -113,13 +113,14 @@ def measure(pairs: list[Pair], embeddings: dict[str, NDArray[np.float32]]) -> Di
 def ten_folds(found: Distances) -> tuple[float, float]:
     """Return mean and standard error of the accuracy over the folds, each with the threshold of the others."""
     distances, same, folds = found
-    candidates = np.unique(distances)
     accuracies = []
     for fold in np.unique(folds):
         rest = folds != fold
+        candidates = np.unique(distances[rest])
         accepted = np.searchsorted(np.sort(distances[rest & same]), candidates, "right")
         rejected = (rest & ~same).sum() - np.searchsorted(np.sort(distances[rest & ~same]), candidates, "right")
-        threshold = candidates[int(np.argmax(accepted + rejected))]
+        best = int(np.argmax(accepted + rejected))
+        threshold = candidates[best : best + 2].mean()  # half-way to the next distance
         accuracies.append((same[~rest] == (distances[~rest] <= threshold)).mean())
     return float(np.mean(accuracies)), float(np.std(accuracies) / np.sqrt(len(accuracies)))
 

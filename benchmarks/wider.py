@@ -110,6 +110,8 @@ def average_precision(found: dict[str, Finds], truth: Truth, smallest: float) ->
                 verdicts.append((finds.probabilities[i], True))
             elif box[3] - box[1] >= smallest:
                 verdicts.append((finds.probabilities[i], False))
+    if not verdicts or not faces:
+        return Score(0.0 if faces else math.nan, 0.0, math.nan)
     verdicts.sort(key=lambda verdict: -verdict[0])
     right = np.cumsum([verdict for _, verdict in verdicts])
     precision = right / np.arange(1, len(right) + 1)

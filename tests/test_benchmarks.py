@@ -1,0 +1,90 @@
+"""The programs of benchmarks/ that measure accuracy run on a folder in the layout of their datasets."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import PHOTOS, ROOT
+
+NAMES = {"Barack_Obama": ["obama", "obama-congress", "obama-standing"], "Joe_Biden": ["biden"], "E_C": ["astronaut"]}
+PAIRS = ["Barack_Obama\t1\t2", "Barack_Obama\t1\tJoe_Biden\t1", "Barack_Obama\t2\t3", "Joe_Biden\t1\tE_C\t1"]
+
+
+def run(program: str, *arguments: str | Path) -> str:
+    command = [sys.executable, ROOT / "benchmarks" / program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def lfw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the layout of LFW, with a file of pairs, one of which is not there."""
+    folder = tmp_path_factory.mktemp("lfw")
+    for person, photos in NAMES.items():
+        (folder / person).mkdir()
+        for number, photo in enumerate(photos, 1):
+            image = Image.open(PHOTOS / f"{photo}.jpg")
+            image.thumbnail((400, 400))
+            image.save(folder / person / f"{person}_{number:04}.jpg")
+    (folder / "pairs.txt").write_text("\n".join(["2\t1", *PAIRS, "Nobody\t1\t2"]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("options", [[], ["--mirror", "--margin", "14"]], ids=["plain", "mirror"])
+def test_lfw(options: list[str], lfw: Path) -> None:
+    """All pairs are told apart; the one that is missing is left out."""
+    output = run("lfw.py", lfw, "--pairs", lfw / "pairs.txt", *options)
+    assert re.search(r"^4 pairs: accuracy 1\.0000 .* true accept rate 1\.0000 ", output, re.MULTILINE), output
+    assert (", mirror:" in output) == bool(options)
+
+
+def test_calibrate(lfw: Path) -> None:
+    """The constants are printed, from all pairs of photos."""
+    output = run("calibrate.py", lfw, "--pairs", lfw / "pairs.txt")
+    assert output.startswith("vggface2: 3 pairs of one person, 7 of two\neven ")
+    even = float(output.split()[10].rstrip(","))
+    assert 0.6 < even < 1.3
+
+
+@pytest.fixture(scope="module")
+def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the layout of WIDER FACE."""
+    folder = tmp_path_factory.mktemp("wider")
+    truth = {}
+    for name, box in (("astronaut", [181, 62, 87, 110]), ("biden", [195, 78, 131, 178])):
+        (folder / name).mkdir()
+        (folder / name / "1.jpg").write_bytes((PHOTOS / f"{name}.jpg").read_bytes())
+        invalid = {"bbox": [0, 0, 30, 30], "invalid": 1}
+        truth[f"{name}/1.jpg"] = {"faces": [{"bbox": box, "invalid": 0}, invalid]}
+    (folder / "faces.json").write_text(json.dumps(truth))
+    return folder
+
+
+def test_wider(wider: Path) -> None:
+    """Both faces are found, upright and turned."""
+    output = run("wider.py", wider, "--truth", wider / "faces.json", "--turned", "0", "90", "--smallest", "20", "500")
+    assert output.count("average precision 1.0000 (20 px), nan (500 px); recall 1.0000, precision 1.0000") == 2, output
+
+
+def test_average_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: of three faces two are found, with a false one between; an invalid one does not count."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from wider import Finds, Known, average_precision
+
+    at = np.arange(5)[:, None] * 100.0 + np.array([0, 0, 50, 50])
+    truth = {"photo": Known(at[:4], np.array([True, True, True, False]))}
+    finds = Finds(at[[0, 4, 1, 3, 0]], np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.zeros((5, 5, 2)))
+    score = average_precision({"photo": finds}, truth, 20)
+    # Right, wrong, right, ignored, wrong (found before): precision 1 up to recall 1/3, then 2/3 up to 2/3.
+    assert score.average_precision == pytest.approx(1 / 3 + 1 / 3 * 2 / 3)
+    assert score.recall == pytest.approx(2 / 3)
+    assert score.precision == pytest.approx(2 / 4)
