@@ -25,7 +25,9 @@ __all__ = ["detect_faces"]
 
 _AS_GOOD_AS_1 = np.float32(1e-4)  # from 1: probabilities that are closer to it are equal
 _SETTLED = np.float32(0.99)  # how probable a level face must be at the usual angle to stay as it was found there
-_SURE = np.float32(0.97)  # how probable a face must be that is turned otherwise than most
+# How probable a face must be that is at another angle than most; that is tilted at theirs; that is too small.
+_ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
+_SMALLER = 0.95  # by this factor
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
 
 
@@ -118,15 +120,11 @@ def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     """Bring the faces of all views to the original pixels, take the best view of each, and cut it out there.
 
-    At the angle at which most faces are, what is found is rarely none; elsewhere, only what is quite sure is kept. The
-    networks tolerate some turn, so a face is found at several angles. The best is the usual one, if the face is level
-    there, or else that where it is surest and its eyes are most level.
+    The networks tolerate some turn, so a face is found at several angles. The best is the usual one, at which most are,
+    if the face is level there, or else that where it is surest and its eyes are most level.
     """
     usual = int(np.argmax([item.whole * float(votes(item.faces).sum()) for item in found]))
-    found = [
-        item if i == usual else item._replace(faces=item.faces.take(item.faces.probabilities >= _SURE))
-        for i, item in enumerate(found)
-    ]
+    found = [item._replace(faces=item.faces.take(_credible(item, i == usual, options))) for i, item in enumerate(found)]
     of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
     view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
     boxes = np.concatenate([item.view.boxes(item.faces.boxes) for item in found])
@@ -144,6 +142,22 @@ def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     if options.crops:
         images = [crop_face(view.image, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
     return DetectedFaces(probabilities[order], angles, boxes[order], landmarks[order], images)
+
+
+def _credible(item: Found, usual: bool, options: DetectionOptions) -> NDArray[np.bool_]:
+    """Tell which faces (n,) of a view to keep.
+
+    At the usual angle, what is found rarely is none. Elsewhere, it must be surer to be kept; as must what is tilted,
+    and what turns out smaller than was looked for.
+    """
+    faces = item.faces
+    size = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1))
+    needed = np.full(len(size), 0 if usual else _ELSEWHERE, np.float32)
+    if usual and options.rotations == "auto":  # otherwise, all that the reference finds
+        needed[size < _SMALLER * options.min_face_size] = _SMALL
+        needed[abs(tilts(faces.landmarks)) > UPRIGHT] = _TILTED
+    credible: NDArray[np.bool_] = faces.probabilities >= needed
+    return credible
 
 
 def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:
