@@ -68,6 +68,28 @@ def test_turned_heads_beside_upright_ones(photos: Path) -> None:
     assert distance(same[0], same[1:]).max() < 0.6
 
 
+def test_turned_heads_of_a_photo_that_is_stored_sideways(photos: Path, tmp_path: Path) -> None:
+    """Orientation by EXIF, mirrored even, and turned heads go together; boxes are in the pixels as stored."""
+    face = open_image(photos / "astronaut.jpg")
+    upright = Image.new("RGB", (face.width * 2, face.height), (127, 127, 127))
+    for column, degrees in enumerate((0, -70)):
+        upright.paste(face.rotate(degrees, Image.Resampling.BICUBIC), (column * face.width, 0))
+    expected = detect_faces(upright)
+    assert len(expected.angles) == 2
+    exif = Image.Exif()
+    exif[0x0112] = 5  # turned and mirrored
+    upright.transpose(Image.Transpose.TRANSPOSE).save(tmp_path / "photo.png", exif=exif)
+    with Image.open(tmp_path / "photo.png") as stored:
+        faces = detect_faces(stored)
+    assert_close(faces.probabilities, expected.probabilities, 1e-6)
+    assert_close(faces.bounding_boxes, expected.bounding_boxes[:, [1, 0, 3, 2]], 0.01)
+    assert_close(faces.landmarks, expected.landmarks[:, [1, 0, 2, 4, 3], ::-1], 0.01)
+    assert faces.images
+    assert expected.images
+    for crop, same in zip(faces.images, expected.images, strict=True):
+        assert np.array_equal(crop, same)
+
+
 def test_no_proposals() -> None:
     """Where nothing was proposed, a photo is upright and has no heads."""
     from faceie.mtcnn import load

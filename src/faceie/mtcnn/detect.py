@@ -110,11 +110,14 @@ def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) ->
 
 
 def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:
+    """Search what is around a head, turned so that it is upright, for its face."""
     view, scale = closeup(whole, head.square, head.angle)
-    smallest = max(options.min_face_size, float(head.square[2] - head.square[0]) / 2) * scale
-    found = _search(view, w, replace(options, min_face_size=max(smallest, 1.0)))
-    it = overlaps(view.boxes(found.faces.boxes), head.square[None], "smaller")[:, 0] > _SAME_FACE
-    return Found(view, found.faces.take(it), whole=False)
+    side = float(head.square[2] - head.square[0]) * scale
+    smallest = max(options.min_face_size * scale, side / 2, 1.0)
+    faces = _search(view, w, replace(options, min_face_size=smallest)).faces
+    corner = (view.image.width - side) / 2
+    middle = np.array([[corner, corner, corner + side, corner + side]], np.float32)
+    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), whole=False)
 
 
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:

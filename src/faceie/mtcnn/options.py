@@ -36,9 +36,10 @@ class DetectionOptions:
     three intersection over union), and after O-Net (intersection over the smaller box)."""
 
     rotations: tuple[float, ...] | Literal["auto"] = "auto"
-    """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search. "auto"
-    searches for upright faces and, only if a first look finds some (see `faceie.mtcnn.orientation`), for faces that are
-    turned; `(0,)` for upright faces only, as facenet-pytorch does."""
+    """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search, and a
+    face at another angle than most must have a probability of 0.97. "auto" searches at the angle at which most faces
+    seem to be, and looks closer at heads that are turned otherwise (see `faceie.mtcnn.orientation`); `(0,)` searches
+    for upright faces only, as facenet-pytorch does."""
 
     crop_size: int = 160
     """Height and width of the crops in pixels, 1 to 4096."""
