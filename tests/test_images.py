@@ -13,6 +13,8 @@ from PIL import Image, ImageCms, ImageFile
 from faceie.errors import ImageError, OptionError
 from faceie.images import open_image, to_input, to_rgb, upright
 
+from .conftest import assert_close
+
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
@@ -59,6 +61,7 @@ CONVERSIONS = {
     "RGBA": (transparent(Image.fromarray(RAMP)), OVER_WHITE, 0),
     "LA": (transparent(Image.fromarray(RAMP)).convert("LA"), OVER_WHITE, 0),
     "PA": (palette_with_alpha(), OVER_WHITE, 0),
+    "La": (transparent(Image.fromarray(RAMP)).convert("LA").convert("La"), OVER_WHITE, 0),
     "RGBa": (transparent(Image.fromarray(RAMP)).convert("RGBa"), OVER_WHITE, 0),
 }
 
@@ -83,6 +86,17 @@ def test_lab_equals_its_rgb_twin() -> None:
     assert (
         np.abs(np.asarray(to_rgb(lab)).astype(int) - gray(RAMP)).max() <= 6
     )  # 8 bits of Lab are coarser than 8 of RGB
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif", ".mpo"])
+def test_first_of_several_pictures(suffix: str, tmp_path: Path) -> None:
+    """Of an animation, and of a file with several pictures, the first counts."""
+    first, second = Image.new("RGB", (16, 16), (200, 30, 40)), Image.new("RGB", (16, 16), (0, 0, 255))
+    path = tmp_path / f"photo{suffix}"
+    first.save(path, save_all=True, append_images=[second], **({"lossless": True} if suffix == ".webp" else {}))
+    with Image.open(path) as image:
+        assert getattr(image, "n_frames", 1) == 2
+    assert_close(np.asarray(open_image(path)), np.asarray(first), 3)  # MPO are JPEGs
 
 
 def test_transparent_color_is_over_white() -> None:
