@@ -206,8 +206,10 @@ def main() -> None:
     arguments = parser.parse_args()
     truth = read_truth(arguments.truth, arguments.every)
     rotations = "auto" if arguments.rotations == ["auto"] else [math.radians(float(r)) for r in arguments.rotations]
+    ours: dict[str, Finds] = {}
     for degrees in arguments.turned:
         found, sizes, seconds = search(arguments.folder, truth, degrees, rotations=rotations)
+        ours = ours if degrees else found
         scores = report(found, turn_truth(truth, sizes, degrees), arguments.smallest)
         print(
             f"faceie, {len(truth)} photos turned by {degrees:g} degrees: {scores}; {seconds * 1000:.0f} ms", flush=True
@@ -215,7 +217,7 @@ def main() -> None:
     if arguments.reference:
         theirs = search_reference(arguments.folder, list(truth))
         print(f"facenet-pytorch: {report(theirs, truth, arguments.smallest)}")
-        ours = search(arguments.folder, truth, rotations=rotations).found
+        ours = ours or search(arguments.folder, truth, rotations=rotations).found
         sure, boxes, landmarks = agreement(ours, theirs)
         print(f"of {sure} faces that the reference is sure of, found {boxes}, with its landmarks {landmarks}")
 

@@ -280,8 +280,9 @@ def test_formats_that_warn_are_quiet(tmp_path: Path) -> None:
     tag = content.index(struct.pack("<HH", 270, 2))
     content[tag + 4 : tag + 8] = struct.pack("<I", 1 << 20)  # its length
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match="Tag data larger than file"):
+    message = "Tag data larger than file|Truncated File Read"  # the latter in old versions
+    with pytest.warns(UserWarning, match=message):
         image = Image.open(path)
-    with pytest.warns(UserWarning, match="Tag data larger than file"):
+    with image, pytest.warns(UserWarning, match=message):
         image.load()
     assert np.array_equal(np.asarray(open_image(path)), gray(RAMP))

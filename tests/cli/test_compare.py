@@ -11,7 +11,7 @@ from PIL import Image
 
 from faceie import detect_faces, encode_faces, pairwise_distances, same_person_probability
 from faceie.cli import main
-from faceie.cli.compare import Verdict, _source
+from faceie.cli.compare import Verdict, _rounded, _source
 from faceie.weights import safetensors
 
 from ..conftest import PHOTOS
@@ -55,7 +55,9 @@ def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> 
     assert sides == [f"  face 1 of {photo}, box {box}" for photo, box in zip((a, b), boxes, strict=True)]
     assert err == ""
     assert found["same_person"] is same
-    assert probability == f"  probability of the same person {found['probability']:.4f}, if it was 0.5 before looking"
+    assert probability.startswith("  probability of the same person ")
+    assert probability.endswith(", if it was 0.5 before looking")
+    assert ("more than 0.999" in probability) is same
     assert found["probability"] == pytest.approx(same_person_probability(found["distance"]), abs=1e-3)
     assert rate == f"  pairs of different people that are as close: {'less' if same else 'more'} than 1 in " + (
         "10,000" if same else "100"
@@ -162,6 +164,15 @@ def test_prior(capsys: Captured) -> None:
 def test_words(probability: float, words: str) -> None:
     """Words follow the probability."""
     assert str(Verdict(1.0, probability, (0, 1))) == words
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.0004, "less than 0.001"), (0.0024, "0.002"), (0.82853, "0.829"), (0.9992, "more than 0.999")],
+)
+def test_rounded(probability: float, text: str) -> None:
+    """Three digits, and none that pretend to be sure."""
+    assert _rounded(probability) == text
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,15 @@ def _report(verdict: Verdict, prior: float) -> Iterator[str]:
         return
     low, high = verdict.false_match_rate
     often = f"less than 1 in {1 / high:,.0f}" if high < 1 else f"more than 1 in {1 / low:,.0f}"
-    yield f"  probability of the same person {verdict.probability:.4f}, if it was {prior:g} before looking"
+    yield f"  probability of the same person {_rounded(verdict.probability)}, if it was {prior:g} before looking"
     yield f"  pairs of different people that are as close: {often}"
+
+
+def _rounded(probability: float) -> str:
+    """More digits would pretend that they were known."""
+    if probability < 0.001:
+        return "less than 0.001"
+    return "more than 0.999" if probability > 0.999 else f"{probability:.3f}"
 
 
 def _check_picture(arguments: argparse.Namespace) -> None:

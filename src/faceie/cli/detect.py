@@ -24,8 +24,8 @@ __all__ = ["add_parser", "describe", "pixels"]
 _DESCRIPTION = """\
 Find the faces in photos, and print a table: a row a face, the most probable
 first, with its number in the photo, its probability (0 to 1) and its box (left,
-top, right and bottom in pixels of the photo as it is meant to be seen). With
---rotations, the angle of the face follows, in degrees, counter-clockwise. A row
+top, right and bottom in pixels of the photo as it is meant to be seen). The angle
+of the face follows, in degrees, counter-clockwise, unless --rotations is 0. A row
 of dashes is a photo without a face. The photo comes last, since its name may
 hold spaces.
 """
