@@ -36,7 +36,7 @@ def faceie(task: str, argument: str) -> Callable[[], Any]:
         x = pixels(int(argument))
         return lambda: faceie.encode_faces(x)
     image = np.asarray(Image.open(argument).convert("RGB"))
-    return lambda: faceie.detect_faces(image, crops=False)
+    return lambda: faceie.detect_faces(image, crops=False, rotations=(0,))  # as the peer does
 
 
 def facenet_pytorch(task: str, argument: str) -> Callable[[], Any]:
