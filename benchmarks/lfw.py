@@ -26,7 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faceie import DetectedFaces, detect_faces, distance, encode_faces, facenet, open_image, same_person_probability
+from faceie import (
+    DetectedFaces,
+    DetectionOptions,
+    detect_faces,
+    distance,
+    encode_faces,
+    facenet,
+    open_image,
+    same_person_probability,
+)
 
 Floats = NDArray[np.float64]
 
@@ -189,7 +198,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--mirror", action="store_true")
-    parser.add_argument("--margin", type=float, default=44)
+    parser.add_argument("--margin", type=float, default=DetectionOptions().margin)
     parser.add_argument("--weights", default="vggface2")
     parser.add_argument("--plots", type=Path)
     arguments = parser.parse_args()

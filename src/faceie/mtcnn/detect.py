@@ -9,21 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..boxes import non_maximum_suppression, overlaps
-from ..images import ImageLike
-from ..images import upright as turned_upright
+from ..boxes import area, non_maximum_suppression, overlaps
+from ..images import ImageLike, upright
 from ..nn.threads import parallel, single_threaded_blas
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
-from .orientation import UPRIGHT, Head, look_around, tilts, votes
+from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
 from .views import View, closeup, turned_view
 
 __all__ = ["detect_faces"]
 
-_AS_GOOD_AS_1 = np.float32(1e-4)  # from 1: probabilities that are closer to it are equal
 _SETTLED = np.float32(0.99)  # how probable a level face must be at the usual angle to stay as it was found there
 # How probable a face must be that is at another angle than most; that is tilted at theirs; that is too small.
 _ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
@@ -71,7 +69,7 @@ def detect_faces(
     options = DetectionOptions(
         min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crop_filter, crops
     )
-    whole = View(*turned_upright(image))
+    whole = View(*upright(image))
     weights = load()
     with single_threaded_blas():
         if options.rotations == "auto":
@@ -98,10 +96,10 @@ def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) ->
     found, searched = [], []
     if not (angle and sure):
         fine = scan(pixels, every_scale[:1], w.p_net, options)
-        upright = faces_among(proposals(fine + coarse, options), pixels, w, options)
-        found.append(Found(whole, upright))
+        faces = faces_among(proposals(fine + coarse, options), pixels, w, options)
+        found.append(Found(whole, faces))
         searched.append(0.0)
-        seen = seen.and_faces(upright)
+        seen = seen.and_faces(faces)
         angle, _ = seen.angle()
     if angle:
         found.append(_search(turned_view(whole, angle), w, options))
@@ -136,7 +134,7 @@ def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     if len(found) > 1:
         tilt = tilts(view_landmarks)
         settled = (of_view == usual) & (probabilities >= _SETTLED) & (abs(tilt) < UPRIGHT)
-        merits = -np.log10(np.maximum(1 - probabilities, _AS_GOOD_AS_1)) * np.cos(tilt) + 10 * settled
+        merits = nines(probabilities) * np.cos(tilt) + 10 * settled
         kept = non_maximum_suppression(boxes, merits, _SAME_FACE, over="smaller")
         order = order[np.isin(order, kept)]
     views = [found[of_view[i]].view for i in order]
@@ -154,7 +152,7 @@ def _credible(item: Found, usual: bool, options: DetectionOptions) -> NDArray[np
     and what turns out smaller than was looked for.
     """
     faces = item.faces
-    size = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1))
+    size = np.sqrt(area(faces.boxes))
     needed = np.full(len(size), 0 if usual else _ELSEWHERE, np.float32)
     if usual and options.rotations == "auto":  # otherwise, all that the reference finds
         needed[size < _SMALLER * options.min_face_size] = _SMALL

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..boxes import area
 from ..nn.tree import Array
 
 __all__ = ["DetectedFaces"]
@@ -39,7 +40,7 @@ class DetectedFaces(NamedTuple):
     @property
     def sizes(self) -> Array:
         """(n,) float32: the size of each face in pixels of the image, the geometric mean of its box's sides."""
-        sizes: Array = np.sqrt((self.bounding_boxes[:, 2:] - self.bounding_boxes[:, :2]).prod(1))
+        sizes: Array = np.sqrt(area(self.bounding_boxes))
         return sizes
 
     @property
@@ -48,9 +49,9 @@ class DetectedFaces(NamedTuple):
         and mouth tell; 0 for a face that looks at the camera. A rough estimate, within some 10 degrees."""
         left_eye, right_eye, nose, left_mouth, right_mouth = self.landmarks.transpose(1, 0, 2)  # [n, 2] each
         eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
-        down = (mouth - eyes) / np.maximum(np.linalg.norm(mouth - eyes, axis=1, keepdims=True), np.float32(1e-6))
+        height = np.maximum(np.linalg.norm(mouth - eyes, axis=1), np.float32(1e-6))  # [n]
+        down = (mouth - eyes) / height[:, None]
         right = np.stack([down[:, 1], -down[:, 0]], 1)
-        height = np.maximum(np.linalg.norm(mouth - eyes, axis=1), np.float32(1e-6))
         aside = ((nose - eyes) * right).sum(1) / height
         turns: Array = np.arcsin(np.clip(aside / np.float32(_NOSE), -1, 1))
         return turns

@@ -71,7 +71,6 @@ class DetectionOptions:
         set_(self, "margin", _number("margin", self.margin, 0, math.inf))
         if self.margin >= self.crop_size:
             raise OptionError(f"margin is {self.margin:g}, expected less than crop_size, which is {self.crop_size}")
-
         if self.crop_filter not in _FILTERS:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
 

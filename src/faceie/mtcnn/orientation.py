@@ -25,7 +25,7 @@ from ..nn.tree import Array
 from .cascade import Faces, Pixels, crops_of, inside
 from .networks import MTCNN, o_net, r_net
 
-__all__ = ["UPRIGHT", "Glimpse", "Head", "look_around", "tilts", "votes"]
+__all__ = ["UPRIGHT", "Glimpse", "Head", "look_around", "nines", "tilts", "votes"]
 
 UPRIGHT = math.radians(22.5)
 """Heads that are turned by less than this are left to the search at the angle of the photo."""
@@ -107,9 +107,14 @@ def tilts(landmarks: Array) -> Array:
     return tilts
 
 
+def nines(probabilities: Array) -> Array:
+    """Return how many nines probabilities (n,) begin with: 3 for 0.999; 4 at most, what is closer to 1 is equal."""
+    nines: Array = -np.log10(np.maximum(1 - probabilities, np.float32(1e-4)))
+    return nines
+
+
 def _weights(probabilities: Array, sizes: Array) -> Array:
-    nines = -np.log10(np.maximum(1 - probabilities, np.float32(1e-4)))  # 3 for 0.999
-    weights: Array = nines**2 * np.sqrt(sizes)
+    weights: Array = nines(probabilities) ** 2 * np.sqrt(sizes)
     return weights
 
 
@@ -149,7 +154,7 @@ def _votes(image: Pixels, candidates: Candidates, w: MTCNN) -> tuple[Array, Arra
     def look(part: slice) -> tuple[Array, Array]:
         squares, turns = candidates.squares[part], candidates.turns[part]
         around = _surroundings(image, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
-        wide = np.stack([_turned(crop[None], by)[0] for crop, by in zip(around, turns, strict=True)])
+        wide = np.stack([np.rot90(crop, -by) for crop, by in zip(around, turns, strict=True)])
         edge = (wide.shape[1] - 48) // 2
         diagonal = _turned_by_45_degrees(wide, 48)
         views = (_turned(diagonal, -1), wide[:, edge:-edge, edge:-edge], diagonal)

@@ -65,10 +65,11 @@ def closeup(view: View, square: Array, angle: float) -> tuple[View, float]:
     center = (float(square[0] + square[2]) / 2, float(square[1] + square[3]) / 2)
     scale = min(_RESOLUTION / side, 1.0)
     if (factor := int(1 / scale)) > 1:  # averaged first, so that what is finer than pixels leaves no traces
-        bounds = [*(max(int(c - _CONTEXT * side), 0) for c in center)]
-        bounds += [min(int(c + _CONTEXT * side) + 1, limit) for c, limit in zip(center, view.image.size, strict=True)]
-        left, top, *_ = bounds
-        reduced = view.image.reduce(factor, (bounds[0], bounds[1], bounds[2], bounds[3]))
+        left, top = (max(int(c - _CONTEXT * side), 0) for c in center)
+        right, bottom = (
+            min(int(c + _CONTEXT * side) + 1, limit) for c, limit in zip(center, view.image.size, strict=True)
+        )
+        reduced = view.image.reduce(factor, (left, top, right, bottom))
         view = View(reduced, _composed(view.affine, np.array([[factor, 0, left], [0, factor, top]], np.float64)))
         center = ((center[0] - left) / factor, (center[1] - top) / factor)
     length = max(round(side * _CONTEXT * scale), 1)
