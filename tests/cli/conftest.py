@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,17 @@ def faceie(*arguments: str | bytes | Path, **options: object) -> subprocess.Comp
     """Run ``python -m faceie`` as users do, in a process of its own."""
     command = [sys.executable, "-m", "faceie", *arguments]
     return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)  # type: ignore[call-overload]
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start ``python -m faceie``, and see to it that it does not outlive the test: a failure must not hang."""
+    command = [sys.executable, "-m", "faceie", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def pixels(path: Path) -> np.ndarray:

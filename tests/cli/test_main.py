@@ -17,7 +17,7 @@ import faceie as package
 from faceie import FaceieError, OptionError, WeightsError, cli
 from faceie.cli import convert, main, options, terminal
 
-from .conftest import FAST, faceie
+from .conftest import FAST, faceie, running
 
 COMMANDS = [
     [],
@@ -143,8 +143,7 @@ def test_interruption_keeps_what_was_found(
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 def test_interrupted_process(astronaut: Path) -> None:
     """SIGINT ends the process with code 130, without a traceback."""
-    command = [sys.executable, "-m", "faceie", "detect", *[str(astronaut)] * 1000]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running("detect", *[astronaut] * 1000) as process:
         assert process.stdout is not None
         process.stdout.readline()  # it is at work now
         process.send_signal(signal.SIGINT)
@@ -156,8 +155,7 @@ def test_interrupted_process(astronaut: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
 def test_closed_pipe(astronaut: Path) -> None:
     """When the reader goes away, the process soon ends, silently."""
-    command = [sys.executable, "-m", "faceie", "detect", *[str(astronaut)] * 1000, *FAST]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running("detect", *[astronaut] * 1000, *FAST) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

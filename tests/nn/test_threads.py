@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -110,6 +112,42 @@ def test_same_results_from_many_callers() -> None:
                 assert_close(other_boxes, boxes, 1e-3)
                 assert_close(other_embeddings, embeddings, 1e-6)
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize("moment", ["start", "wait"])
+def test_interruption(moment: str) -> None:
+    """Ctrl-C while threads are started, or waited for, comes out, and the process ends. (It once waited for a thread
+    that it had forgotten.) BLAS has its setting afterwards.
+    """
+    program = f"""
+import threading, time
+import threadpoolctl
+from faceie.nn import threads
+
+def interrupted(self, *arguments, original=threading.Thread.start):
+    original(self, *arguments)
+    if self.name.startswith("faceie"):
+        raise KeyboardInterrupt
+
+def work(_):
+    if threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+    time.sleep(0.2)
+
+def limits():
+    return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+before = limits()
+threads.set_threads(2)
+if {moment!r} == "start":
+    threading.Thread.start = interrupted
+try:
+    threads.parallel(work, range(4))
+except KeyboardInterrupt:
+    print("interrupted", limits() == before)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "interrupted True\n", "")
 
 
 def _encode(crops: np.ndarray) -> np.ndarray:

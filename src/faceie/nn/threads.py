@@ -6,17 +6,18 @@ gains little, and loses a great deal when something else runs on the machine: it
 spinning. So BLAS is limited to one thread while ours work, and has its own setting again afterwards.
 
 How many threads: `set_threads`, or the environment variable FACEIE_THREADS, or the number of processors that this
-process may use.
+process may use. The thread that asks for something is one of them. The others are daemons: they hold nothing that must
+be put in order, so neither Ctrl-C nor the end of the program waits for them.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import OptionError
 
@@ -26,9 +27,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _lock = threading.Lock()
-_thread = threading.local()  # .inside: whether this is one of our threads
+_thread = threading.local()  # .inside: whether this thread is at work on a job already
 _threads: int | None = None  # None: not yet asked for
-_pool: ThreadPoolExecutor | None = None
+_helpers: _Daemons | None = None
 
 
 def get_threads() -> int:
@@ -44,14 +45,14 @@ def get_threads() -> int:
 
 def set_threads(number: int) -> None:
     """Let `number` threads, 1 or more, work side by side. Raises OptionError."""
-    global _threads, _pool
+    global _threads, _helpers
     if not isinstance(number, int) or number < 1:
         raise OptionError(f"the number of threads is {number!r}, expected a whole number, 1 or more")
     with _lock:
         _threads = number
-        old, _pool = _pool, None
+        old, _helpers = _helpers, None
     if old:
-        old.shutdown(wait=False)  # what it was given is still done
+        old.dismiss()
 
 
 def _processors() -> int:
@@ -71,31 +72,98 @@ def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     if getattr(_thread, "inside", False):
         return [function(item) for item in items]
     with single_threaded_blas():
-        if len(items) < 2 or get_threads() == 1:
-            return [function(item) for item in items]
-        return list(_workers().map(function, items))
+        job = _Job(function, items)
+        if helpers := min(get_threads(), len(items)) - 1:
+            _get_helpers().submit(job.work, times=helpers)
+        return job.finish()
 
 
-def _workers() -> ThreadPoolExecutor:
-    global _pool
+class _Job(Generic[T, R]):
+    """Pieces of work that threads take one by one, until none is left or one has failed."""
+
+    def __init__(self, function: Callable[[T], R], items: Sequence[T]) -> None:
+        self._function = function
+        self._items = items
+        self._results: list[Any] = [None] * len(items)
+        self._next = 0
+        self._at_work = 0
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def work(self) -> None:
+        """Take pieces and do them. A thread that comes late finds nothing to do."""
+        with self._changed:
+            self._at_work += 1
+        _thread.inside = True
+        try:
+            while (piece := self._take()) is not None:
+                self._results[piece] = self._function(self._items[piece])
+        except BaseException as error:  # of whatever kind: it is raised where the job came from
+            self._stop(error)
+        finally:
+            _thread.inside = False
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def finish(self) -> list[R]:
+        """Work along, wait for the others, and return all results."""
+        self.work()
+        try:
+            with self._changed:
+                while self._at_work:
+                    self._changed.wait()
+        except BaseException as error:  # Ctrl-C
+            self._stop(error)
+        if self._error:
+            raise self._error
+        return self._results
+
+    def _take(self) -> int | None:
+        with self._changed:
+            if self._next == len(self._items):
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def _stop(self, error: BaseException) -> None:
+        """Leave undone what nobody has begun."""
+        with self._changed:
+            self._error = self._error or error
+            self._next = len(self._items)
+
+
+class _Daemons:
+    """Threads that do what they are given, and that nobody waits for in the end."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        for _ in range(count):
+            threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        while function := self._queue.get():
+            function()
+            del function  # and what it holds, while waiting for the next
+
+    def submit(self, function: Callable[[], object], times: int = 1) -> None:
+        """Have `function`, which raises nothing, called by so many of the threads, as they become free."""
+        for _ in range(times):
+            self._queue.put(function)
+
+    def dismiss(self) -> None:
+        """End the threads when they have done what they were given."""
+        for _ in range(self._count):
+            self._queue.put(None)
+
+
+def _get_helpers() -> _Daemons:
+    global _helpers
     with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(get_threads(), "faceie", initializer=_mark)
-        return _pool
-
-
-def _mark() -> None:
-    _thread.inside = True
-
-
-def _forget_pool() -> None:
-    """A forked process has the pool, but not its threads."""
-    global _pool, _lock, _blas
-    _pool, _lock, _blas = None, threading.Lock(), _Blas()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+        if _helpers is None:
+            _helpers = _Daemons(get_threads() - 1, "faceie")
+        return _helpers
 
 
 class _Blas:
@@ -108,22 +176,45 @@ class _Blas:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
-        self.thread: ThreadPoolExecutor | None = None
+        self.thread: _Daemons | None = None
         self.limit: Any = None
         self.controller: Any = None
 
     def enter(self) -> None:
         with self.lock:
+            if self.users == 0:
+                self.thread = self.thread or _Daemons(1, "faceie-blas")
+                try:
+                    self._wait_for(self._set)
+                except BaseException:  # Ctrl-C, or there is no threadpoolctl
+                    self.thread.submit(self._reset)
+                    raise
             self.users += 1
-            if self.users == 1:
-                self.thread = self.thread or ThreadPoolExecutor(1, "faceie-blas")
-                self.thread.submit(self._set).result()
 
     def leave(self) -> None:
         with self.lock:
             self.users -= 1
-            if self.users == 0 and self.thread:
-                self.thread.submit(self.limit.__exit__, None, None, None).result()
+            if self.users == 0:
+                self._wait_for(self._reset)
+
+    def _wait_for(self, function: Callable[[], None]) -> None:
+        """Have the one thread do something, and wait until it is done."""
+        assert self.thread
+        done = threading.Event()
+        errors: list[BaseException] = []
+
+        def do() -> None:
+            try:
+                function()
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                done.set()
+
+        self.thread.submit(do)
+        done.wait()
+        if errors:
+            raise errors[0]
 
     def _set(self) -> None:
         if self.controller is None:
@@ -132,6 +223,11 @@ class _Blas:
             self.controller = threadpoolctl.ThreadpoolController()
         self.limit = self.controller.limit(limits=1, user_api="blas")
         self.limit.__enter__()
+
+    def _reset(self) -> None:
+        limit, self.limit = self.limit, None
+        if limit:
+            limit.__exit__(None, None, None)
 
 
 _blas = _Blas()
@@ -146,3 +242,14 @@ def single_threaded_blas() -> Iterator[None]:
         yield
     finally:
         blas.leave()
+
+
+def _forget_threads() -> None:
+    """A forked process has no threads but the one that forked, whatever this module remembers."""
+    global _helpers, _lock, _blas
+    _helpers, _lock, _blas = None, threading.Lock(), _Blas()
+    _thread.inside = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
