@@ -11,6 +11,7 @@ from PIL import Image
 
 from faceie import ImageError, WeightsError, detect_faces, encode_faces
 from faceie.facenet import encode
+from faceie.facenet.network import InceptionResNetV1
 
 from ..conftest import assert_close, golden
 
@@ -61,12 +62,12 @@ def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: py
     """An iterator is read as it is needed: never more than a batch ahead of what has been encoded."""
     ahead: list[int] = []
     waiting = 0
-    network = encode.inception_resnet_v1
+    encode_batch = encode._encode
 
-    def counting(x: np.ndarray, w: object) -> np.ndarray:
+    def counting(x: np.ndarray, w: InceptionResNetV1) -> np.ndarray:
         nonlocal waiting
         waiting = 0
-        return network(x[:1], w).repeat(len(x), 0)  # type: ignore[arg-type]  # w goes through
+        return encode_batch(x[:1], w).repeat(len(x), 0)
 
     def images() -> Iterator[Image.Image]:
         nonlocal waiting
@@ -75,7 +76,7 @@ def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: py
             ahead.append(waiting)
             yield crops[0]
 
-    monkeypatch.setattr(encode, "inception_resnet_v1", counting)
+    monkeypatch.setattr(encode, "_encode", counting)
     assert encode_faces(images()).shape == (100, 512)
     assert max(ahead) <= encode._BATCH
 

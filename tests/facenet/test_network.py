@@ -7,9 +7,11 @@ import pytest
 
 from faceie import facenet
 from faceie.facenet.loading import check_picture
-from faceie.facenet.network import inception_resnet_v1
+from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
 from faceie.images import to_input
 from faceie.nn import reference
+from faceie.nn.graph import trace
+from faceie.nn.plan import Plan
 from faceie.weights import registry
 
 from ..conftest import assert_close, golden
@@ -26,14 +28,20 @@ def inputs() -> np.ndarray:
 @pytest.mark.parametrize("name", ["vggface2", "casia-webface"])
 @pytest.mark.parametrize("batch", [1, 2, 7, 32])
 def test_encoder_equals_the_reference(batch: int, name: str) -> None:
-    """Embeddings of faces and of noise are those of facenet-pytorch in float64, in batches of any size."""
+    """Embeddings of faces and of noise are those of facenet-pytorch in float64, in batches of any size, planned with
+    either form of products or computed step by step.
+    """
     if registry.find(name) is None:
         pytest.skip(f"the weights {name} are not on this machine: faceie weights fetch {name}")
     x, answers = inputs(), golden(name)["embeddings"]
     index = np.arange(batch) % len(x)
-    embeddings = inception_resnet_v1(x[index], facenet.load(name))
-    assert embeddings.dtype == np.float32
-    assert_close(embeddings, answers[index], TOLERANCE)
+    weights = facenet.load(name)
+    graph = trace(inception_resnet_v1, weights, (INPUT_SIZE, INPUT_SIZE, 3))
+    for small_products in (False, True):
+        embeddings = Plan(graph, batch, {}, small_products=small_products).run(x[index])
+        assert embeddings.dtype == np.float32
+        assert_close(embeddings, answers[index], TOLERANCE)
+    assert_close(inception_resnet_v1(x[index], weights), answers[index], TOLERANCE)
 
 
 def test_encoder_on_slow_kernels() -> None:

@@ -13,6 +13,8 @@ from PIL import Image
 from ..errors import ImageError, WeightsError
 from ..images import ImageLike, to_input, upright
 from ..nn import layers
+from ..nn.gemm import has_small_products
+from ..nn.plan import Plans
 from ..nn.threads import get_threads, parallel
 from ..nn.tree import Array
 from .loading import load
@@ -21,6 +23,8 @@ from .network import INPUT_SIZE, OUTPUT_SIZE, InceptionResNetV1, inception_resne
 __all__ = ["encode_faces"]
 
 _BATCH = 16  # faces that go through the network at a time: more gain little speed and take 5 MB each
+
+_plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3))
 
 T = TypeVar("T")
 
@@ -68,9 +72,10 @@ def encode_faces(
 def _encode(x: Array, w: InceptionResNetV1) -> Array:
     """Run the network, a part of the batch in each thread. One face alone is left to the threads of BLAS."""
     parts = np.array_split(x, min(get_threads(), len(x)))
-    if len(parts) == 1:
-        return inception_resnet_v1(x, w)
-    return np.concatenate(parallel(lambda part: inception_resnet_v1(part, w), parts))
+    if len(parts) == 1 and get_threads() > 1:
+        return _plans.run(x, w, small_products=False)
+    small_products = has_small_products()
+    return np.concatenate(parallel(lambda part: _plans.run(part, w, small_products=small_products), parts))
 
 
 def _is_one(images: Any) -> bool:

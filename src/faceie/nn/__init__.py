@@ -8,10 +8,19 @@ document processing": patches and a matrix product) and in Goodfellow et al. 201
 ==================  ===============================================================================================
 `reference`         slow, obvious twins: the specification of every kernel, and what the tests compare with
 `layers`            the same functions, fast: same names, same arguments
+`plan`              a network, planned for batches of one size, faster still: arrays that are there, and a list of calls
+`graph`             what a plan is made from: the network as a list of operations
+`conv`, `winograd`  ways to compute a convolution, which a plan chooses from
+`gemm`              matrix products as the library below NumPy likes them
+`places`            where activations are while a plan runs
+`activations`       how they lie in memory, and what becomes of the sums of a convolution
+`record`            calls of NumPy, written down to be made later
 `resample`          area resampling, the one image operation that must be exact for weights to stay compatible
 `fold`              batch normalization absorbed into the kernel before it
 `tree`              networks' weights as nested named tuples, to and from flat names
+`threads`           independent pieces of work side by side
 ==================  ===============================================================================================
 
-`layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``.
+`layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``. A
+plan gives it one that writes down what it is asked for (`graph`), and so interprets the same function.
 """

@@ -1,0 +1,160 @@
+"""Activations in memory, and what becomes of the sums of a convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .gemm import Factor, product
+from .record import Recorder
+from .tree import Array
+
+__all__ = [
+    "ALL",
+    "NO_BORDER",
+    "Activations",
+    "Border",
+    "Finish",
+    "Index",
+    "Layout",
+    "as_matrix",
+    "max_pool",
+    "record_maximum",
+]
+
+Border = tuple[int, int, int, int]  # above, left, below, right
+Index = tuple[slice, ...]  # of images, rows and columns
+
+NO_BORDER = (0, 0, 0, 0)
+ALL: Index = (slice(None),) * 3
+
+_WIDE = 64  # channels, from which on it is better to compute in place than to copy
+
+
+class Layout(NamedTuple):
+    """How activations lie in memory."""
+
+    border: Border = NO_BORDER  # zeros around each image
+    columns_first: bool = False  # (n, width, height, channels)
+
+
+class Activations(NamedTuple):
+    """Activations of some images, and the zeros around them."""
+
+    base: Array  # [n, above + h + below, left + w + right, c]
+    border: Border = NO_BORDER
+
+    @property
+    def array(self) -> Array:
+        """The activations alone: (n, h, w, c)."""
+        return self._inside(NO_BORDER)
+
+    def _inside(self, border: Border) -> Array:
+        """Return the activations with less of the zeros around them."""
+        above, left, below, right = (there - asked for there, asked in zip(self.border, border, strict=True))
+        _, height, width, _ = self.base.shape
+        return self.base[:, above : height - below, left : width - right]
+
+    def bordered(self, border: Border, record: Recorder) -> Array:
+        """Return the activations with so many zeros around them: as they lie, or as a copy."""
+        if all(there >= asked for there, asked in zip(self.border, border, strict=True)):
+            return self._inside(border)
+        n, h, w, c = self.array.shape
+        above, left, below, right = border
+        copy = np.zeros((n, h + above + below, w + left + right, c), np.float32)
+        record(np.copyto, copy[:, above : above + h, left : left + w], self.array)
+        return copy
+
+
+@dataclass
+class Finish:
+    """What becomes of the sums of a convolution."""
+
+    target: Array  # [n, h, w, out]: where they belong
+    bias: Array | None = None  # [out]
+    relu: bool = False
+    residual: Array | None = None  # [n, h, w, out], is added
+    pool: int = 0  # maxima over windows of this size, 2 apart, are what belongs there (`winograd` alone can do that)
+
+    def swapped(self) -> Finish:
+        """Return the same for rows and columns exchanged."""
+        residual = None if self.residual is None else self.residual.swapaxes(1, 2)
+        return replace(self, target=self.target.swapaxes(1, 2), residual=residual)
+
+    def product(self, a: Array, b: Factor, index: Index, record: Recorder) -> None:
+        """Record the product of matrices a [positions, k] and b [k, out], for the outputs at `index`, and the rest."""
+        target = self.target[index]  # [n, h, w, out]
+        direct = as_matrix(target) if self.residual is None and target.shape[3] >= _WIDE else None
+        out = record.scratch(len(a), target.shape[3]) if direct is None else direct  # [positions, out]
+        product(a, b, out, record)
+        self.store(target if direct is not None else out.reshape(target.shape), index, record)
+
+    def store(self, sums: Array, index: Index, record: Recorder, *, biased: bool = False) -> None:
+        """Record that sums (n, h, w, out) get residual, bias and ReLU, and go where they belong."""
+        target = self.target[index]
+        if self.residual is not None:
+            record(np.add, *_in_rows(sums, self.residual[index]), out=_in_rows(sums)[0])
+        if self.bias is not None and not biased:
+            (rows,) = _in_rows(sums)
+            record(np.add, rows, _row(self.bias, rows), out=rows)
+        sums, target = _in_rows(sums, target)
+        if self.relu:
+            record(np.maximum, sums, _row(np.zeros(self.target.shape[3], np.float32), sums), out=target)
+        elif sums.__array_interface__["data"] != target.__array_interface__["data"]:
+            record(np.copyto, target, sums)
+
+    def store_tiles(self, sums: Array, row: int, column: int, step: int, record: Recorder) -> None:
+        """Record ReLU for sums (i, j, n, down, right, out), which have their bias, and that they go to rows
+        `row` + i + `step` * down, and columns alike.
+        """
+        image, down, right, item = self.target.strides
+        target = as_strided(
+            self.target[:, row:, column:], sums.shape, (down, right, image, step * down, step * right, item)
+        )
+        if self.relu:
+            record(np.maximum, sums, np.zeros(sums.shape[-1], np.float32), out=target)
+        else:
+            record(np.copyto, target, sums)
+
+
+def record_maximum(arrays: list[Array], record: Recorder) -> Array:
+    """Record the maximum of arrays of the same shape; return where it will be."""
+    y = record.scratch(*arrays[0].shape)
+    record(np.maximum, arrays[0], arrays[1], out=y)
+    for array in arrays[2:]:
+        record(np.maximum, y, array, out=y)
+    return y
+
+
+def max_pool(x: Array, size: int, finish: Finish, record: Recorder) -> None:
+    """Record maxima over windows of `size` x `size`, 2 apart: over rows, then over columns."""
+    for axis in (1, 2):
+        windows = (x.shape[axis] - size) // 2 + 1
+        before = (slice(None),) * axis
+        taps = [(*before, slice(tap, tap + 2 * windows - 1, 2)) for tap in range(size)]
+        x = record_maximum([x[tap] for tap in taps], record)
+    finish.store(x, ALL, record)
+
+
+def _in_rows(*arrays: Array) -> list[Array]:
+    """Return activations (n, h, w, c) as (n, h, w * c) where all of them lie so: NumPy is faster in long rows."""
+    n, h, w, c = arrays[0].shape
+    if all(x.strides[2:] == (c * x.itemsize, x.itemsize) for x in arrays):
+        return [as_strided(x, (n, h, w * c), (*x.strides[:2], x.itemsize)) for x in arrays]
+    return list(arrays)
+
+
+def _row(channels: Array, x: Array) -> Array:
+    """Return what is the same for every position, (c,), as often as the rows of `x` have it."""
+    return np.tile(channels, x.shape[-1] // len(channels))
+
+
+def as_matrix(x: Array) -> Array | None:
+    """Return activations (n, h, w, c) as a matrix (n * h * w, c), or None if they do not lie so."""
+    (n, h, w, c), (image, row, column, item) = x.shape, x.strides
+    if item != x.itemsize or (h > 1 and row != w * column) or (n > 1 and image != h * w * column):
+        return None
+    return as_strided(x, (n * h * w, c), (column, item))

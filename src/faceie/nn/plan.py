@@ -1,0 +1,213 @@
+"""A network, planned for batches of one size: arrays that are there already, and a list of calls.
+
+What a small network spends beside its matrix products goes into arrays that come and go, and into passes over memory. A
+`Plan` has arrays for everything between input and output, which share memory where they are not needed at the same
+time; it lays activations out as their reader likes them, with the zeros of its padding around them; lets branches write
+into their channels of the concatenation; and has kernels in the form that is multiplied. Early layers, of large images
+with few channels, are computed image by image, so that what one leaves behind is still in the cache when the next reads
+it; late ones for all images at once, so that matrix products are large.
+
+The network itself is written once, as a function (`faceie.facenet.network`): a plan interprets it. ``print(plan)``
+shows what is computed how.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import layers
+from .activations import Activations, Finish, Layout, max_pool
+from .conv import METHODS, Problem, choose
+from .graph import Graph, Operation, Value, trace
+from .places import Places
+from .record import Memory, Recorder
+from .tree import Array, Shape
+
+__all__ = ["Plan", "Plans", "Row"]
+
+_POSITIONS = 1200  # rows times columns that are worked on at a time: images of more are computed one by one
+
+
+class Row(NamedTuple):
+    """What a plan says of an operation."""
+
+    kernel: str
+    method: str
+    output: str
+    images: int  # at a time
+    gflop: float  # for all images, as the definition counts them, whatever the method
+    megabytes: float  # of activations and weights that are read and written
+
+
+class Plan:
+    """A network for batches of one size. One thread at a time may run it."""
+
+    def __init__(self, graph: Graph, batch: int, packed: dict[tuple[str, int], Array], *, small_products: bool) -> None:
+        """Plan a network (see `graph.trace`) for `batch` images.
+
+        Plans for the same graph share `packed`, kernels in the form that is multiplied, which must not outlive it.
+        `small_products`: whether the BLAS library is good at them (see `gemm`).
+        """
+        x, operations = graph
+        self.batch = batch
+        self.rows: list[Row] = []
+        self._memory = Memory()
+        self._record = Recorder(self._memory, packed, small_products)
+        self._methods = {
+            op: choose(op.kernel, op.stride, op.padding, batch * math.prod(op.sums))
+            for op in operations
+            if op.kind == "conv2d" and op.kernel is not None
+        }
+        stages = [
+            (images, list(stage))
+            for images, stage in groupby(enumerate(operations), lambda numbered: self._at_a_time(numbered[1]))
+        ]
+        self._places = Places(x, [stage for _, stage in stages], batch, self._memory, self._wish)
+        self._input = self._places.at(x, 0, batch).array
+        for images, stage in stages:
+            for start in range(0, batch, images):
+                stop = min(start + images, batch)
+                for number, op in stage:
+                    with self._record.part():
+                        self._plan(op, start, stop)
+                    self._places.free(number, last=stop == batch)
+        self._output = self._places.at(operations[-1].y, 0, batch).base
+
+    def run(self, x: Array) -> Array:
+        """Return what the network makes of images (batch, ...)."""
+        np.copyto(self._input, x)
+        for call in self._record.calls:
+            call()
+        y: Array = self._output.copy()
+        return y
+
+    @property
+    def megabytes(self) -> float:
+        """How much memory the plan takes, without weights."""
+        return (self._memory.floats + self._places.floats) * 4 / 1e6
+
+    def __str__(self) -> str:
+        lines = [f"{'kernel':14} {'method':13} {'output':22} {'images':>6} {'GFLOP':>7} {'MB':>6}"]
+        lines += [
+            f"{row.kernel:14} {row.method:13} {row.output:22} {row.images:6} {row.gflop:7.3f} {row.megabytes:6.1f}"
+            for row in self.rows
+        ]
+        gflop, calls = sum(row.gflop for row in self.rows), len(self._record.calls)
+        return "\n".join([*lines, f"{self.batch} images, {gflop:.2f} GFLOP, {calls} calls, {self.megabytes:.0f} MB"])
+
+    def _at_a_time(self, op: Operation) -> int:
+        """Return how many images to compute at a time: equally many each time, if possible."""
+        positions = max(math.prod(value.shape[:-1]) for value in [*op.inputs, *op.outputs])
+        times = -(-self.batch // max(1, _POSITIONS // positions))
+        return -(-self.batch // times)
+
+    def _wish(self, op: Operation, value: Value) -> Layout:
+        """Return how an operation would like to have its input."""
+        if op.kernel is None or op not in self._methods:
+            return Layout()
+        return METHODS[self._methods[op]].layout(op.kernel, op.padding, (value.shape[0], value.shape[1]))
+
+    def _plan(self, op: Operation, start: int, stop: int) -> None:
+        """Record an operation for these images."""
+        x = self._places.at(op.inputs[0], start, stop)
+        y = self._places.at(op.outputs[0], start, stop, op.shape[-1])
+        if op.kind == "conv2d":
+            self._plan_convolution(op, x, y.array, start, stop)
+        elif op.kind == "concatenate":
+            self._plan_concatenation(op, y.array, start, stop)
+        elif op.kind == "max_pool":
+            max_pool(x.array, op.pool, Finish(y.array), self._record)
+        elif op.kind == "global_mean":
+            self._record(np.mean, x.array, (1, 2), out=y.base)
+        elif op.kind == "linear":
+            assert op.kernel is not None
+            self._record(np.matmul, x.base, op.kernel[0, 0], out=y.base)
+            self._record(np.add, y.base, op.bias, out=y.base)
+        elif op.kind == "normalize":
+            self._record(_normalize, x.base, y.base)
+        else:
+            raise NotImplementedError(f"{op.kind} cannot be planned")
+        if start == 0:
+            self._describe(op, stop)
+
+    def _plan_convolution(self, op: Operation, x: Activations, y: Array, start: int, stop: int) -> None:
+        assert op.kernel is not None
+        method, bias, residual = self._methods[op], op.bias, None
+        if op.residual:
+            residual = self._places.at(op.residual, start, stop).array
+            if op.scale != 1:  # the activations before the kernel are fewer than those behind it
+                assert bias is not None
+                bias = bias * np.float32(op.scale)
+                scaled = self._record.scratch(*x.array.shape)
+                self._record(np.multiply, x.array, np.float32(op.scale), out=scaled)
+                x = Activations(scaled)
+        finish = Finish(y, bias, op.relu, residual)
+        if op.pool and method != "winograd":
+            sums = self._record.scratch(len(y), *op.sums, y.shape[3])
+            METHODS[method].record(Problem(x, op.kernel, op.stride, op.padding, Finish(sums)), self._record)
+            max_pool(sums, op.pool, finish, self._record)
+        else:
+            finish.pool = op.pool
+            METHODS[method].record(Problem(x, op.kernel, op.stride, op.padding, finish), self._record)
+
+    def _plan_concatenation(self, op: Operation, y: Array, start: int, stop: int) -> None:
+        """Copy the parts that are not in their place already."""
+        first = 0
+        for value in op.inputs:
+            if not self._places.share(value, op.y):
+                part = self._places.at(value, start, stop).array
+                self._record(np.copyto, y[..., first : first + value.shape[-1]], part)
+            first += value.shape[-1]
+
+    def _describe(self, op: Operation, images: int) -> None:
+        kernel, gflop = op.kind, 0.0
+        floats = self.batch * sum(math.prod(value.shape) for value in [*op.inputs, *op.outputs])
+        if op.kernel is not None:
+            floats += op.kernel.size
+            height, width, *_ = op.kernel.shape
+            kernel = f"{height} x {width}" + (f" / {op.stride}" if op.stride > 1 else "") + (" pool" if op.pool else "")
+            gflop = 2e-9 * self.batch * op.kernel.size * (math.prod(op.sums) if op.kind == "conv2d" else 1)
+        output = " x ".join(map(str, op.shape))
+        self.rows.append(Row(kernel, self._methods.get(op, op.kind), output, images, gflop, floats * 4 / 1e6))
+
+
+def _normalize(x: Array, y: Array) -> None:
+    np.copyto(y, layers.normalize(x))
+
+
+class Plans:
+    """Plans of a network that wait for their next batch: for one set of weights at a time, and not more than a few."""
+
+    def __init__(self, network: Any, shape: Shape, most: int = 4) -> None:
+        """Keep at most so many plans of a `network` (see `graph.trace`) for images of this `shape`."""
+        self._network = network
+        self._shape = shape
+        self._most = most
+        self._lock = threading.Lock()
+        self._weights: Any = None
+        self._graph: Graph | None = None
+        self._packed: dict[tuple[str, int], Array] = {}
+        self._waiting: list[tuple[Plan, bool]] = []  # latest last; and whether it has small products
+
+    def run(self, x: Array, weights: Any, *, small_products: bool) -> Array:
+        """Return what the network makes of images (n, ...), with these weights; any thread may call this."""
+        with self._lock:
+            if self._weights is not weights:
+                self._weights, self._packed, self._waiting = weights, {}, []
+                self._graph = trace(self._network, weights, self._shape)
+            graph, packed = self._graph, self._packed
+            fitting = [item for item in self._waiting if item[0].batch == len(x) and item[1] == small_products]
+            if fitting:
+                self._waiting.remove(fitting[-1])
+        assert graph is not None
+        plan = fitting[-1][0] if fitting else Plan(graph, len(x), packed, small_products=small_products)
+        y = plan.run(x)
+        with self._lock:
+            if packed is self._packed:  # the weights are still those
+                self._waiting = [*self._waiting, (plan, small_products)][-self._most :]
+        return y

@@ -1,0 +1,61 @@
+"""Products that are made of small ones are the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from faceie.nn.gemm import factor, has_small_products, product
+from faceie.nn.record import Recorder
+
+from ..conftest import assert_close
+
+
+@pytest.mark.parametrize("m", [1, 5, 6, 47, 48, 49, 300])
+@pytest.mark.parametrize(("k", "n"), [(3, 32), (64, 80), (96, 256), (1792, 192), (7000, 32), (20, 7), (20, 112)])
+def test_product(m: int, k: int, n: int, rng: np.random.Generator) -> None:
+    """Of any size, of rows that lie apart, into rows that lie apart."""
+    a = rng.standard_normal((m, k + 3)).astype(np.float32)[:, 2 : 2 + k]
+    b = rng.standard_normal((k, n)).astype(np.float32) / np.float32(np.sqrt(k))
+    whole = np.zeros((m, n + 5), np.float32)
+    for small_products in (False, True):
+        record = Recorder(small_products=small_products)
+        product(a, factor(b, m, record), whole[:, 4 : 4 + n], record)
+        whole[...] = 0
+        for call in record.calls:
+            call()
+        assert_close(whole[:, 4 : 4 + n], a.astype(np.float64) @ b, 1e-5)
+        assert not whole[:, :4].any()
+        assert not whole[:, 4 + n :].any()
+
+
+def test_stacks_and_rows(rng: np.random.Generator) -> None:
+    """Stacks of matrices are multiplied one by one; a part of a factor's rows is a factor; both may be transformed."""
+    a = rng.standard_normal((4, 50, 30)).astype(np.float32)
+    b = rng.standard_normal((4, 40, 64)).astype(np.float32)
+    for small_products in (False, True):
+        record, out = Recorder(small_products=small_products), np.empty((4, 50, 64), np.float32)
+        doubled = factor(b, 50, record, _doubled)
+        assert (doubled.panels is not None) == small_products
+        product(a, doubled.rows(5, 35), out, record)
+        for call in record.calls:
+            call()
+        assert_close(out, 2 * (a.astype(np.float64) @ b[:, 5:35]), 1e-4)
+
+
+def _doubled(kernel: np.ndarray) -> np.ndarray:
+    return 2 * kernel
+
+
+def test_kernels_are_packed_once(rng: np.random.Generator) -> None:
+    """Who shares `packed` shares what is in it."""
+    kernel = rng.standard_normal((64, 64)).astype(np.float32)
+    packed: dict[tuple[str, int], np.ndarray] = {}
+    first, second = (factor(kernel, 9, Recorder(packed=packed, small_products=True)).panels for _ in range(2))
+    assert first is second
+    assert len(packed) == 1
+
+
+def test_small_products_are_known_of() -> None:
+    """NumPy's library has them or not."""
+    assert has_small_products() in (True, False)
