@@ -10,8 +10,11 @@ import pytest
 
 from faceie import mtcnn
 from faceie.images import to_input
+from faceie.mtcnn import planned
 from faceie.mtcnn.networks import o_net, p_net, r_net
 from faceie.nn import layers, reference
+from faceie.nn.record import Recorder
+from faceie.nn.rows import RowKernels
 
 from ..conftest import assert_close, golden
 
@@ -44,6 +47,37 @@ def test_network_equals_the_reference(name: str) -> None:
         assert_close(actual, answer, TOLERANCE)
 
 
+def in_rows(x: np.ndarray) -> list[np.ndarray]:
+    """Return the outputs of P-Net on `RowKernels`, in the usual order."""
+    record = Recorder()
+    with record.part():
+        outputs = p_net(np.ascontiguousarray(x.swapaxes(2, 3)), mtcnn.load().p_net, RowKernels(record))  # type: ignore[arg-type]  # it has what P-Net asks for
+        for call in record.calls:
+            call()
+        return [outputs[0].copy(), outputs[1].swapaxes(2, 3).copy()]
+
+
+def test_p_net_in_rows_equals_the_reference() -> None:
+    """P-Net as the pyramid runs it."""
+    x, answers = expected("p_net")
+    for actual, answer in zip(in_rows(x), answers, strict=True):
+        assert_close(actual, answer, TOLERANCE)
+
+
+@pytest.mark.parametrize("number", [1, 3, 32, 45])
+@pytest.mark.parametrize("name", ["r_net", "o_net"])
+def test_planned_network_equals_the_reference(name: str, number: int) -> None:
+    """R- and O-Net as the cascade runs them, on any number of crops."""
+    _, answers = expected(name)
+    crops = golden("mtcnn")[f"{name}.x"].astype(np.float32)
+    index = np.arange(number) % len(crops)
+    run = {"r_net": planned.run_r_net, "o_net": planned.run_o_net}[name]
+    ours = run(crops[index], getattr(mtcnn.load(), name))
+    assert len(ours) == len(answers)
+    for actual, answer in zip(ours, answers, strict=True):
+        assert_close(actual, answer[index], TOLERANCE)
+
+
 @pytest.mark.parametrize("name", ["p_net", "r_net", "o_net"])
 def test_network_on_slow_kernels(name: str) -> None:
     """A whole network gives the same on the slow twins of all kernels."""
@@ -55,7 +89,10 @@ def test_network_on_slow_kernels(name: str) -> None:
 @pytest.mark.parametrize("size", [(12, 12), (12, 13), (13, 12), (14, 31), (15, 15)])
 def test_p_net_on_small_and_odd_sizes(size: tuple[int, int], rng: np.random.Generator) -> None:
     """The number of windows is as documented, half windows at the border included."""
-    scores, offsets = outputs("p_net", to_input(rng.integers(0, 256, (1, *size, 3))))
+    x = to_input(rng.integers(0, 256, (1, *size, 3)))
+    scores, offsets = outputs("p_net", x)
     rows, columns = (-(-(side - 2) // 2) - 4 for side in size)
+    for planar, usual in zip(in_rows(x), (scores, offsets), strict=True):
+        assert_close(planar, usual, TOLERANCE)
     assert scores.shape == (1, rows, columns)
     assert offsets.shape == (1, rows, columns, 4)

@@ -94,9 +94,9 @@ def test_no_proposals() -> None:
     """Where nothing was proposed, a photo is upright and has no heads."""
     from faceie.mtcnn import load
 
-    image = np.full((30, 40, 3), 128, np.uint8)
+    planes = np.full((3, 30, 40), 128, np.uint8)
     for proposals in (np.empty((0, 4)), np.array([[1, 1, 25, 25]]), np.array([[500, 500, 540, 540]])):
-        glimpse = orientation.look_around(image, proposals.astype(np.float32), load())
+        glimpse = orientation.look_around(planes, proposals.astype(np.float32), load())
         assert glimpse.angle() == (0.0, False)
         assert glimpse.heads([0.0]) == []
 

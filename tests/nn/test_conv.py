@@ -70,7 +70,7 @@ def test_method_equals_the_reference(name: str, case: Case, wish: bool, small_pr
     whole = np.full((*expected.shape[:3], expected.shape[3] + 5), 7, np.float32)
     record = Recorder(small_products=small_products)
     target = whole[..., 3 : 3 + kernel[3]]
-    method.record(Problem(x, w.kernel, stride, padding, Finish(target, w.bias, relu=True)), record)
+    method.record(Problem(x, w.kernel, Finish(target, w.bias, relu=True), stride, padding), record)
     for number in range(2):
         x.array[...] = np.roll(_random(*shape), number)
         for call in record.calls:
@@ -102,10 +102,26 @@ def test_residual(name: str, case: Case) -> None:
     expected = np.maximum(before + residual, 0)
     record = Recorder()
     finish = Finish(residual, w.bias, relu=True, residual=residual)
-    METHODS[name].record(Problem(x, w.kernel, stride, padding, finish), record)
+    METHODS[name].record(Problem(x, w.kernel, finish, stride, padding), record)
     for call in record.calls:
         call()
     assert_close(residual, expected, 1e-5)
+
+
+@pytest.mark.parametrize("steepest", [0.9, 1.5])
+@pytest.mark.parametrize(("name", "case"), _fitting(), ids=str)
+def test_parametric_relu(name: str, case: Case, steepest: float) -> None:
+    """With slopes of the negative half below 0 and, in the published weights, a few above 1."""
+    shape, kernel, stride, padding = case
+    w, x = _conv(*kernel), Activations(_random(*shape))
+    slope = np.linspace(-0.5, steepest, kernel[3], dtype=np.float32)
+    sums = reference.conv2d(x.array, w, stride=stride, padding=padding)
+    target = np.empty(sums.shape, np.float32)
+    record = Recorder()
+    METHODS[name].record(Problem(x, w.kernel, Finish(target, w.bias, slope=slope), stride, padding), record)
+    for call in record.calls:
+        call()
+    assert_close(target, np.where(sums > 0, sums, slope * sums), TOLERANCE[name])
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -119,7 +135,7 @@ def test_maxima_of_tiles(case: Case, size: int) -> None:
     target = np.empty(expected.shape, np.float32)
     record = Recorder()
     finish = Finish(target, w.bias, relu=True, pool=size)
-    METHODS["winograd"].record(Problem(x, w.kernel, stride, padding, finish), record)
+    METHODS["winograd"].record(Problem(x, w.kernel, finish, stride, padding), record)
     for call in record.calls:
         call()
     assert_close(target, expected, TOLERANCE["winograd"])
@@ -129,8 +145,8 @@ def test_choice() -> None:
     """A method that is chosen fits, and each is chosen for something."""
     chosen = set()
     for shape, kernel, stride, padding in CASES:
-        for positions in (9, 1000):
-            name = choose(np.empty(kernel, np.float32), stride, padding, positions)
+        for sums in ((3, 3), (40, 40)):
+            name = choose(np.empty(kernel, np.float32), stride, padding, sums, images=2)
             assert METHODS[name].fits(np.empty(kernel, np.float32), stride, padding), shape
             chosen.add(name)
     assert chosen == set(METHODS)

@@ -61,8 +61,8 @@ CASES: list[Case] = [
     ("residual", (_random(2, 3, 3, 8), _random(2, 3, 3, 8)), {"scale": 1.0, "relu": False}),
     ("global_mean", (_random(2, 3, 3, 1792),), {}),
     ("flatten", (_random(2, 3, 4, 5),), {}),
-    ("softmax", (_random(2, 3, 4, 2),), {}),
-    ("softmax", (np.array([[80.0, -80.0], [-1e-3, 0.0]], np.float32),), {}),
+    ("probability", (_random(2, 3, 4, 2),), {}),
+    ("probability", (np.array([[80.0, -80.0], [-1e-3, 0.0]], np.float32),), {}),
     ("normalize", (_random(4, 512),), {}),
     ("normalize", (np.array([[0.0, 0.0], [1e-20, 0.0], [3.0, -4.0]], np.float32),), {}),
 ]

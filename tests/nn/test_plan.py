@@ -74,7 +74,7 @@ def test_plan(batch: int, small_products: bool, weights: Net, rng: np.random.Gen
     plan = Plan(trace(network, weights, SHAPE), batch, {}, small_products=small_products)
     for _ in range(2):
         x = rng.standard_normal((batch, *SHAPE)).astype(np.float32)
-        y = plan.run(x)
+        (y,) = plan.run(x)
         assert y.dtype == np.float32
         assert_close(y, network(x, weights, reference), 1e-5)
         kept = y.copy()
@@ -104,7 +104,7 @@ def test_plans_in_threads(weights: Net, rng: np.random.Generator) -> None:
     def work(number: int) -> np.ndarray:
         sign = -1 if number % 5 == 4 else 1
         count = number % 3 + 1
-        return sign * plans.run(x[:count], weights if sign > 0 else other, small_products=bool(number % 2))
+        return sign * plans.run(x[:count], weights if sign > 0 else other, count, small_products=bool(number % 2))[0]
 
     with ThreadPoolExecutor(4) as threads:
         for number, y in enumerate(threads.map(work, range(40))):

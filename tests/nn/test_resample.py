@@ -36,13 +36,22 @@ def test_resample_area_equals_its_twin(
     assert_close(result, reference.resample_area(image, *size), 1e-3)
 
 
-def test_bands_of_rows_are_parts_of_the_whole(rng: np.random.Generator) -> None:
-    """Any rows, asked for alone, are those of the whole image."""
-    image = rng.integers(0, 256, (200, 150, 3), np.uint8)
-    resampler = AreaResampler((200, 150), (57, 43))
-    whole = resampler.rows(image, 0, 57)
-    for first, last in ((0, 1), (0, 30), (29, 57), (56, 57), (10, 11)):
-        assert_close(resampler.rows(image, first, last), whole[first:last], 1e-4)
+def test_rectangles_are_parts_of_the_whole(rng: np.random.Generator) -> None:
+    """Any rows and columns, asked for alone, are those of the whole image; asked for again, they are the same."""
+    image = rng.integers(0, 256, (3, 200, 150), np.uint8)
+    resampler = AreaResampler((200, 150), (57, 73))
+
+    def planes(rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+        out = np.empty((rows[1] - rows[0], 3, columns[1] - columns[0]), np.float32)
+        resampler.planes(image, rows, columns, out)
+        return out
+
+    whole = planes((0, 57), (0, 73))
+    assert_close(whole, reference.resample_area(image.transpose(1, 2, 0), 57, 73).swapaxes(1, 2), 1e-3)
+    for top, bottom in ((0, 1), (0, 30), (29, 57), (56, 57)):
+        for left, right in ((0, 73), (5, 6), (40, 73)):
+            assert_close(planes((top, bottom), (left, right)), whole[top:bottom, :, left:right], 1e-4)
+    assert np.array_equal(planes((0, 57), (0, 73)), whole)
 
 
 def test_a_constant_stays(rng: np.random.Generator) -> None:

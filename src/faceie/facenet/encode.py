@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -73,9 +74,10 @@ def _encode(x: Array, w: InceptionResNetV1) -> Array:
     """Run the network, a part of the batch in each thread. One face alone is left to the threads of BLAS."""
     parts = np.array_split(x, min(get_threads(), len(x)))
     if len(parts) == 1 and get_threads() > 1:
-        return _plans.run(x, w, small_products=False)
+        return _plans.run(x, w, 1, small_products=False)[0]
     small_products = has_small_products()
-    return np.concatenate(parallel(lambda part: _plans.run(part, w, small_products=small_products), parts))
+    run = partial(_plans.run, weights=w, small_products=small_products)
+    return np.concatenate(parallel(lambda part: run(part, batch=len(part))[0], parts))
 
 
 def _is_one(images: Any) -> bool:

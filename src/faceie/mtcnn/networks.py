@@ -56,6 +56,7 @@ def p_net(x: Array, w: PNet, nn: Kernels = layers) -> tuple[Array, Array]:
     """The proposal network: looks at every window of 12 x 12 pixels, 2 apart.
 
     `x`: (n, h, w, 3) float32 RGB, (pixel - 127.5) / 128, h and w at least 12.
+    `nn`: with `faceie.nn.rows`, channels come before columns, in `x` and in what is returned.
     Returns the scores (n, rows, columns), 0 to 1, and the corrections of the windows' corners (n, rows, columns, 4) in
     units of their size, where rows = ceil((h - 2) / 2) - 4, and columns alike.
     """
@@ -63,9 +64,8 @@ def p_net(x: Array, w: PNet, nn: Kernels = layers) -> tuple[Array, Array]:
     x = nn.max_pool(x, 2, ceil=True)  # [n, h - 2, w - 2, 10] -> [n, rows + 4, columns + 4, 10]
     x = nn.conv2d_prelu(x, w.conv_2)  # [n, rows + 4, columns + 4, 10] -> [n, rows + 2, columns + 2, 16]
     x = nn.conv2d_prelu(x, w.conv_3)  # [n, rows + 2, columns + 2, 16] -> [n, rows, columns, 32]
-    face = nn.softmax(nn.conv2d(x, w.face))  # [n, rows, columns, 32] -> [n, rows, columns, 2]
-    box = nn.conv2d(x, w.box)  # [n, rows, columns, 32] -> [n, rows, columns, 4]
-    return face[..., 1], box  # [n, rows, columns], [n, rows, columns, 4]
+    face = nn.probability(nn.conv2d(x, w.face))  # [n, rows, columns, 32] -> [n, rows, columns]
+    return face, nn.conv2d(x, w.box)  # [n, rows, columns], [n, rows, columns, 4]
 
 
 def r_net(x: Array, w: RNet, nn: Kernels = layers) -> tuple[Array, Array]:
@@ -81,8 +81,8 @@ def r_net(x: Array, w: RNet, nn: Kernels = layers) -> tuple[Array, Array]:
     x = nn.conv2d_prelu(x, w.conv_3)  # [n, 4, 4, 48] -> [n, 3, 3, 64]
     x = nn.flatten(x)  # [n, 3, 3, 64] -> [n, 576]
     x = nn.linear_prelu(x, w.dense)  # [n, 576] -> [n, 128]
-    face = nn.softmax(nn.linear(x, w.face))  # [n, 128] -> [n, 2]
-    return face[:, 1], nn.linear(x, w.box)  # [n], [n, 4]
+    face = nn.probability(nn.linear(x, w.face))  # [n, 128] -> [n]
+    return face, nn.linear(x, w.box)  # [n], [n, 4]
 
 
 def o_net(x: Array, w: ONet, nn: Kernels = layers) -> tuple[Array, Array, Array]:
@@ -100,8 +100,8 @@ def o_net(x: Array, w: ONet, nn: Kernels = layers) -> tuple[Array, Array, Array]
     x = nn.conv2d_prelu(x, w.conv_4)  # [n, 4, 4, 64] -> [n, 3, 3, 128]
     x = nn.flatten(x)  # [n, 3, 3, 128] -> [n, 1152]
     x = nn.linear_prelu(x, w.dense)  # [n, 1152] -> [n, 256]
-    face = nn.softmax(nn.linear(x, w.face))  # [n, 256] -> [n, 2]
-    return face[:, 1], nn.linear(x, w.box), nn.linear(x, w.landmarks)  # [n], [n, 4], [n, 10]
+    face = nn.probability(nn.linear(x, w.face))  # [n, 256] -> [n]
+    return face, nn.linear(x, w.box), nn.linear(x, w.landmarks)  # [n], [n, 4], [n, 10]
 
 
 def _conv(height: int, width: int, channels: int, out: int) -> Conv:

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import non_maximum_suppression, squared
-from ..images import to_input
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
 from ..nn.tree import Array
-from .cascade import Faces, Pixels, crops_of, inside
-from .networks import MTCNN, o_net, r_net
+from .cascade import Faces
+from .crops import Planes, crops_of, inside
+from .networks import MTCNN
+from .planned import run_o_net, run_r_net
 
 __all__ = ["UPRIGHT", "Glimpse", "Head", "look_around", "nines", "tilts", "votes"]
 
@@ -86,13 +87,13 @@ class Glimpse(NamedTuple):
         ]
 
 
-def look_around(image: Pixels, proposals: Array, w: MTCNN) -> Glimpse:
-    """Look for faces that are turned by any angle in an image (h, w, 3) uint8 RGB.
+def look_around(planes: Planes, proposals: Array, w: MTCNN) -> Glimpse:
+    """Look for faces that are turned by any angle in an image, (3, h, w) uint8 RGB.
 
     `proposals`: boxes (n, 4), squares, most probable first, as `cascade.proposals` returns them for the upright image.
     """
-    candidates = _candidates(image, inside(proposals, image)[:_PROPOSALS], w)
-    return Glimpse(candidates.squares, *_votes(image, candidates, w))
+    candidates = _candidates(planes, inside(proposals, planes)[:_PROPOSALS], w)
+    return Glimpse(candidates.squares, *_votes(planes, candidates, w))
 
 
 def votes(faces: Faces) -> Array:
@@ -118,12 +119,12 @@ def _weights(probabilities: Array, sizes: Array) -> Array:
     return weights
 
 
-def _candidates(image: Pixels, proposals: Array, w: MTCNN) -> Candidates:
+def _candidates(planes: Planes, proposals: Array, w: MTCNN) -> Candidates:
     """Return, corrected, what R-Net takes for a face when turned by some right angle."""
 
     def look(part: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-        x = to_input(crops_of(image, part, 24))  # [n, 24, 24, 3]
-        found = [r_net(_turned(x, turns), w.r_net) for turns in range(4)]
+        x = crops_of(planes, part, 24)  # [n, 24, 24, 3]
+        found = [run_r_net(_turned(x, turns), w.r_net) for turns in range(4)]
         scores, offsets = map(np.stack, zip(*found, strict=True))  # [4, n], [4, n, 4]
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
@@ -148,17 +149,17 @@ def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> A
     return np.concatenate([center - half, center + half], 1).astype(np.float32)
 
 
-def _votes(image: Pixels, candidates: Candidates, w: MTCNN) -> tuple[Array, Array]:
+def _votes(planes: Planes, candidates: Candidates, w: MTCNN) -> tuple[Array, Array]:
     """Ask O-Net at the angle of each candidate, and at 45 degrees to both sides: return angles and weights (n,)."""
 
     def look(part: slice) -> tuple[Array, Array]:
         squares, turns = candidates.squares[part], candidates.turns[part]
-        around = _surroundings(image, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
+        around = _surroundings(planes, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
         wide = np.stack([np.rot90(crop, -by) for crop, by in zip(around, turns, strict=True)])
         edge = (wide.shape[1] - 48) // 2
         diagonal = _turned_by_45_degrees(wide, 48)
         views = (_turned(diagonal, -1), wide[:, edge:-edge, edge:-edge], diagonal)
-        found = [o_net(to_input(view), w.o_net) for view in views]
+        found = [run_o_net(view, w.o_net) for view in views]
         scores = np.stack([scores for scores, _, _ in found])  # [3, n]
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
@@ -209,9 +210,9 @@ def _turned_by_45_degrees(crops: Array, size: int) -> Array:
     return turned
 
 
-def _surroundings(image: Pixels, squares: Array, size: int) -> Array:
+def _surroundings(planes: Planes, squares: Array, size: int) -> Array:
     """Return what is in squares (n, 4), widened for turning: (n, size, size, 3) float32; gray beyond the border."""
-    height, width = image.shape[:2]
+    _, height, width = planes.shape
     crops = np.full((len(squares), size, size, 3), 127.5, np.float32)
     center, half = (squares[:, :2] + squares[:, 2:]) / 2, (squares[:, 2:] - squares[:, :2]) * (_CONTEXT / 2)
     for crop, corner, side in zip(crops, center - half, 2 * half[:, 0], strict=True):
@@ -223,5 +224,7 @@ def _surroundings(image: Pixels, squares: Array, size: int) -> Array:
             spans.append((slice(first, last), slice(low, high)))
         (rows, top), (columns, left) = spans
         if rows.start < rows.stop and columns.start < columns.stop and top.start < top.stop and left.start < left.stop:
-            crop[top, left] = resample_area(image[rows, columns], top.stop - top.start, left.stop - left.start)
+            crop[top, left] = resample_area(
+                planes[:, rows, columns].transpose(1, 2, 0), top.stop - top.start, left.stop - left.start
+            )
     return crops

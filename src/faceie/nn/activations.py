@@ -21,8 +21,10 @@ __all__ = [
     "Index",
     "Layout",
     "as_matrix",
+    "max_along",
     "max_pool",
-    "record_maximum",
+    "maximum",
+    "prelu",
 ]
 
 Border = tuple[int, int, int, int]  # above, left, below, right
@@ -76,6 +78,7 @@ class Finish:
     target: Array  # [n, h, w, out]: where they belong
     bias: Array | None = None  # [out]
     relu: bool = False
+    slope: Array | None = None  # [out], of parametric ReLU
     residual: Array | None = None  # [n, h, w, out], is added
     pool: int = 0  # maxima over windows of this size, 2 apart, are what belongs there (`winograd` alone can do that)
 
@@ -101,42 +104,73 @@ class Finish:
             (rows,) = _in_rows(sums)
             record(np.add, rows, _row(self.bias, rows), out=rows)
         sums, target = _in_rows(sums, target)
-        if self.relu:
-            record(np.maximum, sums, _row(np.zeros(self.target.shape[3], np.float32), sums), out=target)
-        elif sums.__array_interface__["data"] != target.__array_interface__["data"]:
-            record(np.copyto, target, sums)
+        self._activate(sums, target, record)
 
     def store_tiles(self, sums: Array, row: int, column: int, step: int, record: Recorder) -> None:
-        """Record ReLU for sums (i, j, n, down, right, out), which have their bias, and that they go to rows
+        """Record that sums (i, j, n, down, right, out), which have their bias, get ReLU and go to rows
         `row` + i + `step` * down, and columns alike.
         """
         image, down, right, item = self.target.strides
         target = as_strided(
             self.target[:, row:, column:], sums.shape, (down, right, image, step * down, step * right, item)
         )
-        if self.relu:
-            record(np.maximum, sums, np.zeros(sums.shape[-1], np.float32), out=target)
-        else:
+        self._activate(sums, target, record)
+
+    def _activate(self, sums: Array, target: Array, record: Recorder) -> None:
+        """Record ReLU, or what there is in its place, for sums whose last axis is the channels, once or more often."""
+        if self.slope is not None:
+            steep = [slice(channel, None, len(self.slope)) for channel in np.flatnonzero(self.slope > 1)]
+            prelu(sums, _row(self.slope, sums), steep, target, record)
+        elif self.relu:
+            record(np.maximum, sums, _row(np.zeros(self.target.shape[3], np.float32), sums), out=target)
+        elif sums.__array_interface__["data"] != target.__array_interface__["data"]:
             record(np.copyto, target, sums)
 
 
-def record_maximum(arrays: list[Array], record: Recorder) -> Array:
-    """Record the maximum of arrays of the same shape; return where it will be."""
-    y = record.scratch(*arrays[0].shape)
+def prelu(x: Array, slope: Array, steep: list[slice], out: Array, record: Recorder) -> None:
+    """Record parametric ReLU of x, which it may change: the larger one of x and slope * x.
+
+    `steep`: where, on the last axis, slopes are above 1: there, it is the smaller one.
+    """
+    scaled = record.scratch(*x.shape)
+    record(np.multiply, x, slope, out=scaled)
+    for part in steep:
+        record(np.minimum, x[..., part], scaled[..., part], out=scaled[..., part])
+        record(np.copyto, x[..., part], scaled[..., part])
+    record(np.maximum, x, scaled, out=out)
+
+
+def maximum(arrays: list[Array], record: Recorder, out: Array | None = None) -> Array:
+    """Record the maximum of two or more arrays of one shape; return where it will be."""
+    y = record.scratch(*arrays[0].shape) if out is None else out
     record(np.maximum, arrays[0], arrays[1], out=y)
     for array in arrays[2:]:
         record(np.maximum, y, array, out=y)
     return y
 
 
-def max_pool(x: Array, size: int, finish: Finish, record: Recorder) -> None:
+def max_along(x: Array, axis: int, size: int, record: Recorder, *, ceil: bool = False) -> Array:
+    """Record maxima over windows of `size` along one axis, 2 apart; with `ceil`, of a last one that reaches over the
+    border. Return where they will be.
+    """
+    length = x.shape[axis]
+    inside = (length - size) // 2 + 1  # windows that do not reach over the border
+    windows = -(-(length - size) // 2) + 1 if ceil else inside
+    y = record.scratch(*x.shape[:axis], windows, *x.shape[axis + 1 :])
+    before = (slice(None),) * axis
+    taps = [(*before, slice(tap, tap + 2 * inside - 1, 2)) for tap in range(size)]  # element `tap` of each window
+    whole, beyond = (*before, slice(0, inside)), (*before, slice(2 * inside, None))
+    maximum([x[tap] for tap in taps], record, y[whole])
+    if windows > inside:
+        last = (*before, inside)
+        record(np.max, x[beyond], axis=axis, out=y[last])
+    return y
+
+
+def max_pool(x: Array, size: int, finish: Finish, record: Recorder, *, ceil: bool = False) -> None:
     """Record maxima over windows of `size` x `size`, 2 apart: over rows, then over columns."""
-    for axis in (1, 2):
-        windows = (x.shape[axis] - size) // 2 + 1
-        before = (slice(None),) * axis
-        taps = [(*before, slice(tap, tap + 2 * windows - 1, 2)) for tap in range(size)]
-        x = record_maximum([x[tap] for tap in taps], record)
-    finish.store(x, ALL, record)
+    lines = max_along(x, 1, size, record, ceil=ceil)
+    finish.store(max_along(lines, 2, size, record, ceil=ceil), ALL, record)
 
 
 def _in_rows(*arrays: Array) -> list[Array]:

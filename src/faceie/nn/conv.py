@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import winograd as f4
-from .activations import ALL, Activations, Border, Finish, Index, Layout, as_matrix, record_maximum
+from .activations import ALL, Activations, Border, Finish, Index, Layout, as_matrix, maximum
 from .gemm import factor, product
 from .record import Recorder
 from .tree import Array
@@ -30,7 +30,6 @@ __all__ = ["METHODS", "Method", "Problem", "choose"]
 
 _BLOCK, _SMALL_BLOCK = 1 << 20, 1 << 18  # floats of patches at a time: 4 MiB, or 1 MiB if products are small, too
 _POSITIONS = 256  # of all outputs: fewer do not make up for what `winograd` and `windows` do besides
-_PAIRS = 2048  # of channels in and out: the same for `winograd`
 
 
 class Problem(NamedTuple):
@@ -38,16 +37,16 @@ class Problem(NamedTuple):
 
     x: Activations
     kernel: Array  # [kh, kw, in, out]
-    stride: int
-    padding: tuple[int, int]
     finish: Finish
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
 
     def swapped(self) -> Problem:
         """Return the same for rows and columns exchanged."""
         above, left, below, right = self.x.border
         x = Activations(self.x.base.swapaxes(1, 2), (left, above, right, below))
         kernel, padding = self.kernel.swapaxes(0, 1), self.padding[::-1]
-        return Problem(x, kernel, self.stride, padding, self.finish.swapped())
+        return Problem(x, kernel, self.finish.swapped(), self.stride, padding)
 
 
 def pointwise(problem: Problem, record: Recorder) -> None:
@@ -206,7 +205,7 @@ def _every_second(x: Array, parity: int, axis: int, count: int, size: int, recor
     before = (slice(None),) * (axis - 1)
     windows = [divmod(2 * parity + tap, f4.TILE) for tap in range(size)]
     taps = [(place, (*before, slice(tile, tile + count))) for tile, place in windows]
-    return record_maximum([x[place][tiles] for place, tiles in taps], record)
+    return maximum([x[place][tiles] for place, tiles in taps], record)
 
 
 def _border_of_tiles(kernel: Array, padding: tuple[int, int], size: tuple[int, int]) -> Border:
@@ -245,14 +244,26 @@ METHODS = {
 }
 
 
-def choose(kernel: Array, stride: int, padding: tuple[int, int], positions: int) -> str:
-    """Return the name of the best method for a convolution with so many outputs per channel, of all images."""
-    _, _, channels, out = kernel.shape
+def choose(kernel: Array, stride: int, padding: tuple[int, int], sums: tuple[int, int], images: int) -> str:
+    """Return the name of the best method for a convolution with `sums` rows and columns of outputs, of some images."""
     fitting = [name for name, method in METHODS.items() if method.fits(kernel, stride, padding)]
+    enough = images * sums[0] * sums[1] >= _POSITIONS
     if "pointwise" in fitting:
         return "pointwise"
-    if channels < 8:
+    if kernel.shape[2] < 8:
         return "planes"
-    if "winograd" in fitting and positions >= _POSITIONS and channels * out >= _PAIRS:
+    if "winograd" in fitting and enough and _tiles_pay(kernel, sums):
         return "winograd"
-    return "windows" if "windows" in fitting and positions >= _POSITIONS else "patches"
+    return "windows" if "windows" in fitting and enough else "patches"
+
+
+def _tiles_pay(kernel: Array, sums: tuple[int, int]) -> bool:
+    """Tell whether `winograd` takes less time than `patches`.
+
+    In units of multiplications for an output: a number that is transformed or copied takes as long as some dozens of
+    them; and there are outputs of the last tiles that nobody asked for.
+    """
+    _, _, channels, out = kernel.shape
+    outputs = np.prod([-(-length // f4.TILE) * f4.TILE / length for length in sums])
+    tiles = outputs * (f4.POINTS**2 / f4.TILE**2 * channels * out + 225 * channels + 150 * out)
+    return bool(tiles < 9 * channels * out + 150 * channels)

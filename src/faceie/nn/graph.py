@@ -11,6 +11,7 @@ once:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from .kernels import Kernels
-from .tree import Array, Conv, Shape
+from .tree import Array, Conv, PReLUConv, Shape
 
 __all__ = ["Graph", "Operation", "Value", "fuse", "trace", "uses"]
 
@@ -42,9 +43,11 @@ class Operation:
     outputs: list[Value]  # of a convolution, several: each has some of the channels, in order
     kernel: Array | None = None
     bias: Array | None = None
+    slope: Array | None = None  # of parametric ReLU
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
     pool: int = 0  # size of the windows that maxima are taken over, 2 apart; of a convolution, before bias and ReLU
+    ceil: bool = False  # whether the last of them may reach over the border
     relu: bool = False
     residual: Value | None = None  # to which `scale` times the result of a convolution is added
     scale: float = 1.0
@@ -91,12 +94,18 @@ class Tracer:
         )
         return self._add("conv2d", [x], (rows, columns, out), **w._asdict(), stride=stride, padding=padding, relu=relu)
 
-    def linear(self, x: Value, w: Conv, /) -> Value:
+    def conv2d_prelu(self, x: Value, w: PReLUConv, /) -> Value:
+        rows, columns = (length - taps + 1 for length, taps in zip(x.shape[:2], w.kernel.shape[:2], strict=True))
+        return self._add("conv2d", [x], (rows, columns, w.kernel.shape[3]), **w._asdict())
+
+    def linear(self, x: Value, w: Conv | PReLUConv, /) -> Value:
         return self._add("linear", [x], w.bias.shape, **w._asdict())
 
-    def max_pool(self, x: Value, size: int, /) -> Value:
-        rows, columns = ((length - size) // 2 + 1 for length in x.shape[:2])
-        return self._add("max_pool", [x], (rows, columns, x.shape[2]), pool=size)
+    linear_prelu = linear
+
+    def max_pool(self, x: Value, size: int, /, *, ceil: bool = False) -> Value:
+        rows, columns = ((length - size + ceil) // 2 + 1 for length in x.shape[:2])
+        return self._add("max_pool", [x], (rows, columns, x.shape[2]), pool=size, ceil=ceil)
 
     def concatenate(self, branches: Sequence[Value], /) -> Value:
         channels = sum(branch.shape[2] for branch in branches)
@@ -108,6 +117,12 @@ class Tracer:
     def global_mean(self, x: Value, /) -> Value:
         return self._add("global_mean", [x], x.shape[2:])
 
+    def flatten(self, x: Value, /) -> Value:
+        return self._add("flatten", [x], (math.prod(x.shape),))
+
+    def probability(self, x: Value, /) -> Value:
+        return self._add("probability", [x], (*x.shape[:-1], 1))
+
     def normalize(self, x: Value, /) -> Value:
         return self._add("normalize", [x], x.shape)
 
@@ -116,14 +131,16 @@ class Graph(NamedTuple):
     """A network of certain weights, for images of one shape."""
 
     x: Value  # the input
-    operations: list[Operation]  # the last of them has the output
+    operations: list[Operation]
+    results: tuple[Value, ...]
 
 
 def trace(network: Any, weights: Any, shape: Shape) -> Graph:
     """Return what a network (a function of an array, weights and kernels) does with an image of this shape."""
     tracer, x = Tracer(), Value(shape)
-    network(x, weights, cast("Kernels", tracer))
-    return Graph(x, fuse(tracer.operations))
+    results = network(x, weights, cast("Kernels", tracer))
+    results = results if isinstance(results, tuple) else (results,)
+    return Graph(x, fuse(tracer.operations), results)
 
 
 def uses(operations: list[Operation]) -> Counter[Value]:
@@ -141,7 +158,8 @@ def _joined(operations: list[Operation]) -> list[Operation]:
     """Join narrow convolutions of 1 x 1 of the same activations."""
     groups: dict[tuple[Value, bool], list[Operation]] = {}
     for op in operations:
-        pointwise = op.kind == "conv2d" and op.kernel is not None and op.kernel.shape[:2] == (1, 1) and op.stride == 1
+        plain = op.kind == "conv2d" and op.stride == 1 and op.slope is None
+        pointwise = plain and op.kernel is not None and op.kernel.shape[:2] == (1, 1)
         if pointwise and op.shape[-1] < _NARROW:
             groups.setdefault((op.inputs[0], op.relu), []).append(op)
     joined: dict[Operation, Operation | None] = {}
@@ -176,7 +194,8 @@ def _with_maxima(operations: list[Operation]) -> list[Operation]:
     fused: list[Operation] = []
     for op in operations:
         last = fused[-1] if fused else op
-        if op.kind == "max_pool" and last.kernel is not None and last.outputs == op.inputs and count[last.y] == 1:
+        alone = last.kind == "conv2d" and last.slope is None and last.outputs == op.inputs and count[last.y] == 1
+        if op.kind == "max_pool" and alone and not op.ceil:
             fused[-1] = replace(last, outputs=op.outputs, pool=op.pool)
         else:
             fused.append(op)

@@ -55,8 +55,8 @@ class Kernels(Protocol):
     def flatten(self, x: Array, /) -> Array:
         """Flatten (n, height, width, channels) to (n, width * height * channels): columns outermost."""
 
-    def softmax(self, x: Array, /) -> Array:
-        """Return exp(x) over its sum along the last axis."""
+    def probability(self, x: Array, /) -> Array:
+        """Return how much of exp(x), over two channels, the second is: their softmax, of which one number tells all."""
 
     def normalize(self, x: Array, /) -> Array:
         """Divide the rows of (n, channels) by their Euclidean length, or by 1e-12 if they are shorter."""

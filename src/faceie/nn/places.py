@@ -38,11 +38,12 @@ class Places:
         self,
         x: Value,
         stages: list[list[tuple[int, Operation]]],
+        results: tuple[Value, ...],
         batch: int,
         memory: Memory,
         wish: Callable[[Operation, Value], Layout],
     ) -> None:
-        """Find places for the input `x` and the results of operations, which are numbered and come in stages.
+        """Find places for the input `x` and for what operations make, which are numbered and come in stages.
 
         What is needed in several stages is kept for the whole batch. `wish` tells how an operation would like to have
         its input.
@@ -60,10 +61,10 @@ class Places:
                     storage, _ = self._of[value]
                     storage.stages.add(number)
                     storage.last = index
-        result, _ = self._of[operations[-1].y]
-        result.last = len(operations)  # it is read afterwards
-        for storage in (result, self._of[x][0]):
-            storage.stages.add(-1)
+        for value in (x, *results):
+            self._of[value][0].stages.add(-1)
+        for value in results:
+            self._of[value][0].last = len(operations)  # it is read afterwards
         self._storages = list(dict.fromkeys(storage for storage, _ in self._of.values()))
 
     def _find(self, x: Value, operations: list[Operation], wish: Callable[[Operation, Value], Layout]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -30,7 +31,11 @@ from .tree import Array, Shape
 
 __all__ = ["Plan", "Plans", "Row"]
 
-_POSITIONS = 1200  # rows times columns that are worked on at a time: images of more are computed one by one
+import os
+
+_FLOATS = int(
+    os.environ.get("FL", "600000")
+)  # of an operation's input and output that are worked on at a time, if one image has fewer
 
 
 class Row(NamedTuple):
@@ -53,21 +58,21 @@ class Plan:
         Plans for the same graph share `packed`, kernels in the form that is multiplied, which must not outlive it.
         `small_products`: whether the BLAS library is good at them (see `gemm`).
         """
-        x, operations = graph
+        x, operations, results = graph
         self.batch = batch
         self.rows: list[Row] = []
         self._memory = Memory()
         self._record = Recorder(self._memory, packed, small_products)
         self._methods = {
-            op: choose(op.kernel, op.stride, op.padding, batch * math.prod(op.sums))
+            op: choose(op.kernel, op.stride, op.padding, op.sums, batch)
             for op in operations
             if op.kind == "conv2d" and op.kernel is not None
         }
+        numbered = zip(self._at_a_time(operations), enumerate(operations), strict=True)
         stages = [
-            (images, list(stage))
-            for images, stage in groupby(enumerate(operations), lambda numbered: self._at_a_time(numbered[1]))
+            (images, [operation for _, operation in stage]) for images, stage in groupby(numbered, lambda item: item[0])
         ]
-        self._places = Places(x, [stage for _, stage in stages], batch, self._memory, self._wish)
+        self._places = Places(x, [stage for _, stage in stages], results, batch, self._memory, self._wish)
         self._input = self._places.at(x, 0, batch).array
         for images, stage in stages:
             for start in range(0, batch, images):
@@ -76,15 +81,15 @@ class Plan:
                     with self._record.part():
                         self._plan(op, start, stop)
                     self._places.free(number, last=stop == batch)
-        self._output = self._places.at(operations[-1].y, 0, batch).base
+        self._outputs = [self._places.at(result, 0, batch).base for result in results]
 
-    def run(self, x: Array) -> Array:
-        """Return what the network makes of images (batch, ...)."""
-        np.copyto(self._input, x)
+    def run(self, x: Array) -> list[Array]:
+        """Return what the network makes of images (n, ...), n at most `batch`: its results, (n, ...) each."""
+        np.copyto(self._input[: len(x)], x)
+        self._input[len(x) :] = 0
         for call in self._record.calls:
             call()
-        y: Array = self._output.copy()
-        return y
+        return [output[: len(x)].copy() for output in self._outputs]
 
     @property
     def megabytes(self) -> float:
@@ -100,11 +105,15 @@ class Plan:
         gflop, calls = sum(row.gflop for row in self.rows), len(self._record.calls)
         return "\n".join([*lines, f"{self.batch} images, {gflop:.2f} GFLOP, {calls} calls, {self.megabytes:.0f} MB"])
 
-    def _at_a_time(self, op: Operation) -> int:
-        """Return how many images to compute at a time: equally many each time, if possible."""
-        positions = max(math.prod(value.shape[:-1]) for value in [*op.inputs, *op.outputs])
-        times = -(-self.batch // max(1, _POSITIONS // positions))
-        return -(-self.batch // times)
+    def _at_a_time(self, operations: list[Operation]) -> list[int]:
+        """Return how many images to compute at a time in each operation: never fewer than in those before."""
+        images, least = [], self.batch
+        for op in reversed(operations):
+            floats = sum(math.prod(value.shape) for value in [*op.inputs, *op.outputs])
+            least = min(least, max(1, _FLOATS // floats))
+            times = -(-self.batch // least)
+            images.append(-(-self.batch // times))  # equally many each time
+        return images[::-1]
 
     def _wish(self, op: Operation, value: Value) -> Layout:
         """Return how an operation would like to have its input."""
@@ -116,20 +125,24 @@ class Plan:
         """Record an operation for these images."""
         x = self._places.at(op.inputs[0], start, stop)
         y = self._places.at(op.outputs[0], start, stop, op.shape[-1])
+        record = self._record
         if op.kind == "conv2d":
             self._plan_convolution(op, x, y.array, start, stop)
+        elif op.kind == "linear":  # an image of 1 x 1
+            assert op.kernel is not None
+            finish = Finish(y.base[:, None, None], op.bias, slope=op.slope)
+            METHODS["pointwise"].record(Problem(Activations(x.base[:, None, None]), op.kernel, finish), record)
         elif op.kind == "concatenate":
             self._plan_concatenation(op, y.array, start, stop)
         elif op.kind == "max_pool":
-            max_pool(x.array, op.pool, Finish(y.array), self._record)
+            max_pool(x.array, op.pool, Finish(y.array), record, ceil=op.ceil)
         elif op.kind == "global_mean":
-            self._record(np.mean, x.array, (1, 2), out=y.base)
-        elif op.kind == "linear":
-            assert op.kernel is not None
-            self._record(np.matmul, x.base, op.kernel[0, 0], out=y.base)
-            self._record(np.add, y.base, op.bias, out=y.base)
-        elif op.kind == "normalize":
-            self._record(_normalize, x.base, y.base)
+            record(np.mean, x.array, (1, 2), out=y.base)
+        elif op.kind == "flatten":
+            n, h, w, c = x.array.shape
+            record(np.copyto, y.base.reshape(n, w, h, c), x.array.swapaxes(1, 2))
+        elif op.kind in ("probability", "normalize"):
+            record(_copy, getattr(layers, op.kind), x.base, y.base)
         else:
             raise NotImplementedError(f"{op.kind} cannot be planned")
         if start == 0:
@@ -146,14 +159,14 @@ class Plan:
                 scaled = self._record.scratch(*x.array.shape)
                 self._record(np.multiply, x.array, np.float32(op.scale), out=scaled)
                 x = Activations(scaled)
-        finish = Finish(y, bias, op.relu, residual)
+        finish = Finish(y, bias, op.relu, op.slope, residual)
         if op.pool and method != "winograd":
             sums = self._record.scratch(len(y), *op.sums, y.shape[3])
-            METHODS[method].record(Problem(x, op.kernel, op.stride, op.padding, Finish(sums)), self._record)
+            METHODS[method].record(Problem(x, op.kernel, Finish(sums), op.stride, op.padding), self._record)
             max_pool(sums, op.pool, finish, self._record)
         else:
             finish.pool = op.pool
-            METHODS[method].record(Problem(x, op.kernel, op.stride, op.padding, finish), self._record)
+            METHODS[method].record(Problem(x, op.kernel, finish, op.stride, op.padding), self._record)
 
     def _plan_concatenation(self, op: Operation, y: Array, start: int, stop: int) -> None:
         """Copy the parts that are not in their place already."""
@@ -176,8 +189,8 @@ class Plan:
         self.rows.append(Row(kernel, self._methods.get(op, op.kind), output, images, gflop, floats * 4 / 1e6))
 
 
-def _normalize(x: Array, y: Array) -> None:
-    np.copyto(y, layers.normalize(x))
+def _copy(function: Callable[[Array], Array], x: Array, out: Array) -> None:
+    np.copyto(out, function(x).reshape(out.shape))
 
 
 class Plans:
@@ -194,18 +207,21 @@ class Plans:
         self._packed: dict[tuple[str, int], Array] = {}
         self._waiting: list[tuple[Plan, bool]] = []  # latest last; and whether it has small products
 
-    def run(self, x: Array, weights: Any, *, small_products: bool) -> Array:
-        """Return what the network makes of images (n, ...), with these weights; any thread may call this."""
+    def run(self, x: Array, weights: Any, batch: int, *, small_products: bool) -> list[Array]:
+        """Return what the network makes of images (n, ...), with these weights; any thread may call this.
+
+        `batch`: how many images to plan for, at least n. A plan for more than there are does in vain what is too much.
+        """
         with self._lock:
             if self._weights is not weights:
                 self._weights, self._packed, self._waiting = weights, {}, []
                 self._graph = trace(self._network, weights, self._shape)
             graph, packed = self._graph, self._packed
-            fitting = [item for item in self._waiting if item[0].batch == len(x) and item[1] == small_products]
+            fitting = [item for item in self._waiting if item[0].batch == batch and item[1] == small_products]
             if fitting:
                 self._waiting.remove(fitting[-1])
         assert graph is not None
-        plan = fitting[-1][0] if fitting else Plan(graph, len(x), packed, small_products=small_products)
+        plan = fitting[-1][0] if fitting else Plan(graph, batch, packed, small_products=small_products)
         y = plan.run(x)
         with self._lock:
             if packed is self._packed:  # the weights are still those

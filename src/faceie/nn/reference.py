@@ -25,9 +25,9 @@ __all__ = [
     "linear_prelu",
     "max_pool",
     "normalize",
+    "probability",
     "resample_area",
     "residual",
-    "softmax",
 ]
 
 Float64 = NDArray[np.float64]
@@ -112,10 +112,10 @@ def flatten(x: NDArray[Any]) -> NDArray[Any]:
     return y
 
 
-def softmax(x: NDArray[Any]) -> Float64:
-    """Return exp(x) over its sum along the last axis."""
+def probability(x: NDArray[Any]) -> Float64:
+    """Return how much of exp(x) (..., 2), over both channels, the second is: (...)."""
     exponentials = np.exp(x.astype(np.float64))
-    result: Float64 = exponentials / exponentials.sum(-1, keepdims=True)
+    result: Float64 = exponentials[..., 1] / exponentials.sum(-1)
     return result
 
 

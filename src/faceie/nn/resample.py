@@ -8,8 +8,7 @@ band of rows at a time, in a working set of a few megabytes, however large it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,67 +17,72 @@ from .tree import Array
 
 __all__ = ["AreaResampler", "resample_area"]
 
-_BAND = 1 << 18  # floats of the source at a time: 1 MiB, in the second-level cache
-_BINS = 48  # output columns at a time: more means fewer, larger products with more zeros in them
+_BAND = 20  # rows of the source at a time
+_BINS = 32  # output columns at a time: more means fewer, larger products with more zeros in them
+
+
+class Bins(NamedTuple):
+    """Some output rows or columns, one after the other."""
+
+    first: int
+    last: int  # exclusive
+    begin: int  # the first row or column of the source that they cover
+    weights: Array  # [last - first, what they cover]
+
+    @property
+    def end(self) -> int:
+        """The last row or column of the source that they cover (exclusive)."""
+        return self.begin + len(self.weights[0])
 
 
 class AreaResampler:
-    """Resizes images of (source height, source width) to (height, width), any rows at a time."""
+    """Resizes images of (source height, source width) to (height, width), any rectangle at a time.
+
+    It remembers the weights of the rectangles that it was asked for.
+    """
 
     def __init__(self, source: tuple[int, int], size: tuple[int, int]) -> None:
         self.source = source
         self.size = size
-        width = size[1]
-        self._columns = [
-            (column, *_weights(source[1], width, column, min(column + _BINS, width)))
-            for column in range(0, width, _BINS)
-        ]
+        self._bins: dict[tuple[int, int, int], list[Bins]] = {}
 
-    def rows(self, image: NDArray[Any], first: int, last: int) -> Array:
-        """Return rows `first` to `last` (exclusive) of the resized image: (last - first, width, channels) float32.
+    def planes(self, image: NDArray[Any], rows: tuple[int, int], columns: tuple[int, int], out: Array) -> None:
+        """Fill `out` (rows, channels, columns) float32 with rows and columns, first to last (exclusive), of the resized
+        image.
 
-        `image`: (source height, source width, channels), of any type of numbers.
+        `image`: (channels, source height, source width), of any type of numbers.
         """
-        _, source_width, channels = image.shape
-        height, width = self.size
-        y = np.empty((last - first, width, channels), np.float32)
-        band_rows = max(1, _BAND // (source_width * channels))
-        step = max(1, band_rows * height // self.source[0])  # output rows that a band covers
-        for row in range(first, last, step):
-            stop = min(row + step, last)
-            top, vertical = _weights(self.source[0], height, row, stop)  # [rows, band]
-            band = image[top : top + vertical.shape[1]]  # [band, source width, channels]
-            rows = y[row - first : stop - first]  # [rows, width, channels]
-            for groups in self._spans(len(band) * channels):
-                self._fill(rows, band, vertical, groups)
-        return y
+        vertical = self._get_bins(0, *rows, max(1, _BAND * self.size[0] // self.source[0]))
+        horizontal = self._get_bins(1, *columns, _BINS)
+        left, right = horizontal[0].begin, horizontal[-1].end
+        narrow = np.empty((len(out), len(image), right - left), np.float32)
+        for bins in vertical:
+            band = image[:, bins.begin : bins.end, left:right].astype(np.float32)  # [channels, band, span]
+            np.matmul(bins.weights, band, out=narrow[bins.first : bins.last].swapaxes(0, 1))
+        lines, goal = narrow.reshape(-1, right - left), out.reshape(-1, out.shape[2])  # [rows * channels, ...]
+        for bins in horizontal:
+            part = lines[:, bins.begin - left : bins.end - left]
+            np.matmul(part, bins.weights.T, out=goal[:, bins.first : bins.last])
 
-    def _spans(self, height: int) -> Iterator[list[tuple[int, int, Array]]]:
-        """Yield groups of columns, as many at a time as fit the working set if they are `height` numbers high."""
-        group_width = self._columns[0][2].shape[1]
-        count = max(1, _BAND // (height * group_width))
-        for start in range(0, len(self._columns), count):
-            yield self._columns[start : start + count]
-
-    @staticmethod
-    def _fill(rows: Array, band: NDArray[Any], vertical: Array, groups: list[tuple[int, int, Array]]) -> None:
-        """Fill the columns of these groups in rows (rows, width, channels), from a band of the source."""
-        begin = groups[0][1]
-        end = groups[-1][1] + groups[-1][2].shape[1]
-        planes = np.ascontiguousarray(band[:, begin:end].transpose(2, 0, 1), np.float32)  # [channels, band, span]
-        narrow = vertical @ planes  # [channels, rows, span]
-        lines = narrow.reshape(-1, end - begin)  # [channels * rows, span]
-        for column, left, horizontal in groups:
-            part = (
-                lines[:, left - begin : left - begin + horizontal.shape[1]] @ horizontal.T
-            )  # [channels * rows, columns]
-            block = rows[:, column : column + len(horizontal)]  # [rows, columns, channels]
-            block[...] = part.reshape(len(planes), len(rows), -1).transpose(1, 2, 0)
+    def _get_bins(self, axis: int, first: int, last: int, step: int) -> list[Bins]:
+        """Return the rows or columns from first to last, `step` at a time, counted from the first."""
+        key = (axis, first, last)
+        if key not in self._bins:
+            length, bins = self.source[axis], self.size[axis]
+            parts = []
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                parts.append(Bins(start - first, stop - first, *_weights(length, bins, start, stop)))
+            self._bins[key] = parts
+        return self._bins[key]
 
 
 def resample_area(image: NDArray[Any], height: int, width: int) -> Array:
     """Resize an image (h, w, channels) of any type of numbers to (height, width, channels) float32 by averaging."""
-    return AreaResampler((image.shape[0], image.shape[1]), (height, width)).rows(image, 0, height)
+    resampler = AreaResampler((image.shape[0], image.shape[1]), (height, width))
+    y = np.empty((height, image.shape[2], width), np.float32)
+    resampler.planes(image.transpose(2, 0, 1), (0, height), (0, width), y)
+    return np.ascontiguousarray(y.swapaxes(1, 2))
 
 
 def _weights(length: int, bins: int, first: int, last: int) -> tuple[int, Array]:
