@@ -11,6 +11,7 @@ from PIL import Image
 
 from faceie import DetectedFaces, detect_faces, distance, encode_faces, open_image
 from faceie.mtcnn import orientation
+from faceie.mtcnn.source import Source
 from faceie.mtcnn.views import View, closeup, turned_view
 
 from ..conftest import assert_close
@@ -94,9 +95,9 @@ def test_no_proposals() -> None:
     """Where nothing was proposed, a photo is upright and has no heads."""
     from faceie.mtcnn import load
 
-    planes = np.full((3, 30, 40), 128, np.uint8)
+    source = Source(Image.new("RGB", (40, 30), "gray"))
     for proposals in (np.empty((0, 4)), np.array([[1, 1, 25, 25]]), np.array([[500, 500, 540, 540]])):
-        glimpse = orientation.look_around(planes, proposals.astype(np.float32), load())
+        glimpse = orientation.look_around(source, proposals.astype(np.float32), load())
         assert glimpse.angle() == (0.0, False)
         assert glimpse.heads([0.0]) == []
 

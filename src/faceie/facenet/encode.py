@@ -25,7 +25,7 @@ __all__ = ["encode_faces"]
 
 _BATCH = 16  # faces that go through the network at a time: more gain little speed and take 5 MB each
 
-_plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3))
+_plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3), most=2)
 
 T = TypeVar("T")
 

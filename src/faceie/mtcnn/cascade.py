@@ -7,7 +7,7 @@ Those that surprise are marked where they happen. Boxes are float32 in the pixel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from ..boxes import non_maximum_suppression, squared
 from ..nn.threads import get_threads, parallel
 from ..nn.tree import Array
-from .crops import Planes, crops_of, inside
+from .crops import crops_of, inside
 from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions
 from .planned import BATCH, run_o_net, run_r_net
 from .pyramid import FIELD, STRIDE, Level, Tile, levels
+from .source import Source
 
 __all__ = [
     "Faces",
+    "ask",
     "faces_among",
     "find_faces",
     "proposals",
@@ -54,38 +56,38 @@ class Faces(NamedTuple):
         return Faces(*(field[index] for field in self))
 
 
-def find_faces(planes: Planes, w: MTCNN, options: DetectionOptions) -> Faces:
-    """Find the upright faces of an image, (3, h, w) uint8 RGB."""
-    return faces_among(propose(planes, w.p_net, options), planes, w, options)
+def find_faces(source: Source, w: MTCNN, options: DetectionOptions) -> Faces:
+    """Find the upright faces of an image."""
+    return faces_among(propose(source, w.p_net, options), source, w, options)
 
 
-def faces_among(proposals: Array, planes: Planes, w: MTCNN, options: DetectionOptions) -> Faces:
+def faces_among(proposals: Array, source: Source, w: MTCNN, options: DetectionOptions) -> Faces:
     """Find the upright faces among what `propose` has returned."""
-    candidates = refine(planes, proposals, w.r_net, options)
-    return output(planes, candidates, w.o_net, options)
+    candidates = refine(source, proposals, w.r_net, options)
+    return output(source, candidates, w.o_net, options)
 
 
-def scales(planes: Planes, options: DetectionOptions) -> Iterator[float]:
+def scales(source: Source, options: DetectionOptions) -> Iterator[float]:
     """Yield the scales of the pyramid:
 
     from the one at which the smallest face fills P-Net's window, down to where the image does.
     """
     scale = FIELD / options.min_face_size
-    while min(planes.shape[1:]) * scale >= FIELD:
+    while min(source.size) * scale >= FIELD:
         yield scale
         scale *= options.factor
 
 
-def propose(planes: Planes, w: PNet, options: DetectionOptions) -> Array:
+def propose(source: Source, w: PNet, options: DetectionOptions) -> Array:
     """Stage 1: return square boxes (n, 4), most probable first, that may hold a face."""
-    return proposals(scan(planes, scales(planes, options), w, options), options)
+    return proposals(scan(source, scales(source, options), w, options), options)
 
 
-def scan(planes: Planes, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[Boxes]:
+def scan(source: Source, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[Boxes]:
     """Return P-Net's windows of each level of the pyramid that may hold a face."""
-    pyramid = levels(*planes.shape[1:], tuple(scales))
+    pyramid = levels(*source.size, tuple(scales))
     tiles = [(level, tile) for level in pyramid for tile in level.tiles]
-    found = parallel(lambda item: look(planes, *item, w, options.thresholds[0]), tiles)
+    found = parallel(lambda item: look(source, *item, w, options.thresholds[0]), tiles)
     kept = []
     for level in pyramid:
         windows = _joined(boxes for boxes, (other, _) in zip(found, tiles, strict=True) if other is level)
@@ -102,9 +104,9 @@ def proposals(levels: list[Boxes], options: DetectionOptions) -> Array:
     return squared(_corrected(windows, inclusive=False))
 
 
-def look(planes: Planes, level: Level, tile: Tile, w: PNet, threshold: float) -> Boxes:
+def look(source: Source, level: Level, tile: Tile, w: PNet, threshold: float) -> Boxes:
     """Return P-Net's windows of one tile of a level whose score is at least `threshold`."""
-    scores, offsets = level.look(planes, tile, w)  # [rows, columns], [rows, 4, columns]
+    scores, offsets = level.look(source, tile, w)  # [rows, columns], [rows, 4, columns]
     new = scores[tile.first_row :, tile.first_column :] >= np.float32(threshold)
     row, column = (found + first for found, first in zip(np.nonzero(new), tile[2:], strict=True))  # [n]
     corner = np.stack([column + tile.left, row + tile.top], 1).astype(np.float32) * STRIDE  # [n, 2]
@@ -113,11 +115,11 @@ def look(planes: Planes, level: Level, tile: Tile, w: PNet, threshold: float) ->
     return Boxes(boxes, scores[row, column], offsets[row, :, column])
 
 
-def refine(planes: Planes, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
+def refine(source: Source, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
     """Stage 2: return the square boxes (n, 4), corrected, of the proposals that R-Net takes for a face."""
-    if not len(proposals := inside(proposals, planes)):
+    if not len(proposals := inside(proposals, source)):
         return proposals
-    scores, offsets = _asked(lambda boxes: run_r_net(crops_of(planes, boxes, 24), w), proposals)
+    scores, offsets = ask(lambda boxes: run_r_net(crops_of(source, boxes, 24), w), proposals)
     candidates = Boxes(proposals, scores, offsets)
     candidates = candidates.take(candidates.scores > np.float32(options.thresholds[1]))
     # The boxes that are compared are those from before the correction.
@@ -125,11 +127,11 @@ def refine(planes: Planes, proposals: Array, w: RNet, options: DetectionOptions)
     return squared(_corrected(candidates))
 
 
-def output(planes: Planes, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
+def output(source: Source, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
     """Stage 3: return the faces among the candidates, with final boxes and landmarks."""
-    if not len(candidates := inside(candidates, planes)):
+    if not len(candidates := inside(candidates, source)):
         return Faces(candidates, np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
-    scores, offsets, points = _asked(lambda boxes: run_o_net(crops_of(planes, boxes, 48), w), candidates)
+    scores, offsets, points = ask(lambda boxes: run_o_net(crops_of(source, boxes, 48), w), candidates)
     passed = scores > np.float32(options.thresholds[2])
     faces = Boxes(candidates, scores, offsets).take(passed)
     # Landmarks are relative to the box before its correction, and count pixels from 0.
@@ -157,10 +159,11 @@ def _corrected(found: Boxes, inclusive: bool = True) -> Array:
     return boxes
 
 
-def _asked(network: Callable[[Array], tuple[Array, ...]], boxes: Array) -> list[Array]:
+def ask(network: Callable[[Array], tuple[NDArray[Any], ...]], boxes: Array) -> list[NDArray[Any]]:
     """Return what a network says of boxes (n, 4): arrays (n, ...). Threads take some each, of about one size."""
     order = np.argsort(boxes[:, 2] - boxes[:, 0], kind="stable")[::-1]  # large ones first: they take the longest
-    parts = np.array_split(order, max(-(-len(order) // BATCH), min(get_threads(), len(order))))
-    found = parallel(lambda part: network(boxes[part]), parts)
+    threads = min(get_threads(), len(order))
+    rounds = -(-len(order) // (BATCH * threads))
+    found = parallel(lambda part: network(boxes[part]), np.array_split(order, rounds * threads))
     place = np.argsort(order)  # undoes the order
     return [np.concatenate(answers)[place] for answers in zip(*found, strict=True)]

@@ -1,8 +1,7 @@
 """What is in boxes of an image, resized for R- and O-Net: all of them at once.
 
 A crop is resized as everything here is, by averaging areas: two products with matrices of weights, one for its rows and
-one for its columns. Crops of about one size are cut out as squares of equal size, so that one (stacked) product resizes
-them all.
+one for its columns. Crops of about one size are cut out equally large, so that one (stacked) product resizes them all.
 """
 
 from __future__ import annotations
@@ -13,83 +12,96 @@ from numpy.typing import NDArray
 
 from ..nn.resample import resample_area
 from ..nn.tree import Array
+from .source import Planes, Source
 
-__all__ = ["Planes", "corners", "crops_of", "inside", "planes_of"]
+__all__ = ["corners", "crops_of", "inside"]
 
-Planes = NDArray[np.uint8]  # (3, height, width)
-
-_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)  # of the squares that are cut out; what is larger is resized alone
-_FLOATS = 1 << 18  # of squares that are cut out at a time
-
-
-def planes_of(image: NDArray[np.uint8]) -> Planes:
-    """Return an image (h, w, 3) as planes (3, h, w)."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
+_SIZES = (24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # what is larger is resized alone
+_LARGE = 80  # crops from this size on
+_BINS = 4  # rows of large crops at a time
+_FLOATS = 1 << 20  # of what is cut out at a time
 
 
-def corners(boxes: Array, planes: Planes) -> NDArray[np.intp]:
+def corners(boxes: Array, source: Source) -> NDArray[np.intp]:
     """Return boxes (n, 4) in whole pixels, counted from 0, right and bottom exclusive, cut at the border of the
     image.
     """
-    _, height, width = planes.shape
+    height, width = source.size
     corners = np.trunc(boxes).astype(np.intp)
     corners[:, :2] = np.maximum(corners[:, :2], 1) - 1  # the reference counts pixels from 1, and its last is inside
     corners[:, 2:] = np.minimum(corners[:, 2:], (width, height))
     return corners
 
 
-def inside(boxes: Array, planes: Planes) -> Array:
+def inside(boxes: Array, source: Source) -> Array:
     """Return the boxes that have pixels of the image in them. (The reference fails where there are others.)"""
-    left, top, right, bottom = corners(boxes, planes).T
+    left, top, right, bottom = corners(boxes, source).T
     inside: Array = boxes[(right > left) & (bottom > top)]
     return inside
 
 
-def crops_of(planes: Planes, boxes: Array, size: int) -> Array:
+def crops_of(source: Source, boxes: Array, size: int, *, exact: bool = True) -> Array:
     """Return what is in boxes (n, 4), all of which have pixels in them, resized: (n, size, size, 3) float32, 0 to 255.
 
-    A box that reaches over the border is cut there, so what is left of it is stretched.
+    A box that reaches over the border is cut there, so what is left of it is stretched. `exact`: see `Source`.
     """
     crops = np.empty((len(boxes), size, size, 3), np.float32)
-    edges = corners(boxes, planes)
+    edges = corners(boxes, source)
+    sides = (edges[:, 2:] - edges[:, :2]).min(1).tolist()
+    halvings = np.array([source.halvings(side / size, exact=exact) for side in sides], np.intp)
+    edges[:, :2] >>= halvings[:, None]
+    edges[:, 2:] = -(-edges[:, 2:] >> halvings[:, None])
     longest = (edges[:, 2:] - edges[:, :2]).max(1, initial=0)
-    group = np.searchsorted(_SIZES, longest)  # [n]: the square that each fits into
-    for number, square in enumerate(_SIZES):
-        members = np.flatnonzero(group == number)
-        step = max(1, _FLOATS // (3 * square * square))
+    group = np.searchsorted(_SIZES, longest)  # [n]: which of the sizes each fits into
+    for number, halved in sorted(set(zip(group.tolist(), halvings.tolist(), strict=True))):
+        planes, members = source.planes[halved], np.flatnonzero((group == number) & (halvings == halved))
+        if number == len(_SIZES):
+            for index in members:
+                left, top, right, bottom = edges[index]
+                crops[index] = resample_area(planes[:, top:bottom, left:right].transpose(1, 2, 0), size, size)
+            continue
+        step = max(1, _FLOATS // (3 * _SIZES[number] ** 2))
         for start in range(0, len(members), step):
             part = members[start : start + step]
-            crops[part] = _resized(planes, edges[part], square, size)
-    for index in np.flatnonzero(group == len(_SIZES)):
-        left, top, right, bottom = edges[index]
-        crops[index] = resample_area(planes[:, top:bottom, left:right].transpose(1, 2, 0), size, size)
+            crops[part] = _resized(planes, edges[part], size)
     return crops
 
 
-def _resized(planes: Planes, edges: NDArray[np.intp], square: int, size: int) -> Array:
-    """Return what is in edges (n, 4), none of them longer than `square`: (n, size, size, 3)."""
+def _resized(planes: Planes, edges: NDArray[np.intp], size: int) -> Array:
+    """Return what is in edges (n, 4), which are of about one size: (n, size, size, 3)."""
     _, height, width = planes.shape
-    high, wide = min(square, height), min(square, width)
     left, top, right, bottom = edges.T
-    x, y = np.minimum(left, width - wide), np.minimum(top, height - high)  # of the squares: within the image
-    squares = sliding_window_view(planes, (high, wide), (1, 2))[:, y, x].astype(np.float32)  # [3, n, high, wide]
-    rows = _weights(top - y, bottom - y, high, size)  # [n, size, high]
-    columns = _weights(left - x, right - x, wide, size)  # [n, size, wide]
-    resized = rows @ squares @ columns.swapaxes(1, 2)  # [3, n, size, size]
+    # Of large crops, rows are averaged for a few bins at a time: in all other bins, they would have weights of zero.
+    bands = size // _BINS if (bottom - top).max() >= _LARGE else 1
+    start, stop = (edge.reshape(len(edges), bands, -1) for edge in _bins(top, bottom, size))  # [n, bands, bins]
+    row = start[..., :1] + np.arange((stop[..., -1] - start[..., 0]).max())  # [n, bands, rows of a band]
+    row_weights = _weights(start, stop, row)  # [n, bands, bins, rows of a band]
+    wide = (right - left).max()
+    first = np.minimum(left, width - wide)  # of the columns that are cut out
+    column_weights = _weights(*_bins(left, right, size), first[:, None] + np.arange(wide))  # [n, size, wide]
+
+    strips = sliding_window_view(planes, wide, 2)
+    pixels = strips[:, np.minimum(row, height - 1), first[:, None, None]].astype(
+        np.float32
+    )  # [3, n, bands, rows, wide]
+    narrow = (row_weights @ pixels).reshape(3, len(edges), size, wide)
+    resized = narrow @ column_weights.swapaxes(1, 2)  # [3, n, size, size]
     crops: Array = resized.transpose(1, 2, 3, 0)
     return crops
 
 
-def _weights(first: NDArray[np.intp], last: NDArray[np.intp], length: int, bins: int) -> Array:
-    """Return the weights (n, bins, length) with which pixels from `first` to `last` (n,) are averaged.
+def _bins(first: NDArray[np.intp], last: NDArray[np.intp], bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where bins start and stop, (n, bins) each, that share the pixels from `first` to `last` (n,).
 
-    Bin i covers the pixels floor(i * (last - first) / bins) .. ceil((i + 1) * (last - first) / bins), counted from the
-    first.
+    Bin i covers the pixels floor(i * length / bins) .. ceil((i + 1) * length / bins), counted from the first.
     """
-    index = np.arange(bins)
-    span = (last - first)[:, None]  # [n, 1]
-    start, stop = first[:, None] + index * span // bins, first[:, None] - (-(index + 1) * span // bins)  # [n, bins]
-    pixel = np.arange(length)
-    covered = (pixel >= start[..., None]) & (pixel < stop[..., None])  # [n, bins, length]
+    index, length, first = np.arange(bins), (last - first)[:, None], first[:, None]
+    return first + index * length // bins, first - (-(index + 1) * length // bins)
+
+
+def _weights(start: NDArray[np.intp], stop: NDArray[np.intp], pixel: NDArray[np.intp]) -> Array:
+    """Return the weights (..., bins, pixels) of pixels (..., pixels) in bins (..., bins)."""
+    pixel = pixel[..., None, :]
+    covered = (pixel >= start[..., None]) & (pixel < stop[..., None])
     weights: Array = np.divide(covered, (stop - start)[..., None], dtype=np.float32)
     return weights

@@ -13,12 +13,12 @@ from ..boxes import area, non_maximum_suppression, overlaps
 from ..images import ImageLike, upright
 from ..nn.threads import parallel, single_threaded_blas
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
-from .crops import planes_of
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
 from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
+from .source import Source
 from .views import View, closeup, turned_view
 
 __all__ = ["detect_faces"]
@@ -81,23 +81,23 @@ def detect_faces(
 
 
 def _search(view: View, w: MTCNN, options: DetectionOptions) -> Found:
-    return Found(view, find_faces(planes_of(np.asarray(view.image)), w, options))
+    return Found(view, find_faces(Source(view.image), w, options))
 
 
 def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
     """Search the upright image; the turned image, too, if its faces seem to be turned as a whole; and have a closer
     look at single heads that are turned otherwise.
     """
-    planes = planes_of(np.asarray(whole.image))
-    every_scale = list(scales(planes, options))
+    source = Source(whole.image)
+    every_scale = list(scales(source, options))
     # The finest level takes half of the time, and is for upright faces only if there are any.
-    coarse = scan(planes, every_scale[1:], w.p_net, options)
-    seen = look_around(planes, proposals(coarse, options), w)
+    coarse = scan(source, every_scale[1:], w.p_net, options)
+    seen = look_around(source, proposals(coarse, options), w)
     angle, sure = seen.angle()
     found, searched = [], []
     if not (angle and sure):
-        fine = scan(planes, every_scale[:1], w.p_net, options)
-        faces = faces_among(proposals(fine + coarse, options), planes, w, options)
+        fine = scan(source, every_scale[:1], w.p_net, options)
+        faces = faces_among(proposals(fine + coarse, options), source, w, options)
         found.append(Found(whole, faces))
         searched.append(0.0)
         seen = seen.and_faces(faces)

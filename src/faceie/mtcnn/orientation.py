@@ -21,10 +21,11 @@ from ..boxes import non_maximum_suppression, squared
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
 from ..nn.tree import Array
-from .cascade import Faces
-from .crops import Planes, crops_of, inside
+from .cascade import Faces, ask
+from .crops import crops_of, inside
 from .networks import MTCNN
 from .planned import run_o_net, run_r_net
+from .source import Source
 
 __all__ = ["UPRIGHT", "Glimpse", "Head", "look_around", "nines", "tilts", "votes"]
 
@@ -36,7 +37,7 @@ _CANDIDATES = 16  # those of them that O-Net looks at, at most
 _R_SCORE, _O_SCORE = 0.7, 0.5  # scores, from which on the networks' verdicts count
 _OVERLAP = 0.5  # intersection over union, above which candidates are the same
 _SPREAD = 0.4  # standard deviation of a vote
-_PART = 12  # candidates that a thread looks at at a time
+_PART = 8  # candidates that a thread looks at at a time
 _SURE = 100.0  # votes: about those of a certain face of 40 pixels
 _NEARLY_RIGHT = math.radians(12.5)  # what is turned by a right angle, or not at all, but for this, is snapped to that
 _CONTEXT = 1.5  # crops that are to be turned by 45 degrees hold that much more, for the corners
@@ -87,13 +88,13 @@ class Glimpse(NamedTuple):
         ]
 
 
-def look_around(planes: Planes, proposals: Array, w: MTCNN) -> Glimpse:
-    """Look for faces that are turned by any angle in an image, (3, h, w) uint8 RGB.
+def look_around(source: Source, proposals: Array, w: MTCNN) -> Glimpse:
+    """Look for faces that are turned by any angle in an image.
 
     `proposals`: boxes (n, 4), squares, most probable first, as `cascade.proposals` returns them for the upright image.
     """
-    candidates = _candidates(planes, inside(proposals, planes)[:_PROPOSALS], w)
-    return Glimpse(candidates.squares, *_votes(planes, candidates, w))
+    candidates = _candidates(source, inside(proposals, source)[:_PROPOSALS], w)
+    return Glimpse(candidates.squares, *_votes(source, candidates, w))
 
 
 def votes(faces: Faces) -> Array:
@@ -119,21 +120,20 @@ def _weights(probabilities: Array, sizes: Array) -> Array:
     return weights
 
 
-def _candidates(planes: Planes, proposals: Array, w: MTCNN) -> Candidates:
+def _candidates(source: Source, proposals: Array, w: MTCNN) -> Candidates:
     """Return, corrected, what R-Net takes for a face when turned by some right angle."""
 
     def look(part: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-        x = crops_of(planes, part, 24)  # [n, 24, 24, 3]
-        found = [run_r_net(_turned(x, turns), w.r_net) for turns in range(4)]
-        scores, offsets = map(np.stack, zip(*found, strict=True))  # [4, n], [4, n, 4]
+        x = crops_of(source, part, 24, exact=False)  # [n, 24, 24, 3]
+        found = run_r_net(np.concatenate([_turned(x, turns) for turns in range(4)]), w.r_net)
+        scores, offsets = (answer.reshape(4, len(x), *answer.shape[1:]) for answer in found)  # [4, n], [4, n, 4]
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
         return scores[best, rows], _corrected(part, offsets[best, rows], best * (math.pi / 2)), best
 
     if not len(proposals):
         return Candidates(proposals, np.empty(0, np.intp))
-    found = parallel(look, [proposals[part] for part in _parts(len(proposals))])
-    scores, squares, turns = map(np.concatenate, zip(*found, strict=True))
+    scores, squares, turns = ask(look, proposals)
     passed = np.flatnonzero(scores > _R_SCORE)
     kept = passed[non_maximum_suppression(squares[passed], scores[passed], _OVERLAP)[:_CANDIDATES]]
     return Candidates(squares[kept], turns[kept])
@@ -149,21 +149,21 @@ def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> A
     return np.concatenate([center - half, center + half], 1).astype(np.float32)
 
 
-def _votes(planes: Planes, candidates: Candidates, w: MTCNN) -> tuple[Array, Array]:
+def _votes(source: Source, candidates: Candidates, w: MTCNN) -> tuple[Array, Array]:
     """Ask O-Net at the angle of each candidate, and at 45 degrees to both sides: return angles and weights (n,)."""
 
     def look(part: slice) -> tuple[Array, Array]:
         squares, turns = candidates.squares[part], candidates.turns[part]
-        around = _surroundings(planes, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
+        around = _surroundings(source, squares, round(48 * _CONTEXT))  # [n, 72, 72, 3]
         wide = np.stack([np.rot90(crop, -by) for crop, by in zip(around, turns, strict=True)])
         edge = (wide.shape[1] - 48) // 2
         diagonal = _turned_by_45_degrees(wide, 48)
         views = (_turned(diagonal, -1), wide[:, edge:-edge, edge:-edge], diagonal)
-        found = [run_o_net(view, w.o_net) for view in views]
-        scores = np.stack([scores for scores, _, _ in found])  # [3, n]
+        found = run_o_net(np.concatenate(views), w.o_net)
+        scores, _, points = (answer.reshape(3, len(wide), *answer.shape[1:]) for answer in found)
         best = scores.argmax(0)  # [n]
         rows = np.arange(len(best))
-        points = np.stack([points for _, _, points in found])[best, rows]  # [n, 10], x and y of landmarks
+        points = points[best, rows]  # [n, 10], x and y of landmarks
         eyes = tilts(points.reshape(-1, 2, 5).transpose(0, 2, 1))  # [n]
         score = scores[best, rows]
         weights = np.where(score > _O_SCORE, _weights(score, squares[:, 2] - squares[:, 0]), 0)
@@ -210,21 +210,21 @@ def _turned_by_45_degrees(crops: Array, size: int) -> Array:
     return turned
 
 
-def _surroundings(planes: Planes, squares: Array, size: int) -> Array:
+def _surroundings(source: Source, squares: Array, size: int) -> Array:
     """Return what is in squares (n, 4), widened for turning: (n, size, size, 3) float32; gray beyond the border."""
-    _, height, width = planes.shape
     crops = np.full((len(squares), size, size, 3), 127.5, np.float32)
     center, half = (squares[:, :2] + squares[:, 2:]) / 2, (squares[:, 2:] - squares[:, :2]) * (_CONTEXT / 2)
     for crop, corner, side in zip(crops, center - half, 2 * half[:, 0], strict=True):
-        scale = size / max(float(side), 1)
+        halvings = source.halvings(float(side) / size, exact=False)
+        planes, corner, side = source.planes[halvings], corner / 2**halvings, float(side) / 2**halvings
+        scale = size / max(side, 1)
         spans = []  # of the image, and of the crop, down and right
-        for start, length in ((float(corner[1]), height), (float(corner[0]), width)):
+        for start, length in ((float(corner[1]), planes.shape[1]), (float(corner[0]), planes.shape[2])):
             first, last = max(int(start), 0), min(int(start + side), length)
             low, high = (min(max(round((edge - start) * scale), 0), size) for edge in (first, last))
             spans.append((slice(first, last), slice(low, high)))
         (rows, top), (columns, left) = spans
         if rows.start < rows.stop and columns.start < columns.stop and top.start < top.stop and left.start < left.stop:
-            crop[top, left] = resample_area(
-                planes[:, rows, columns].transpose(1, 2, 0), top.stop - top.start, left.stop - left.start
-            )
+            part = planes[:, rows, columns].transpose(1, 2, 0)
+            crop[top, left] = resample_area(part, top.stop - top.start, left.stop - left.start)
     return crops

@@ -15,8 +15,7 @@ __all__ = ["BATCH", "run_o_net", "run_r_net"]
 BATCH = 32  # crops that a network looks at at a time, at most
 _BATCHES = (4, 8, 16, BATCH)  # that there are plans for
 
-_r_net = Plans(r_net, (24, 24, 3), most=8)
-_o_net = Plans(o_net, (48, 48, 3), most=8)
+_r_net, _o_net = Plans(r_net, (24, 24, 3)), Plans(o_net, (48, 48, 3))
 
 
 def run_r_net(crops: Array, w: RNet) -> tuple[Array, Array]:
@@ -32,9 +31,16 @@ def run_o_net(crops: Array, w: ONet) -> tuple[Array, Array, Array]:
 
 
 def _run(plans: Plans, crops: Array, w: RNet | ONet) -> list[Array]:
-    found = []
-    for start in range(0, len(crops), BATCH):
-        part = to_input(crops[start : start + BATCH])
-        batch = next(size for size in _BATCHES if len(part) <= size)
+    found, start = [], 0
+    while start < len(crops):
+        batch = _batch(len(crops) - start)
+        part = to_input(crops[start : start + batch])
         found.append(plans.run(part, w, batch, small_products=has_small_products()))
+        start += batch
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _batch(number: int) -> int:
+    """Return for how many crops to take a plan: for all, if there is one that does little in vain."""
+    fitting = [size for size in _BATCHES if number <= size <= number * 4 / 3]
+    return fitting[0] if fitting else max((size for size in _BATCHES if size <= number), default=_BATCHES[0])

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..nn.kernels import Kernels
 from ..nn.record import Memory, Recorder
@@ -21,6 +20,7 @@ from ..nn.resample import AreaResampler
 from ..nn.rows import RowKernels
 from ..nn.tree import Array
 from .networks import PNet, p_net
+from .source import Source
 
 __all__ = ["FIELD", "STRIDE", "Level", "Tile", "levels"]
 
@@ -45,16 +45,16 @@ class Level:
     def __init__(self, height: int, width: int, scale: float) -> None:
         self.scale = scale
         self.size = (int(height * scale + 1), int(width * scale + 1))
-        self._resampler = AreaResampler((height, width), self.size)
+        self._resamplers: dict[int, AreaResampler] = {}  # by how often the image is halved
         windows = [-(-(side - 2) // STRIDE) - 4 for side in self.size]
         self._tile = [-(-count // -(-count // most)) for count, most in zip(windows, _TILE, strict=True)]
         rows, columns = (_starts(count, tile) for count, tile in zip(windows, self._tile, strict=True))
         self.tiles = [Tile(top, left, up, aside) for top, up in rows for left, aside in columns]
 
-    def look(self, planes: NDArray[np.uint8], tile: Tile, w: PNet) -> tuple[Array, Array]:
+    def look(self, source: Source, tile: Tile, w: PNet) -> tuple[Array, Array]:
         """Return the scores (rows, columns) and the corrections (rows, 4, columns) of the windows of a tile.
 
-        `planes`: the image, (3, h, w). What is returned is overwritten when this thread looks at the next tile.
+        What is returned is overwritten when this thread looks at the next tile.
         """
         spans = [
             (STRIDE * first, min(STRIDE * (first + windows) + FIELD - STRIDE, length))
@@ -62,7 +62,11 @@ class Level:
         ]
         rows, columns = spans
         network = _network(w, rows[1] - rows[0], columns[1] - columns[0])
-        self._resampler.planes(planes, rows, columns, network.x)
+        halvings = source.halvings(1 / self.scale)
+        planes = source.planes[halvings]
+        if halvings not in self._resamplers:
+            self._resamplers[halvings] = AreaResampler((planes.shape[1], planes.shape[2]), self.size)
+        self._resamplers[halvings].planes(planes, rows, columns, network.x)
         for call in network.record.calls:
             call()
         return network.scores, network.offsets
@@ -74,7 +78,7 @@ def _starts(count: int, size: int) -> list[tuple[int, int]]:
     return [(min(start, count - size), max(0, start - (count - size))) for start in starts]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def levels(height: int, width: int, scales: tuple[float, ...]) -> list[Level]:
     """Return the levels of the pyramid for images of this size."""
     return [Level(height, width, scale) for scale in scales]
@@ -98,6 +102,7 @@ class _Networks(threading.local):
 
     def __init__(self) -> None:
         self.memory = Memory()
+        self.largest: _Network | None = None  # takes the memory that is enough for all others
         self.known: OrderedDict[tuple[int, int], tuple[PNet, _Network]] = OrderedDict()
 
 
@@ -107,6 +112,9 @@ _networks = _Networks()
 def _network(w: PNet, height: int, width: int) -> _Network:
     key = (height, width)
     of, network = _networks.known.get(key, (None, None))
+    if _networks.largest is None:
+        rows, columns = (STRIDE * windows + FIELD - STRIDE for windows in _TILE)
+        _networks.largest = _Network(w, rows, columns, _networks.memory)
     if network is None or of is not w:
         network = _Network(w, height, width, _networks.memory)
         _networks.known[key] = w, network

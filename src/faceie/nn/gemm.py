@@ -26,7 +26,7 @@ _PANEL = 32  # columns
 _SMALL = 1_000_000  # multiplications, up to which OpenBLAS takes a product for a small one
 _ROWS = range(6, 54, 6)  # rows of small products: its kernels take six at a time
 _SHALLOW = 400  # rows of a kernel, up to which panels are faster for any number of rows of the other factor
-_FEW = 100_000  # numbers in the other factor, up to which they are faster for any depth
+_FEW = 40_000  # numbers in the other factor, up to which they are faster for any depth
 _ARCHITECTURES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # those for which OpenBLAS has such kernels
 
 

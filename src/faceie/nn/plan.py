@@ -31,11 +31,7 @@ from .tree import Array, Shape
 
 __all__ = ["Plan", "Plans", "Row"]
 
-import os
-
-_FLOATS = int(
-    os.environ.get("FL", "600000")
-)  # of an operation's input and output that are worked on at a time, if one image has fewer
+_FLOATS = 600_000  # of an operation's input and output that are worked on at a time, if one image has fewer
 
 
 class Row(NamedTuple):

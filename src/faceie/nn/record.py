@@ -28,8 +28,8 @@ class Memory:
         self.floats = 0  # in all
 
     def take(self, floats: int) -> Array:
-        """Return an array of at least so many floats: the smallest that is free, if it is not far too large."""
-        fitting = [array for array in self._free if floats <= array.size <= 4 * floats]
+        """Return an array of at least so many floats: the smallest that is free."""
+        fitting = [array for array in self._free if array.size >= floats]
         if fitting:
             best = min(fitting, key=len)
             self._free = [array for array in self._free if array is not best]
