@@ -1,6 +1,6 @@
 """Time Faceie beside its peers, in turn, in one run: medians, spread and ratios.
 
-    python benchmarks/run.py [PHOTO ...]
+    python benchmarks/run.py [--threads N] [--runs N]
 
 Each subject is a process of its own, in its own environment, and waits while another works. Prints a table and appends
 it to ``results/``, with machine, versions and date. README.md beside this file says how to get the peers.
@@ -15,36 +15,66 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 PEERS = Path(os.environ.get("FACEIE_PEERS", "~/.cache/faceie-peers")).expanduser()
 PEERS_PYTHON = PEERS / "venv/bin/python"
+PHOTOS = sorted((HERE.parent / "examples/photos").glob("*.jpg"))
+ALBUM = 4  # photos in the folder
 
 
 class Row(NamedTuple):
-    """What is timed: a title, worker.py's task, the divisor of its seconds, and who does it."""
+    """What is timed: a title, worker.py's task, the divisor of its seconds, who does it, and with how many threads."""
 
     title: str
     task: tuple[str, str]
     per: int
     subjects: tuple[str, ...]
+    threads: int = 0  # 0: as many as asked for
 
+
+ALL, TORCH = ("faceie", "facenet-pytorch", "onnxruntime"), ("faceie", "facenet-pytorch")
 
 ENCODER = [
-    Row(f"encode, batch {n}, ms a face", ("encode", str(n)), n, ("faceie", "facenet-pytorch", "onnxruntime"))
-    for n in (1, 4, 16)
+    *(Row(f"encode, batch {n}, ms a face", ("encode", str(n)), n, ALL) for n in (1, 4, 16)),
+    Row("encode, batch 16, single thread, ms a face", ("encode", "16"), 16, ("faceie", "onnxruntime"), 1),
 ]
 
 
 # Import, load the weights, encode one face, end: a process of its own each time.
-START = Row("process start to first embedding, ms", ("encode", "1"), 1, ("faceie", "facenet-pytorch", "onnxruntime"))
+START = Row("process start to first embedding, ms", ("encode", "1"), 1, ALL)
 
 
-def detector(photo: Path) -> Row:
-    return Row(f"detect, {photo.name}, ms", ("detect", str(photo)), 1, ("faceie", "facenet-pytorch"))
+def detection(folder: Path) -> Iterator[Row]:
+    """Yield what is timed on photos, which are made in a folder."""
+    for width, height in ((1200, 630), (1665, 2048)):
+        photo = folder / f"{width}x{height}.png"
+        collage(width, height, 0).save(photo)
+        name = f"detect, {width} x {height}"
+        yield Row(f"{name}, ms", ("detect", str(photo)), 1, TORCH)
+        yield Row(f"{name}, all angles (peer: upright), ms", ("detect-all", str(photo)), 1, TORCH)
+    album = folder / "album"
+    album.mkdir()
+    for number in range(ALBUM):
+        collage(4000, 3000, number).save(album / f"{number}.jpg", quality=90)
+    yield Row("folder of 12-megapixel JPEGs, ms a photo", ("folder", str(album)), ALBUM, TORCH)
+    yield Row("folder, all angles (peer: upright), ms a photo", ("folder-all", str(album)), ALBUM, TORCH)
+
+
+def collage(width: int, height: int, number: int) -> Image.Image:
+    """Return a picture of this size with three of the shipped photos side by side, which depend on the number."""
+    picture = Image.new("RGB", (width, height), "gray")
+    for place in range(3):
+        photo = Image.open(PHOTOS[(number + place) % len(PHOTOS)]).convert("RGB")
+        picture.paste(ImageOps.fit(photo, (width // 3, height)), (place * (width // 3), 0))
+    return picture
 
 
 def command(subject: str, task: tuple[str, str]) -> list[str]:
@@ -66,6 +96,7 @@ class Worker:
         self.command = command(subject, row.task)
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, text=True, env=environment(threads))
+        self.megabytes = 0.0
         self._read()
 
     def _read(self) -> str:
@@ -80,7 +111,8 @@ class Worker:
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return float(self._read())
+        seconds, self.megabytes = map(float, self._read().split())
+        return seconds
 
     def stop(self) -> None:
         self.process.communicate()
@@ -92,6 +124,7 @@ class Starter:
     def __init__(self, subject: str, row: Row, threads: int) -> None:
         self.command = command(subject, row.task)
         self.environment = environment(threads, BENCHMARK_ONCE="1")
+        self.megabytes = 0.0  # not known
         self.seconds()  # files are read from the disk once
 
     def seconds(self) -> float:
@@ -103,11 +136,11 @@ class Starter:
         """Nothing runs."""
 
 
-def measure(row: Row, threads: int, runs: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each run of each subject, taken in turn."""
+def measure(row: Row, threads: int, runs: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the milliseconds of each run of each subject, taken in turn, and the peaks of their memory in MB."""
     subjects = [subject for subject in row.subjects if subject == "faceie" or PEERS_PYTHON.exists()]
     kind = Starter if row is START else Worker
-    workers = {subject: kind(subject, row, threads) for subject in subjects}
+    workers = {subject: kind(subject, row, row.threads or threads) for subject in subjects}
     times: dict[str, list[float]] = {subject: [] for subject in subjects}
     for _ in range(runs):
         for subject, worker in workers.items():
@@ -115,17 +148,19 @@ def measure(row: Row, threads: int, runs: int) -> dict[str, list[float]]:
             times[subject].append(worker.seconds() / row.per * 1e3)
     for worker in workers.values():
         worker.stop()
-    return times
+    return times, {subject: worker.megabytes for subject, worker in workers.items()}
 
 
-def describe(row: Row, times: dict[str, list[float]]) -> list[str]:
-    """Return a line of the table for each subject: median, extremes, and the ratio of our median to theirs."""
+def describe(row: Row, times: dict[str, list[float]], memory: dict[str, float]) -> list[str]:
+    """Return a line of the table for each subject: median, extremes, peak of memory, ratio of our median to theirs."""
     ours = statistics.median(times["faceie"])
     lines = []
     for subject, values in times.items():
         median = statistics.median(values)
         ratio = "" if subject == "faceie" else f"{ours / median:.2f}"
-        lines.append(f"| {row.title} | {subject} | {median:.1f} | {min(values):.1f} - {max(values):.1f} | {ratio} |")
+        peak = f"{memory[subject]:.0f}" if memory[subject] else ""
+        extremes = f"{min(values):.1f} - {max(values):.1f}"
+        lines.append(f"| {row.title} | {subject} | {median:.1f} | {extremes} | {peak} | {ratio} |")
     return lines
 
 
@@ -148,24 +183,23 @@ def machine(threads: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time Faceie beside its peers.")
-    parser.add_argument("photos", nargs="*", type=Path, help="photos for detection (default: those of examples/)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--runs", type=int, default=9)
     arguments = parser.parse_args()
     if not PEERS_PYTHON.exists():
         sys.stderr.write(f"no peers in {PEERS}: Faceie alone is timed (see benchmarks/README.md)\n")
-    photos = arguments.photos or [HERE.parent / "examples/photos" / name for name in ("astronaut.jpg", "obama.jpg")]
     lines = [
         machine(arguments.threads),
         "",
-        "| what | who | median | range | Faceie's ratio to it |",
-        "|---|---|---|---|---|",
+        "| what | who | median | range | peak MB | Faceie's ratio to it |",
+        "|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
-    for row in [*ENCODER, *map(detector, photos), START]:
-        new = describe(row, measure(row, arguments.threads, arguments.runs))
-        print("\n".join(new))
-        lines += new
+    with tempfile.TemporaryDirectory() as folder:
+        for row in [*ENCODER, *detection(Path(folder)), START]:
+            new = describe(row, *measure(row, arguments.threads, arguments.runs))
+            print("\n".join(new), flush=True)
+            lines += new
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     with (results / "speed.md").open("a") as file:

@@ -2,9 +2,11 @@
 
     python worker.py SUBJECT TASK [ARGUMENT ...]
 
-With BENCHMARK_ONCE set, it works once and ends.
+The answer is followed by the peak of its memory in MB. With BENCHMARK_ONCE set, it works once and ends.
 
-SUBJECT: faceie, facenet-pytorch or onnxruntime. TASK: ``encode BATCH``, ``detect PHOTO``. The weights of the peers, and
+SUBJECT: faceie, facenet-pytorch or onnxruntime. TASK: ``encode BATCH``; ``detect PHOTO`` (upright faces);
+``detect-all PHOTO`` (at all angles; the peer can upright only); ``folder FOLDER`` (open, find upright faces of 60
+pixels and more, encode them) and ``folder-all FOLDER`` (at all angles). The weights of the peers, and
 the network in ONNX, are in the folder FACEIE_PEERS (see README.md beside this file). Whoever runs this sets the number
 of threads.
 """
@@ -12,6 +14,7 @@ of threads.
 from __future__ import annotations
 
 import os
+import resource  # not on Windows
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 THREADS = int(os.environ.get("BENCHMARK_THREADS", "2"))
+SMALLEST = 60  # pixels of faces in folders
 PEERS = Path(os.environ.get("FACEIE_PEERS", "~/.cache/faceie-peers")).expanduser()
 
 
@@ -35,8 +39,17 @@ def faceie(task: str, argument: str) -> Callable[[], Any]:
     if task == "encode":
         x = pixels(int(argument))
         return lambda: faceie.encode_faces(x)
-    image = np.asarray(Image.open(argument).convert("RGB"))
-    return lambda: faceie.detect_faces(image, crops=False, rotations=(0,))  # as the peer does
+    rotations: Any = "auto" if task.endswith("-all") else (0,)
+    if task.startswith("detect"):
+        image = np.asarray(Image.open(argument).convert("RGB"))
+        return lambda: faceie.detect_faces(image, crops=False, rotations=rotations)
+
+    def work() -> None:
+        for photo in sorted(Path(argument).iterdir()):
+            faces = faceie.detect_faces(photo, min_face_size=SMALLEST, rotations=rotations)
+            faceie.encode_faces(faces.images or [])
+
+    return work
 
 
 def facenet_pytorch(task: str, argument: str) -> Callable[[], Any]:
@@ -44,9 +57,14 @@ def facenet_pytorch(task: str, argument: str) -> Callable[[], Any]:
     from facenet_pytorch import MTCNN, InceptionResnetV1
 
     torch.set_num_threads(THREADS)
+    if task.startswith("detect"):
+        image = Image.open(argument).convert("RGB")
+        detector = MTCNN(keep_all=True)
+        return lambda: detector.detect(image, landmarks=True)
+
+    model = InceptionResnetV1(pretrained=None).eval()
+    model.load_state_dict(torch.load(PEERS / "vggface2.pt", weights_only=True))
     if task == "encode":
-        model = InceptionResnetV1(pretrained=None).eval()
-        model.load_state_dict(torch.load(PEERS / "vggface2.pt", weights_only=True))
         x = torch.from_numpy(((pixels(int(argument)).transpose(0, 3, 1, 2) - np.float32(127.5)) / 128).copy())
 
         def encode() -> Any:
@@ -54,9 +72,16 @@ def facenet_pytorch(task: str, argument: str) -> Callable[[], Any]:
                 return model(x)
 
         return encode
-    detector = MTCNN(keep_all=True)
-    image = Image.open(argument).convert("RGB")
-    return lambda: detector.detect(image, landmarks=True)
+    detector = MTCNN(keep_all=True, min_face_size=SMALLEST, margin=14)
+
+    def work() -> None:
+        for photo in sorted(Path(argument).iterdir()):
+            crops = detector(Image.open(photo).convert("RGB"))
+            if crops is not None:
+                with torch.inference_mode():
+                    model(crops)
+
+    return work
 
 
 def onnxruntime(task: str, argument: str) -> Callable[[], Any]:
@@ -80,7 +105,8 @@ def main(subject: str, task: str, argument: str) -> None:
     for _ in sys.stdin:
         start = time.perf_counter()
         run()
-        sys.stdout.write(f"{time.perf_counter() - start}\n")
+        seconds = time.perf_counter() - start
+        sys.stdout.write(f"{seconds} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")
         sys.stdout.flush()
 
 

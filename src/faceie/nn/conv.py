@@ -9,7 +9,8 @@
 ==============  =====================================================================================================
 
 None of them computes anything. A method *records* the calls of NumPy that compute, once, on arrays that are there
-already; a plan (`faceie.nn.plan`) makes these calls for each batch of images. `choose` tells which method is best.
+already; a plan (`faceie.nn.plan`) makes these calls for each batch of images. `choose` tells which method is best, by
+rules that ``benchmarks/methods.py`` measures.
 """
 
 from __future__ import annotations

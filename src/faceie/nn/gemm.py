@@ -5,7 +5,7 @@ small ones (products of rows, columns and depth up to a million) it has, on proc
 them where they lie, and are up to twice as fast on matrices of some hundred rows. So there, a kernel is kept as
 *panels* of 32 columns, one after the other in memory, and a product is made of small ones: some rows times a panel.
 
-``benchmarks/products.py`` measures both ways, for all the products of the networks.
+``benchmarks/methods.py`` measures both ways, for all convolutions of the encoder.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ shows what is computed how.
 from __future__ import annotations
 
 import math
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -189,6 +191,19 @@ def _copy(function: Callable[[Array], Array], x: Array, out: Array) -> None:
     np.copyto(out, function(x).reshape(out.shape))
 
 
+_all_plans: weakref.WeakSet[Plans] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """Whoever held a lock when a process forked is not there in the new one."""
+    for plans in _all_plans:
+        plans._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
 class Plans:
     """Plans of a network that wait for their next batch: for one set of weights at a time, and not more than a few."""
 
@@ -198,6 +213,7 @@ class Plans:
         self._shape = shape
         self._most = most
         self._lock = threading.Lock()
+        _all_plans.add(self)
         self._weights: Any = None
         self._graph: Graph | None = None
         self._packed: dict[tuple[str, int], Array] = {}
