@@ -29,7 +29,7 @@ from .tree import Array
 
 __all__ = ["METHODS", "Method", "Problem", "choose"]
 
-_BLOCK, _SMALL_BLOCK = 1 << 20, 1 << 18  # floats of patches at a time: 4 MiB, or 1 MiB if products are small, too
+_BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
 _POSITIONS = 256  # of all outputs: fewer do not make up for what `winograd` and `windows` do besides
 
 
@@ -72,8 +72,7 @@ def patches(problem: Problem, record: Recorder) -> None:
     views = as_strided(x, shape, (*strides, item), writeable=False)
     depth = kh * kw * c
     kernel = factor(problem.kernel.reshape(depth, out), n * rows * columns, record)
-    most = _BLOCK if kernel.panels is None else _SMALL_BLOCK
-    for index in _blocks(n, rows, columns * depth, most):
+    for index in _blocks(n, rows, columns * depth):
         window = views[index]
         with record.part():
             copies = record.scratch(*window.shape)
@@ -81,10 +80,10 @@ def patches(problem: Problem, record: Recorder) -> None:
             problem.finish.product(copies.reshape(-1, depth), kernel, index, record)
 
 
-def _blocks(n: int, rows: int, floats: int, most: int) -> Iterator[Index]:
-    """Yield which images and rows, of so many floats each, to take at a time, so that it is about `most`."""
-    images = max(1, most // (rows * floats))
-    parts = -(-rows * floats // most) if images == 1 else 1  # of an image
+def _blocks(n: int, rows: int, floats: int) -> Iterator[Index]:
+    """Yield which images and rows, of so many floats each, to take at a time."""
+    images = max(1, _BLOCK // (rows * floats))
+    parts = -(-rows * floats // _BLOCK) if images == 1 else 1  # of an image
     step = -(-rows // parts)
     for image in range(0, n, images):
         for row in range(0, rows, step):
