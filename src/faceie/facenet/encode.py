@@ -90,6 +90,9 @@ def _is_one(images: Any) -> bool:
 def _pixels(images: Iterable[Any]) -> Iterator[NDArray[np.uint8]]:
     """Yield each image as pixels (160, 160, 3)."""
     for number, image in enumerate(images):
+        if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == (INPUT_SIZE, INPUT_SIZE, 3):
+            yield image  # as it is
+            continue
         try:
             crop = upright(image).image
         except ImageError as error:
