@@ -15,6 +15,7 @@ document processing": patches and a matrix product) and in Goodfellow et al. 201
 `places`            where activations are while a plan runs
 `activations`       how they lie in memory, and what becomes of the sums of a convolution
 `record`            calls of NumPy, written down to be made later
+`rows`              recorded kernels for large images with few channels, in another order
 `resample`          area resampling, the one image operation that must be exact for weights to stay compatible
 `fold`              batch normalization absorbed into the kernel before it
 `tree`              networks' weights as nested named tuples, to and from flat names

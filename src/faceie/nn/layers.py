@@ -23,7 +23,6 @@ __all__ = [
     "global_mean",
     "linear",
     "linear_prelu",
-    "max_along",
     "max_pool",
     "normalize",
     "probability",
@@ -142,10 +141,10 @@ def max_pool(x: Array, size: int, *, ceil: bool = False) -> Array:
 
     The maximum over a rectangle is the maximum of the maxima of its rows: one axis at a time.
     """
-    return max_along(max_along(x, 1, size, ceil), 2, size, ceil)
+    return _max_along(_max_along(x, 1, size, ceil), 2, size, ceil)
 
 
-def max_along(x: Array, axis: int, size: int, ceil: bool) -> Array:
+def _max_along(x: Array, axis: int, size: int, ceil: bool) -> Array:
     """Pool one axis: 1, the rows, or 2, the columns."""
     x = x.swapaxes(1, axis)  # [n, length, ...]: a view
     n, length, *rest = x.shape
