@@ -1,7 +1,7 @@
 """What a network asks of the kernels that it runs on.
 
-Both `faceie.nn.layers` (step by step) and `faceie.nn.reference` (slow and obvious) have this form: a module is passed as
-``nn``. So has the tracer that plans are made with (`faceie.nn.graph`), and, for what P-Net needs, `faceie.nn.rows`.
+Both `faceie.nn.layers` (step by step) and `faceie.nn.reference` (slow and obvious) have this form: a module is passed
+as ``nn``. So has the tracer that plans are made with (`faceie.nn.graph`), and, for what P-Net needs, `faceie.nn.rows`.
 """
 
 from __future__ import annotations
