@@ -65,8 +65,7 @@ def patches(problem: Problem, record: Recorder) -> None:
     vertical, horizontal = problem.padding
     x = problem.x.bordered((vertical, horizontal) * 2, record)
     kh, kw, c, out = problem.kernel.shape
-    n, height, width, _ = x.shape
-    rows, columns = (height - kh) // problem.stride + 1, (width - kw) // problem.stride + 1
+    n, rows, columns, _ = problem.finish.target.shape
     image, row, column, item = x.strides
     shape, strides = (n, rows, columns, kh, kw, c), (image, row * problem.stride, column * problem.stride, row, column)
     views = as_strided(x, shape, (*strides, item), writeable=False)
@@ -125,9 +124,8 @@ def planes(problem: Problem, record: Recorder) -> None:
     vertical, horizontal = problem.padding
     x = problem.x.bordered((vertical, horizontal) * 2, record)
     kh, kw, c, out = problem.kernel.shape
-    n, height, width, _ = x.shape
-    rows, columns = (height - kh) // problem.stride + 1, (width - kw) // problem.stride + 1
-    rows_of_planes = record.scratch(n, height, kw, c, columns)
+    n, rows, columns, _ = problem.finish.target.shape
+    rows_of_planes = record.scratch(n, x.shape[1], kw, c, columns)
     for tap in range(kw):
         seen = x[:, :, tap : tap + problem.stride * (columns - 1) + 1 : problem.stride]  # [n, height, columns, in]
         record(np.copyto, rows_of_planes[:, :, tap], seen.transpose(0, 1, 3, 2))

@@ -86,7 +86,14 @@ class Tracer:
         return y
 
     def conv2d(
-        self, x: Value, w: Conv, /, *, stride: int = 1, padding: tuple[int, int] = (0, 0), relu: bool = False
+        self,
+        x: Value,
+        w: Conv | PReLUConv,
+        /,
+        *,
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+        relu: bool = False,
     ) -> Value:
         *taps, _, out = w.kernel.shape
         rows, columns = (
@@ -94,9 +101,7 @@ class Tracer:
         )
         return self._add("conv2d", [x], (rows, columns, out), **w._asdict(), stride=stride, padding=padding, relu=relu)
 
-    def conv2d_prelu(self, x: Value, w: PReLUConv, /) -> Value:
-        rows, columns = (length - taps + 1 for length, taps in zip(x.shape[:2], w.kernel.shape[:2], strict=True))
-        return self._add("conv2d", [x], (rows, columns, w.kernel.shape[3]), **w._asdict())
+    conv2d_prelu = conv2d  # which it is, is in the weights
 
     def linear(self, x: Value, w: Conv | PReLUConv, /) -> Value:
         return self._add("linear", [x], w.bias.shape, **w._asdict())

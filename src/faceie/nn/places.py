@@ -65,7 +65,9 @@ class Places:
             self._of[value][0].stages.add(-1)
         for value in results:
             self._of[value][0].last = len(operations)  # it is read afterwards
-        self._storages = list(dict.fromkeys(storage for storage, _ in self._of.values()))
+        self._ending: dict[int, list[Storage]] = {}  # by the last operation that needs them
+        for storage in dict.fromkeys(storage for storage, _ in self._of.values()):
+            self._ending.setdefault(storage.last, []).append(storage)
 
     def _find(self, x: Value, operations: list[Operation], wish: Callable[[Operation, Value], Layout]) -> None:
         count = uses(operations)
@@ -113,8 +115,8 @@ class Places:
 
     def free(self, number: int, last: bool) -> None:
         """Give back what no operation after this one reads. `last`: it was the last time for it."""
-        for storage in self._storages:
-            if storage.last == number and storage.memory is not None and (last or len(storage.stages) == 1):
+        for storage in self._ending.get(number, []):
+            if storage.memory is not None and (last or len(storage.stages) == 1):
                 if storage.layout.border == NO_BORDER:
                     self._memory.give(storage.memory)
                 else:
