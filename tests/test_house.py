@@ -29,6 +29,9 @@ ROOMS = {
     "mtcnn": {"nn", "boxes", "images", "weights"},
     "facenet": {"nn", "images", "weights"},
     "recognition": {"nn"},
+    "photos": set[str](),
+    "gallery": {"nn", "boxes", "images", "mtcnn", "facenet", "recognition", "photos"},
+    "web": {"gallery"},
 }
 
 

@@ -5,15 +5,17 @@
 >>> embeddings = encode_faces(faces.images)
 
 `detect_faces` finds faces in an image and cuts them out, `encode_faces` turns each into an embedding, a unit vector of
-512 numbers, and `distance` tells how alike two embeddings are.
+512 numbers, and `distance` tells how alike two embeddings are. A `Gallery` does all this for a whole collection of
+photos, and finds people in it.
 
 The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; the kernels that they run on in
 `faceie.nn`.
 """
 
 from . import facenet, mtcnn
-from .errors import FaceieError, ImageError, OptionError, WeightsError, WeightsNotFoundError
+from .errors import FaceieError, GalleryError, ImageError, OptionError, WeightsError, WeightsNotFoundError
 from .facenet.encode import encode_faces
+from .gallery import Gallery
 from .images import open_image
 from .mtcnn.detect import detect_faces
 from .mtcnn.detected import DetectedFaces
@@ -27,6 +29,8 @@ __all__ = [
     "DetectedFaces",
     "DetectionOptions",
     "FaceieError",
+    "Gallery",
+    "GalleryError",
     "ImageError",
     "OptionError",
     "Thresholds",

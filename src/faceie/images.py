@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, Union
 
@@ -25,7 +26,7 @@ from PIL.ImageFile import ImageFile
 from .errors import ImageError, OptionError
 from .nn.tree import Array
 
-__all__ = ["Affine", "ImageLike", "Upright", "open_image", "to_input", "to_rgb", "upright"]
+__all__ = ["Affine", "ImageLike", "Upright", "date_taken", "open_image", "to_input", "to_rgb", "upright"]
 
 #: An image for a function that takes one: the path of a photo, a Pillow image of any mode, or an array of uint8,
 #: (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray.
@@ -33,7 +34,7 @@ ImageLike: TypeAlias = Union[str, "os.PathLike[str]", Image.Image, NDArray[np.ui
 
 Affine: TypeAlias = NDArray[np.float64]  # [2, 3]: maps (x, y, 1) to (x, y)
 
-_EXIF_ORIENTATION = 0x0112
+_EXIF_ORIENTATION, _EXIF_IFD, _EXIF_DATE_TAKEN = 0x0112, 0x8769, 0x9003
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -87,6 +88,21 @@ def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pix
             return _turn_upright(rgb, _orientation(file)).image
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
+
+
+def date_taken(path: str | os.PathLike[str]) -> str | None:
+    """Return when a photo was taken, as its EXIF data have it (DateTimeOriginal), by the clock of the camera, in the
+    form "2019-06-01T12:30:00"; None if they do not say.
+
+    Raises ImageError for what cannot be opened.
+    """
+    with _open(Path(path), truncated=False, max_pixels=None) as file:
+        try:
+            with _no_warnings():
+                text = str(file.getexif().get_ifd(_EXIF_IFD).get(_EXIF_DATE_TAKEN, ""))
+            return datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
+        except Exception:  # no date, or metadata that cannot be read
+            return None
 
 
 def upright(image: ImageLike) -> Upright:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faceie.cli.photos import Photo, Results, find_photos, photo_suffixes
+from faceie.cli.results import Results
+from faceie.photos import Photo, find_photos, photo_suffixes
 
 
 def _make(folder: Path, *names: str) -> None:

@@ -19,7 +19,7 @@ from ..recognition import pairwise_distances, same_person_probability, threshold
 from .detect import describe, pixels
 from .drawing import Marked, is_picture, save, side_by_side
 from .options import add_detection_options, add_photo_options, detection_options, opened
-from .photos import is_same_file
+from .results import is_same_file
 from .terminal import OK, printable, write
 
 __all__ = ["add_parser"]

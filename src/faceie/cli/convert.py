@@ -18,7 +18,7 @@ from ..images import to_input
 from ..mtcnn.networks import MTCNN, o_net, p_net, r_net
 from ..nn.tree import Array
 from .options import Parser
-from .photos import is_same_file
+from .results import is_same_file
 from .terminal import OK, TROUBLE, complain, guarded, printable, write
 
 __all__ = [

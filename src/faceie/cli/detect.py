@@ -14,9 +14,10 @@ from PIL import Image
 
 from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces
 from ..nn.tree import Array
+from ..photos import Photo, find_photos
 from .drawing import WRITTEN, annotate, is_picture, save
 from .options import add_detection_options, add_photo_options, detection_options, opened
-from .photos import Photo, Results, find_photos, is_same_file
+from .results import Results, is_same_file
 from .terminal import OK, TROUBLE, complain, printable, reason, write
 
 __all__ = ["add_parser", "describe", "pixels"]

@@ -1,8 +1,7 @@
-"""Photos in folders, and names for files of results."""
+"""Photos in folders."""
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-__all__ = ["Photo", "Results", "find_photos", "is_same_file", "photo_suffixes"]
+__all__ = ["Photo", "find_photos", "photo_suffixes"]
 
 # Formats that Pillow recognizes, but that are no photos or that it cannot read by itself.
 _NO_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -61,27 +60,3 @@ def photo_suffixes() -> set[str]:
     """Return the suffixes of photos that Pillow reads, in small letters, with the dot."""
     formats = Image.registered_extensions()  # after Image.init(), which this calls
     return {suffix for suffix, format in formats.items() if format in Image.OPEN and format not in _NO_PHOTOS}
-
-
-class Results:
-    """Names for the files that a run writes: each once, and never that of a photo that it reads."""
-
-    def __init__(self, photos: Iterable[Photo]) -> None:
-        self._taken = {_identity(photo.path) for photo in photos}
-
-    def name(self, path: Path) -> Path:
-        """Return the path, or one with a number if it is taken: ``party.jpg``, ``party (2).jpg``, ..."""
-        numbered = (path.with_stem(f"{path.stem} ({number})") for number in itertools.count(2))
-        free = next(name for name in itertools.chain([path], numbered) if _identity(name) not in self._taken)
-        self._taken.add(_identity(free))
-        return free
-
-
-def is_same_file(a: Path, b: Path) -> bool:
-    """Tell whether two paths lead to the same file, which exists."""
-    return a.exists() and b.exists() and a.samefile(b)
-
-
-def _identity(path: Path) -> str:
-    """Return what two paths of the same file have in common, even where names differ only by capital letters."""
-    return os.path.realpath(path).casefold()

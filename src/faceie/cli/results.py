@@ -1,0 +1,36 @@
+"""Names for the files that a command writes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..photos import Photo
+
+__all__ = ["Results", "is_same_file"]
+
+
+class Results:
+    """Names for the files that a run writes: each once, and never that of a photo that it reads."""
+
+    def __init__(self, photos: Iterable[Photo]) -> None:
+        self._taken = {_identity(photo.path) for photo in photos}
+
+    def name(self, path: Path) -> Path:
+        """Return the path, or one with a number if it is taken: ``party.jpg``, ``party (2).jpg``, ..."""
+        numbered = (path.with_stem(f"{path.stem} ({number})") for number in itertools.count(2))
+        free = next(name for name in itertools.chain([path], numbered) if _identity(name) not in self._taken)
+        self._taken.add(_identity(free))
+        return free
+
+
+def is_same_file(a: Path, b: Path) -> bool:
+    """Tell whether two paths lead to the same file, which exists."""
+    return a.exists() and b.exists() and a.samefile(b)
+
+
+def _identity(path: Path) -> str:
+    """Return what two paths of the same file have in common, even where names differ only by capital letters."""
+    return os.path.realpath(path).casefold()

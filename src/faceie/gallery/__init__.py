@@ -1,0 +1,36 @@
+"""Your photo collection: indexed, searched, sorted by people. All of it stays on your machine.
+
+The *gallery* is the collection, the *probe* the face that is searched for in it. A *cluster* is found by the program,
+a *person* is named by you.
+
+=============  =======================================================================================
+`gallery`      `Gallery`, which the others serve
+`records`      what it tells: faces, matches, people, reports
+`schema`       the file: one SQLite database, opened, checked, migrated
+`store`        rows of photos and faces
+`look`         what is done with each photo, in whichever process
+`workers`      the processes that do it
+`indexing`     a run over folders
+`matrix`       all embeddings, mapped into memory, and exact search in them
+`clusters`     which faces are of one person; knows nothing of databases
+`people`       clusters and what the user says of them, in the database
+`wipe`         forgetting
+=============  =======================================================================================
+"""
+
+from .gallery import PRIOR, Gallery, default_path
+from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
+
+__all__ = [
+    "PRIOR",
+    "BadPhoto",
+    "Face",
+    "Forgotten",
+    "Gallery",
+    "IndexReport",
+    "Match",
+    "Person",
+    "Probe",
+    "Sighting",
+    "default_path",
+]

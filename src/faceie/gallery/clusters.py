@@ -1,0 +1,283 @@
+"""Clusters: which faces are of one person, without knowing who. Knows nothing of databases.
+
+The method is density clustering. Two faces are neighbors if their distance is below a radius; the neighbors' graph is
+found by blocks of matrix products, and only its minimum spanning forest is kept, so memory grows with the number of
+faces and not with its square. Going through the edges from the shortest on (Kruskal 1956, single linkage) would be
+DBSCAN (Ester et al. 1996), in which one look-alike is enough to chain two people together. So two clusters are joined
+only if
+
+- all pairs of faces of the one and the other are, on average, closer than the radius, too (average linkage);
+- they have no photo in common: two faces in one photo are two people;
+- the user has not said otherwise.
+
+Poor faces, which resemble everybody, build no cluster: they join the one that they are closest to, in the end, under
+the same rules. Radius, minimum and quality were chosen by B-cubed F on labeled photos (docs/accuracy.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FaceieError
+from ..nn.threads import parallel
+from ..nn.tree import Array
+
+__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "cluster", "join"]
+
+RADIUS = 0.84
+MINIMUM = 2  # faces within the radius, itself included, that a face needs to build a cluster
+GOOD_QUALITY = 0.5  # from which on a face may build a cluster
+
+_TILE = 2048  # faces along each side of a block of distances: 16 MB
+_EDGES = 4_000_000  # that are collected before all but those of the spanning forest are dropped
+_CANDIDATES = 16  # nearest faces that a face may join
+
+Integers = NDArray[np.int64]
+
+
+class Known(NamedTuple):
+    """What is known about n faces besides their embeddings."""
+
+    photos: Integers
+    """(n,): the photo that each is in, as a number."""
+    people: Integers
+    """(n,): who each is known to be, as a number, or -1."""
+    denials: Mapping[int, set[int]]
+    """Who a face is known not to be: its index, and the numbers of people."""
+
+
+class Edges(NamedTuple):
+    """Pairs of neighbors, as indices of faces, and their distances."""
+
+    a: Integers
+    b: Integers
+    distances: Array
+
+    @staticmethod
+    def concatenate(edges: Sequence[Edges]) -> Edges:
+        return Edges(*map(np.concatenate, zip(*edges, strict=True))) if edges else _NO_EDGES
+
+    def take(self, index: Any) -> Edges:
+        return Edges(self.a[index], self.b[index], self.distances[index])
+
+
+_NO_EDGES = Edges(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def cluster(
+    embeddings: Array,
+    qualities: NDArray[Any],
+    known: Known,
+    *,
+    radius: float = RADIUS,
+    minimum: int = MINIMUM,
+    good_quality: float = GOOD_QUALITY,
+) -> Integers:
+    """Tell for each face which cluster it belongs to: (n,), equal numbers for faces of one cluster, -1 for those alone.
+
+    `embeddings`: (n, 512) float32 of length 1; may be mapped from a file.
+    `qualities`: (n,), 0 to 1.
+    Faces that are known to be of one person are in one cluster, whatever they look like.
+    """
+    good = np.flatnonzero(qualities >= good_quality)
+    if minimum > 2:
+        good = good[_counts(embeddings, good, radius) >= minimum - 1]
+    groups = _Groups(embeddings, known, radius)
+    forest = _spanning_forest(embeddings, good, radius)
+    for a, b in zip(forest.a.tolist(), forest.b.tolist(), strict=True):
+        groups.join(a, b)
+    poor = np.setdiff1d(np.arange(len(embeddings)), good)
+    _attach(groups, poor, good)
+    return groups.labels()
+
+
+def join(embeddings: Array, new: Integers, known: Known, *, radius: float = RADIUS) -> Integers:
+    """Tell for new faces which people they are, by the rules of `cluster`: (m,) numbers of people, -1 for nobody known.
+
+    `new`: (m,), their indices.
+    """
+    groups = _Groups(embeddings, known, radius)
+    _attach(groups, new[known.people[new] < 0], np.flatnonzero(known.people >= 0))
+    return np.array([groups.person(int(face)) for face in new], np.int64)
+
+
+class _Groups:
+    """Faces that are joined to groups step by step (disjoint sets, Tarjan 1975), as long as the rules allow it."""
+
+    def __init__(self, embeddings: Array, known: Known, radius: float) -> None:
+        self._embeddings = embeddings
+        self._limit = radius * radius
+        self._parents = list(range(len(embeddings)))
+        self._sizes = [1] * len(embeddings)
+        self._photos: list[set[int]] = [{photo} for photo in known.photos.tolist()]
+        self._people: list[int] = known.people.tolist()
+        self._denials = {face: set(people) for face, people in known.denials.items()}
+        self._sums: dict[int, Array] = {}  # of the embeddings of groups of two and more
+        first: dict[int, int] = {}
+        for face in np.flatnonzero(known.people >= 0).tolist():
+            start = first.setdefault(self._people[face], face)
+            if start != face:
+                self._unite(self.find(start), face)
+
+    def find(self, face: int) -> int:
+        """Return the face that stands for the group."""
+        parents = self._parents
+        while parents[face] != face:
+            parents[face] = face = parents[parents[face]]
+        return face
+
+    def is_settled(self, face: int) -> bool:
+        """Tell whether a face is known, or one of a group."""
+        root = self.find(face)
+        return self._people[root] >= 0 or self._sizes[root] > 1
+
+    def person(self, face: int) -> int:
+        return self._people[self.find(face)]
+
+    def labels(self) -> Integers:
+        roots = [self.find(face) for face in range(len(self._parents))]
+        return np.array([root if self.is_settled(root) else -1 for root in roots], np.int64)
+
+    def join(self, a: int, b: int) -> bool:
+        """Join the groups of two faces, if that is allowed."""
+        a, b = self.find(a), self.find(b)
+        if a == b or not self._may(a, b) or not self._are_close(a, b):
+            return False
+        self._unite(a, b)
+        return True
+
+    def _may(self, a: int, b: int) -> bool:
+        p, q = self._people[a], self._people[b]
+        if p >= 0 and q >= 0:
+            return False  # they are known to be two
+        if p in self._denials.get(b, ()) or q in self._denials.get(a, ()):
+            return False
+        return self._photos[a].isdisjoint(self._photos[b])
+
+    def _are_close(self, a: int, b: int) -> bool:
+        """Tell whether the pairs of two groups are close on average.
+
+        The mean of |x - y|^2 = 2 - 2 x y over all pairs needs the sums of the embeddings only.
+        """
+        mean = float(np.dot(self._sum(a), self._sum(b))) / (self._sizes[a] * self._sizes[b])
+        return 2 - 2 * mean <= self._limit
+
+    def _sum(self, root: int) -> Array:
+        total: Array = self._sums.get(root, self._embeddings[root])
+        return total
+
+    def _unite(self, a: int, b: int) -> None:
+        if len(self._photos[a]) < len(self._photos[b]):
+            a, b = b, a  # the smaller set is copied
+        self._sums[a] = self._sum(a) + self._sum(b)
+        self._sums.pop(b, None)
+        self._parents[b] = a
+        self._sizes[a] += self._sizes[b]
+        self._photos[a] |= self._photos[b]
+        self._photos[b] = set()
+        self._people[a] = max(self._people[a], self._people[b])
+        if b in self._denials:
+            self._denials.setdefault(a, set()).update(self._denials.pop(b))
+
+
+def _attach(groups: _Groups, faces: Integers, to: Integers) -> None:
+    """Let each of `faces` join the group of one of its nearest among `to`, the closest pairs first."""
+    edges = _nearest(groups._embeddings, faces, to, groups._limit)
+    for face, other in zip(edges.a.tolist(), edges.b.tolist(), strict=True):
+        if not groups.is_settled(face) and groups.is_settled(other):
+            groups.join(face, other)
+
+
+def _nearest(embeddings: Array, faces: Integers, to: Integers, limit: float) -> Edges:
+    """Return the pairs of each of `faces` and its nearest among `to` whose squared distance is below `limit`, shortest
+    first.
+    """
+    if not len(faces) or not len(to):
+        return _NO_EDGES
+    found = []
+    for rows in _split(faces):
+        best = [_closest(_products(embeddings, rows, columns), rows, columns, limit) for columns in _split(to)]
+        edges = Edges.concatenate(best)
+        order = np.lexsort((edges.b, edges.distances, edges.a))
+        edges = edges.take(order)
+        rank = np.arange(len(order)) - np.searchsorted(edges.a, edges.a)
+        found.append(edges.take(rank < _CANDIDATES))
+    return _sorted(Edges.concatenate(found))
+
+
+def _closest(products: Array, rows: Integers, columns: Integers, limit: float) -> Edges:
+    count = min(_CANDIDATES, len(columns))
+    top = np.argpartition(-products, count - 1, axis=1)[:, :count]  # [rows, count]
+    squares = 2 - 2 * np.take_along_axis(products, top, 1)
+    i, k = np.nonzero(squares < limit)
+    return Edges(rows[i], columns[top[i, k]], _roots(squares[i, k]))
+
+
+def _counts(embeddings: Array, faces: Integers, radius: float) -> Integers:
+    """Return how many neighbors among them each of `faces` has."""
+    counts = np.zeros(len(embeddings), np.int64)
+    for edges in _neighbors(embeddings, faces, radius):
+        np.add.at(counts, edges.a, 1)
+        np.add.at(counts, edges.b, 1)
+    return counts[faces]
+
+
+def _spanning_forest(embeddings: Array, faces: Integers, radius: float) -> Edges:
+    """Return the minimum spanning forest of the neighbors' graph, shortest edges first."""
+    forest, waiting = _NO_EDGES, [_NO_EDGES]
+    for edges in _neighbors(embeddings, faces, radius):
+        waiting.append(edges)
+        if sum(len(edges.a) for edges in waiting) > _EDGES:
+            forest, waiting = _thinned(Edges.concatenate([forest, *waiting]), len(embeddings)), [_NO_EDGES]
+    return _sorted(_thinned(Edges.concatenate([forest, *waiting]), len(embeddings)))
+
+
+def _thinned(edges: Edges, count: int) -> Edges:
+    try:
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import minimum_spanning_tree
+    except ImportError:
+        raise FaceieError('clusters need SciPy: pip install "faceie[people]"') from None
+    # No edge is as long as nothing, which is what SciPy takes a zero for.
+    lengths = edges.distances.astype(np.float64) + 1
+    tree = minimum_spanning_tree(csr_array((lengths, (edges.a, edges.b)), shape=(count, count))).tocoo()
+    return Edges(tree.row.astype(np.int64), tree.col.astype(np.int64), (tree.data - 1).astype(np.float32))
+
+
+def _neighbors(embeddings: Array, faces: Integers, radius: float) -> Iterator[Edges]:
+    """Yield the pairs of `faces` that are closer than `radius`, each once, block by block."""
+    parts = list(_split(faces))
+    least = 1 - radius * radius / 2  # of the product of two embeddings
+
+    def compare(pair: tuple[int, int]) -> Edges:
+        rows, columns = parts[pair[0]], parts[pair[1]]
+        products = _products(embeddings, rows, columns)
+        i, j = np.divmod(np.flatnonzero(products > least), len(columns))
+        if pair[0] == pair[1]:
+            i, j = i[j > i], j[j > i]
+        return Edges(rows[i], columns[j], _roots(2 - 2 * products[i, j]))
+
+    for i in range(len(parts)):
+        yield from parallel(compare, [(i, j) for j in range(i, len(parts))])
+
+
+def _products(embeddings: Array, rows: Integers, columns: Integers) -> Array:
+    products: Array = embeddings[rows] @ embeddings[columns].T  # [rows, columns]
+    return products
+
+
+def _roots(squares: Array) -> Array:
+    roots: Array = np.sqrt(np.maximum(squares, 0))
+    return roots
+
+
+def _split(faces: Integers) -> Iterator[Integers]:
+    return (faces[start : start + _TILE] for start in range(0, len(faces), _TILE))
+
+
+def _sorted(edges: Edges) -> Edges:
+    return edges.take(np.lexsort((edges.b, edges.a, edges.distances)))

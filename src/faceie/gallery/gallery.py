@@ -1,0 +1,384 @@
+"""`Gallery`: your photo collection, indexed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import area
+from ..errors import GalleryError, ImageError, OptionError
+from ..facenet.encode import encode_faces
+from ..facenet.loading import answer, identify, load
+from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
+from ..images import ImageLike
+from ..mtcnn.detect import detect_faces
+from ..mtcnn.options import DetectionOptions
+from ..nn.tree import Array
+from ..recognition import same_person_probability
+from . import people, wipe
+from .indexing import Progress, Run
+from .look import Settings
+from .matrix import nearest
+from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
+from .schema import connect, reported, transaction
+from .store import Store
+from .workers import Workforce
+
+__all__ = ["PRIOR", "Gallery", "default_path"]
+
+#: How probable it is, before one looks, that a face of the gallery is that of the probe: one in a hundred.
+PRIOR = 0.01
+
+_SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
+
+
+def default_path() -> Path:
+    """Return the file of the gallery that is used if no other is named: FACEIE_GALLERY, or one in the platform's folder
+    for data of users.
+    """
+    if path := os.environ.get("FACEIE_GALLERY"):
+        return Path(path).expanduser()
+    import platformdirs  # takes its time
+
+    return platformdirs.user_data_path("faceie", appauthor=False) / "gallery.faceie"
+
+
+class Gallery:
+    """A collection of photos whose faces are known: indexed, searched, and sorted by people.
+
+    >>> with Gallery("family.faceie") as gallery:
+    ...     gallery.index(["~/Pictures"])
+    ...     for match in gallery.search("anna.jpg"):
+    ...         print(match.path, match.probability)
+
+    It is one SQLite file (`faceie.gallery.schema` tells what it holds), and one beside it, ending in ``.matrix``, which
+    is made again when needed. Both are readable by their owner only. Several processes may read a gallery while one
+    writes; one object may be used by several threads, but by one at a time.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        create: bool = True,
+        weights: str | Path | None = None,
+        options: DetectionOptions | None = None,
+    ) -> None:
+        """Open the gallery in this file, by default `default_path()`; make one if there is none, unless `create` is
+        false.
+
+        `weights`: those of the encoder, as `faceie.facenet.load` takes them, by default "vggface2"; `options`: those of
+        `detect_faces`. Both are chosen when a gallery is made, and stay, since only embeddings of the same weights can
+        be compared: None takes those of the gallery.
+
+        Raises GalleryError, and leaves the file as it is, for one that is no gallery, that a newer version has written,
+        or whose weights or options are others.
+        """
+        self.path = default_path() if path is None else Path(path).expanduser()
+        self._store = Store(connect(self.path, create=create), self.path)
+        self._loaded: InceptionResNetV1 | None = None
+        try:
+            with reported(self.path):
+                self._settle(weights, options)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Afterwards, the gallery cannot be used any more."""
+        self._store.db.close()
+
+    def __len__(self) -> int:
+        """Return the number of faces."""
+        with reported(self.path):
+            return self._store.face_count()
+
+    # Photos
+
+    def index(
+        self,
+        folders: Iterable[str | os.PathLike[str]],
+        *,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        prune: bool = False,
+        retry: bool = False,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Bring the gallery up to date with the photos in these folders, at any depth, and these photos.
+
+        What has not changed, by size and time, is not opened; what is known by its content is not searched again. A
+        photo that cannot be used is noted with its reason, and not tried again until it changes, unless `retry` is
+        true. Photos that are gone stay, unless `prune` is true.
+
+        `workers`: how many processes look at photos, by default as many as there are processors; with 1, this one does,
+        with threads. A script that uses several must be importable, see `multiprocessing`.
+        `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
+        `progress`: is called after each photo with how many are done, how many there are, and the report so far.
+
+        It may be interrupted, or killed, at any moment: the next run goes on, and ends with the same gallery.
+        Raises GalleryError, WeightsError, and what an executor raises.
+        """
+        if workers is not None and workers < 1:
+            raise OptionError(f"workers is {workers}, expected 1 or more")
+        with reported(self.path):
+            self._weights()  # or what is missing would be missed in each worker
+            count = workers or os.cpu_count() or 1
+            run = Run(self._store, self._settings, Workforce(count, executor))
+            tops = [Path(folder).expanduser() for folder in folders]
+            return run.index(tops, prune=prune, retry=retry, progress=progress)
+
+    def bad_photos(self) -> list[BadPhoto]:
+        """Return the photos that cannot be used, and why."""
+        with reported(self.path):
+            return list(self._store.bad_photos())
+
+    def faces(self) -> Iterator[Face]:
+        """Yield all faces, in the order in which they came."""
+        with reported(self.path):
+            yield from self._store.faces()
+
+    def embedding(self, face: int) -> Array:
+        """Return the embedding (512,) float32 of the face with this id."""
+        with reported(self.path):
+            self._face(face)
+            return self._store.embedding(face)
+
+    def thumbnail(self, face: int) -> bytes:
+        """Return a small JPEG of the face with this id."""
+        with reported(self.path):
+            self._face(face)
+            return self._store.thumbnail(face)
+
+    # Search
+
+    def probe(self, photo: ImageLike, *, face: int | None = None) -> Probe:
+        """Return the face of a photo by which to search: that of this number, counted from 1 as by `faceie detect`, or
+        the largest.
+
+        Raises ImageError if the photo cannot be used or has no face, and OptionError if it has none of this number.
+        """
+        found = detect_faces(photo, **{**self._settings.options.keywords(), "crops": True})
+        count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
+        if not count:
+            raise ImageError(f"{name}no face was found in this photo")
+        if face is not None and not 1 <= face <= count:
+            raise OptionError(f"{name}face is {face}, expected 1 to {count}")
+        index = int(np.argmax(area(found.bounding_boxes))) if face is None else face - 1
+        assert found.images
+        crop = found.images[index]
+        with reported(self.path):
+            return Probe(encode_faces(crop, self._weights()), index + 1, count, crop)
+
+    def search(
+        self,
+        probe: Probe | ImageLike | NDArray[np.floating[Any]],
+        *,
+        limit: int | None = 20,
+        min_probability: float = 0.0,
+        prior: float = PRIOR,
+    ) -> list[Match]:
+        """Return the faces of the gallery that are most like a probe, the most alike first.
+
+        `probe`: what `probe` returns; a photo, whose largest face counts; or an embedding, (512,) of length 1.
+        `limit`: at most so many; None for all.
+        `min_probability`: only those that are the same person at least so probably, 0 to 1.
+        `prior`: how probable that is before one has looked, see `faceie.same_person_probability`.
+
+        All faces are compared: the result is exact. Raises ImageError for a photo without a face, and OptionError.
+        """
+        if limit is not None and limit < 1:
+            raise OptionError(f"limit is {limit}, expected 1 or more, or None for all")
+        embedding = self._embedding_of(probe)
+        with reported(self.path):
+            matrix = self._store.matrix()
+            rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit)
+            weights = self._store.setting("calibration")
+            matches = []
+            for face_id, distance in zip(matrix.ids[rows].tolist(), distances.tolist(), strict=True):
+                probability = same_person_probability(distance, prior=prior, weights=weights) if weights else None
+                if probability is not None and probability < min_probability:
+                    break
+                if face := self._store.face(face_id):  # or it has been forgotten in this moment
+                    matches.append(Match(face, distance, probability))
+            return matches
+
+    def photos_of(self, *who: int | str) -> list[Sighting]:
+        """Return the photos that show all of these people, given by names or numbers; the oldest first."""
+        if not who:
+            raise OptionError("whose photos? Expected a name or number, or several")
+        with reported(self.path):
+            numbers = [people.find(self._store, one) for one in who]
+            marks = ", ".join("?" * len(numbers))
+            by_photo: dict[Path, list[Face]] = {}
+            for face in self._store.faces(f"faces.person IN ({marks})", numbers, "photos.taken, faces.photo, faces.id"):
+                by_photo.setdefault(face.path, []).append(face)
+            return [
+                Sighting(path, faces[0].taken, tuple(faces))
+                for path, faces in by_photo.items()
+                if {face.person for face in faces} == set(numbers)
+            ]
+
+    # People
+
+    def people(self) -> list[Person]:
+        """Return the people by name, then the clusters of faces that may be one person, the largest first.
+
+        Faces are clustered anew if there are other ones than the last time; that needs SciPy (``faceie[people]``).
+        """
+        with reported(self.path):
+            if self._store.setting("clustered") != str(self._store.revision()):
+                self.cluster()
+            return people.listed(self._store)
+
+    def cluster(self) -> None:
+        """Cluster all faces anew. What you have said of them stays as it is."""
+        with reported(self.path), transaction(self._store.db):
+            people.cluster_all(self._store)
+
+    def faces_of(self, who: int | str) -> list[Face]:
+        """Return the faces of a person or cluster, the best first."""
+        with reported(self.path):
+            number = people.find(self._store, who)
+            return list(self._store.faces("faces.person = ?", (number,), "quality DESC, faces.id"))
+
+    def name(self, who: int | str, name: str) -> int:
+        """Name a cluster, or give a person another name. Its faces are its for good. Returns its number."""
+        with reported(self.path), transaction(self._store.db):
+            return people.name(self._store, who, name)
+
+    def merge(self, *who: int | str) -> int:
+        """Make one person, or cluster, of several; the first name stays. Returns its number."""
+        with reported(self.path), transaction(self._store.db):
+            return people.merge(self._store, who)
+
+    def split(self, who: int | str, faces: Iterable[int]) -> int:
+        """Make a cluster of its own of some faces of a person or cluster, given by their ids. Returns its number."""
+        with reported(self.path), transaction(self._store.db):
+            return people.split(self._store, who, faces)
+
+    def confirm(self, who: int | str, faces: Iterable[int]) -> int:
+        """Say that these faces are this person, who is new if nobody has this name. Returns its number."""
+        with reported(self.path), transaction(self._store.db):
+            return people.confirm(self._store, who, faces)
+
+    def deny(self, who: int | str, faces: Iterable[int]) -> None:
+        """Say that these faces are not this person."""
+        with reported(self.path), transaction(self._store.db):
+            people.deny(self._store, who, faces)
+
+    # Forgetting
+
+    def forget_person(self, who: int | str) -> Forgotten:
+        """Delete a person with all its faces. Their photos stay known; they are not searched again until they change.
+
+        Raises GalleryError, after deleting, if another program that reads keeps bytes of it in use.
+        """
+        with reported(self.path):
+            with transaction(self._store.db):
+                forgotten = wipe.person(self._store, people.find(self._store, who))
+            wipe.traces(self._store)
+            return forgotten
+
+    def forget_photo(self, path: str | os.PathLike[str]) -> Forgotten:
+        """Delete a photo, its copies, and its faces. If it still is in a folder, it will be found there again."""
+        with reported(self.path):
+            with transaction(self._store.db):
+                forgotten = wipe.photo(self._store, Path(os.path.abspath(Path(path).expanduser())))  # noqa: PTH100
+            wipe.traces(self._store)
+            return forgotten
+
+    def forget_all(self) -> Forgotten:
+        """Delete everything, the files of the gallery included, and close it."""
+        with reported(self.path):
+            with transaction(self._store.db):
+                forgotten = wipe.everything(self._store)
+            wipe.traces(self._store)
+            self.close()
+            wipe.files(self.path)
+            return forgotten
+
+    # Settings
+
+    def _settle(self, weights: str | Path | None, options: DetectionOptions | None) -> None:
+        """Choose the settings of a new gallery, or compare those that are asked for with those that it has."""
+        store = self._store
+        if store.setting("key") is None:
+            with transaction(store.db):
+                if store.setting("key") is None:  # and no other process has been quicker
+                    store.set("key", secrets.token_hex(16))
+                    store.set("weights", _written(weights or "vggface2"))
+                    store.set("options", json.dumps(asdict(options or DetectionOptions())))
+        source = weights or _read(store.setting("weights") or "")
+        own = DetectionOptions(**json.loads(store.setting("options") or ""))
+        if options and options != own:
+            others = [name for name, value in asdict(own).items() if asdict(options)[name] != value]
+            raise GalleryError(
+                f"{self.path}: the faces of this gallery were found with other options: "
+                + ", ".join(f"{name} {getattr(own, name)}, not {getattr(options, name)}" for name in others)
+                + ". Leave them as they are, or make another gallery"
+            )
+        self._settings = Settings(source, own)
+
+    def _weights(self) -> InceptionResNetV1:
+        """Load the weights, and see to it that they are those of the gallery: that they give the same answer."""
+        if self._loaded is None:
+            weights = load(self._settings.weights)
+            now, stored = answer(weights), self._store.setting("answer")
+            if stored is None:
+                with transaction(self._store.db):
+                    self._store.set("answer", json.dumps(now.tolist()))
+                    if name := identify(weights):
+                        self._store.set("calibration", name)
+            elif np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
+                raise GalleryError(
+                    f"{self.path}: other weights than {self._settings.weights} made the embeddings of this gallery, "
+                    f"namely {_read(self._store.setting('weights') or '')}, and they cannot be compared. "
+                    "Use those, or make another gallery"
+                )
+            self._loaded = weights
+        return self._loaded
+
+    def _embedding_of(self, probe: Probe | ImageLike | NDArray[np.floating[Any]]) -> Array:
+        if isinstance(probe, Probe):
+            return probe.embedding
+        if isinstance(probe, np.ndarray) and probe.dtype != np.uint8:
+            length = float(np.linalg.norm(probe)) if probe.shape == (OUTPUT_SIZE,) else 0.0
+            if not abs(length - 1) < 1e-3:
+                raise OptionError(
+                    f"probe has the shape {probe.shape} and the length {length:.3g}, "
+                    "expected an embedding, (512,) of length 1"
+                )
+            return probe.astype(np.float32)
+        return self.probe(probe).embedding  # type: ignore[arg-type]  # uint8 is left
+
+    def _face(self, face: int) -> Face:
+        if found := self._store.face(face):
+            return found
+        raise GalleryError(f"there is no face {face} in this gallery")
+
+
+def _written(weights: str | Path) -> str:
+    """Return which weights these are, as it is stored: they have a name, or are in a file."""
+    return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
+
+
+def _read(text: str) -> str | Path:
+    source = json.loads(text)
+    return Path(source["path"]) if "path" in source else str(source["name"])

@@ -1,0 +1,273 @@
+"""Who the faces of a gallery are: what clustering finds, what the user says, and that the former respects the latter.
+
+Each cluster and each person has a number, which it keeps as long as it exists; a person also has a name. A face belongs
+to one of them or to none. That is *confirmed* if the user has said so; all else may change when faces are clustered
+again. All functions but `find` and `listed` write, within a transaction of the caller's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import GalleryError, OptionError
+from .clusters import Integers, Known, cluster, join
+from .records import Person
+from .store import Store
+
+__all__ = ["carry_over", "cluster_all", "confirm", "deny", "find", "join_new", "listed", "merge", "name", "split"]
+
+_SAME_FACE = 0.5  # distance below which faces of two versions of a photo are one: less than most twins have
+
+
+class _Faces(NamedTuple):
+    """All faces, in the order of the matrix."""
+
+    ids: Integers
+    photos: Integers
+    qualities: np.ndarray[tuple[int], np.dtype[np.float64]]
+    people: Integers
+    """The person or cluster of each, or -1."""
+    confirmed: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def cluster_all(store: Store) -> None:
+    """Cluster all faces. What the user has said stays, and so do the numbers of clusters that stay more or less."""
+    faces, matrix = _faces(store), store.matrix()
+    if not len(faces.ids):
+        return
+    said = np.where(faces.confirmed, faces.people, -1)
+    labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, said, _denials(store, faces)))
+    people = _numbers(store, labels, faces, said)
+    changed = np.flatnonzero(people != faces.people)
+    store.db.executemany(
+        "UPDATE faces SET person = ? WHERE id = ?",
+        ((int(people[i]) if people[i] >= 0 else None, int(faces.ids[i])) for i in changed),
+    )
+    _remove_empty(store)
+    store.set("clustered", store.revision())
+    store.set("joined", int(faces.ids[-1]))
+
+
+def join_new(store: Store) -> int:
+    """Let faces that have come since the last time join the people that they belong to; return how many did."""
+    last = int(store.setting("joined") or 0)
+    (newest,) = store.db.execute("SELECT coalesce(max(id), 0) FROM faces").fetchone()
+    if newest <= last:
+        return 0
+    store.set("joined", newest)
+    if store.db.execute("SELECT 1 FROM faces WHERE person IS NOT NULL").fetchone() is None:
+        return 0
+    faces = _faces(store)
+    new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
+    people = join(store.matrix().embeddings, new, Known(faces.photos, faces.people, _denials(store, faces)))
+    known = people >= 0
+    store.db.executemany(
+        "UPDATE faces SET person = ? WHERE id = ?",
+        zip(people[known].tolist(), faces.ids[new[known]].tolist(), strict=True),
+    )
+    return int(known.sum())
+
+
+def listed(store: Store) -> list[Person]:
+    """Return the people by name, then the clusters, the largest first."""
+    rows = store.db.execute(
+        # With max(), SQLite takes the other columns from the row that has the maximum.
+        "SELECT people.id, name, count(*), count(DISTINCT photo), faces.id, max(quality) FROM people"
+        " JOIN faces ON faces.person = people.id GROUP BY people.id"
+        " ORDER BY name IS NULL, name, count(*) DESC, people.id"
+    )
+    return [Person(*row[:5]) for row in rows]
+
+
+def find(store: Store, who: int | str) -> int:
+    """Return the number of a person or cluster that is given by number or name. Raises GalleryError."""
+    column = "id" if isinstance(who, int) else "name"
+    row = store.db.execute(f"SELECT id FROM people WHERE {column} = ?", (who,)).fetchone()
+    if row is None:
+        what = f"there is no cluster {who}" if isinstance(who, int) else f"nobody is called {who!r}"
+        raise GalleryError(f"{what} in this gallery; faceie people lists all")
+    return int(row[0])
+
+
+def name(store: Store, who: int | str, new_name: str) -> int:
+    """Give a cluster a name, or a person another one, and confirm its faces. Returns its number."""
+    number, new_name = find(store, who), _checked(new_name)
+    taken = store.db.execute("SELECT id FROM people WHERE name = ?", (new_name,)).fetchone()
+    if taken and taken[0] != number:
+        raise GalleryError(f"{new_name!r} is somebody already; if they are one person: merge {new_name!r} {number}")
+    store.db.execute("UPDATE people SET name = ? WHERE id = ?", (new_name, number))
+    _confirm_all(store, number)
+    return number
+
+
+def merge(store: Store, people: Sequence[int | str]) -> int:
+    """Make one of several: of the name, or else of the number, that comes first. Returns its number."""
+    numbers = list(dict.fromkeys(find(store, who) for who in people))
+    if len(numbers) < 2:
+        raise OptionError("to merge takes two clusters or people, or more")
+    named = [number for number in numbers if _name(store, number) is not None]
+    kept = (named or numbers)[0]
+    for number in numbers:
+        _confirm_all(store, number)
+    for number in numbers:
+        if number != kept:
+            store.db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
+            store.db.execute("UPDATE OR IGNORE denials SET person = ? WHERE person = ?", (kept, number))
+            store.db.execute("DELETE FROM people WHERE id = ?", (number,))
+    # What was said later counts.
+    store.db.execute(
+        "DELETE FROM denials WHERE person = ? AND face IN (SELECT id FROM faces WHERE person = ?)", (kept, kept)
+    )
+    return kept
+
+
+def split(store: Store, who: int | str, faces: Iterable[int]) -> int:
+    """Make a cluster of its own of some faces of another, or of a person. Returns its number."""
+    number, chosen = find(store, who), _existing(store, faces)
+    members = {face for (face,) in store.db.execute("SELECT id FROM faces WHERE person = ?", (number,))}
+    if strangers := sorted(set(chosen) - members):
+        raise GalleryError(f"face {strangers[0]} does not belong to {who}")
+    if not chosen or len(chosen) == len(members):
+        raise OptionError(f"to split {who} takes some of its {len(members)} faces, not {len(chosen)}")
+    _confirm_all(store, number)  # that the rest is one person is said, too
+    new = _new(store)
+    _assign(store, chosen, new)
+    store.db.executemany("INSERT OR IGNORE INTO denials VALUES (?, ?)", ((face, number) for face in chosen))
+    return new
+
+
+def confirm(store: Store, who: int | str, faces: Iterable[int]) -> int:
+    """Note that these faces are this person, who may be new. Returns its number."""
+    chosen = _existing(store, faces)
+    if isinstance(who, str) and not store.db.execute("SELECT 1 FROM people WHERE name = ?", (who,)).fetchone():
+        number = _new(store, _checked(who))
+    else:
+        number = find(store, who)
+    _assign(store, chosen, number)
+    _remove_empty(store)
+    return number
+
+
+def deny(store: Store, who: int | str, faces: Iterable[int]) -> None:
+    """Note that these faces are not this person."""
+    number, chosen = find(store, who), _existing(store, faces)
+    for face in chosen:
+        store.db.execute("UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ? AND person = ?", (face, number))
+        store.db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
+    if _name(store, number) is None:
+        _confirm_all(store, number)  # or there would be nobody that the face is not
+    _remove_empty(store)
+
+
+def carry_over(store: Store, former: int, photo: int) -> None:
+    """Apply what the user has said of the faces of a photo to those of its new version."""
+    old = store.db.execute(
+        "SELECT id, person, confirmed FROM faces WHERE photo = ? AND"
+        " (confirmed OR EXISTS (SELECT 1 FROM denials WHERE face = id)) ORDER BY id",
+        (former,),
+    ).fetchall()
+    new = [face for (face,) in store.db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
+    for face, person, confirmed in old:
+        if not new:
+            return
+        embeddings = np.stack([store.embedding(candidate) for candidate in new])  # [n, 512]
+        distances = np.linalg.norm(embeddings - store.embedding(face), axis=1)  # [n]
+        if distances.min() > _SAME_FACE:
+            continue
+        heir = new.pop(int(distances.argmin()))
+        if confirmed:
+            store.db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (person, heir))
+        store.db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
+
+
+def _faces(store: Store) -> _Faces:
+    rows = store.db.execute(
+        "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces ORDER BY id"
+    ).fetchall()
+    ids, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
+    return _Faces(
+        np.array(ids, np.int64),
+        np.array(photos, np.int64),
+        np.array(qualities, np.float64),
+        np.array(people, np.int64),
+        np.array(confirmed, np.bool_),
+    )
+
+
+def _denials(store: Store, faces: _Faces) -> dict[int, set[int]]:
+    denials: dict[int, set[int]] = {}
+    for face, person in store.db.execute("SELECT face, person FROM denials"):
+        denials.setdefault(int(np.searchsorted(faces.ids, face)), set()).add(person)
+    return denials
+
+
+def _numbers(store: Store, labels: Integers, faces: _Faces, said: Integers) -> Integers:
+    """Return the number of the person or cluster of each face, -1 for none: for each label one that there is, if any
+    fits, or else a new one.
+    """
+    number_of: dict[int, int] = {}
+    of_person = said >= 0
+    number_of.update(zip(labels[of_person].tolist(), said[of_person].tolist(), strict=True))
+    # Clusters that nobody has touched keep their numbers where most of their faces are.
+    untouched = {number for (number,) in store.db.execute("SELECT id FROM people WHERE name IS NULL")}
+    untouched -= set(said[of_person].tolist())
+    was = np.isin(faces.people, list(untouched)) & (labels >= 0)
+    shared = Counter(zip(labels[was].tolist(), faces.people[was].tolist(), strict=True))
+    for (label, number), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        if label not in number_of and number in untouched:
+            number_of[label] = number
+            untouched.discard(number)
+    sizes = Counter(labels[labels >= 0].tolist())
+    for label in sorted(sizes, key=lambda label: (-sizes[label], label)):
+        if label not in number_of:
+            number_of[label] = _new(store)
+    return np.array([number_of.get(label, -1) for label in labels.tolist()], np.int64)
+
+
+def _new(store: Store, new_name: str | None = None) -> int:
+    number = store.db.execute("INSERT INTO people (name) VALUES (?)", (new_name,)).lastrowid
+    assert number is not None
+    return number
+
+
+def _name(store: Store, number: int) -> str | None:
+    row: tuple[str | None] = store.db.execute("SELECT name FROM people WHERE id = ?", (number,)).fetchone()
+    return row[0]
+
+
+def _checked(new_name: str) -> str:
+    """Return a name without the space around it. Raises OptionError for what could not be told from a number."""
+    new_name = " ".join(new_name.split())
+    if not new_name or new_name.isdigit() or not new_name.isprintable():
+        raise OptionError(f"{new_name!r} is no name: expected some letters")
+    return new_name
+
+
+def _existing(store: Store, faces: Iterable[int]) -> list[int]:
+    chosen = list(dict.fromkeys(faces))
+    for face in chosen:
+        if not store.db.execute("SELECT 1 FROM faces WHERE id = ?", (face,)).fetchone():
+            raise GalleryError(f"there is no face {face} in this gallery")
+    return chosen
+
+
+def _assign(store: Store, faces: Iterable[int], number: int) -> None:
+    for face in faces:
+        store.db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (number, face))
+        store.db.execute("DELETE FROM denials WHERE face = ? AND person = ?", (face, number))
+
+
+def _confirm_all(store: Store, number: int) -> None:
+    store.db.execute("UPDATE faces SET confirmed = 1 WHERE person = ?", (number,))
+
+
+def _remove_empty(store: Store) -> None:
+    """Remove clusters that no face belongs to any more, and people of whom nothing is known but the name."""
+    store.db.execute(
+        "DELETE FROM people WHERE id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL)"
+        " AND (name IS NULL OR id NOT IN (SELECT person FROM denials))"
+    )

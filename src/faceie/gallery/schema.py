@@ -1,0 +1,196 @@
+"""The file of a gallery: one SQLite database, its tables, and how they came about.
+
+=============  =======================================================================================================
+``settings``   names and values: which encoder and options made the embeddings; counters
+``photos``     a row for each photo by its content (SHA-256): its size, when it was taken, or why it cannot be used
+``files``      a row for each path: the photo that it holds, or why it cannot be read; size and time show a change
+``faces``      a row for each face: where it is in its photo, how sure and how good it is, and who it is thought to be
+``portraits``  the embedding and the thumbnail of each face: apart, so that going through the faces is quick
+``people``     a row for each cluster of faces (without a name) and each person (with one)
+``denials``    faces of which the user has said who they are *not*
+=============  =======================================================================================================
+
+The schema grows by migrations, functions that are never changed once they are released. A gallery remembers which of
+them it has seen. It is opened by whatever version is as new as the one that wrote it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from ..errors import GalleryError
+
+__all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
+
+# What SQLite keeps in the header of a file to tell whose it is ("Face").
+_APPLICATION = 0x46616365
+_PATIENCE = 10.0  # seconds to wait for another program that writes
+
+
+def m001_photos_and_faces(db: sqlite3.Connection) -> None:
+    """Photos, the files that hold them, and the faces in them."""
+    db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    db.execute(
+        "CREATE TABLE photos (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, width INTEGER, height INTEGER,"
+        " taken TEXT, error TEXT)"
+    )
+    db.execute(
+        "CREATE TABLE files (path TEXT PRIMARY KEY, photo INTEGER REFERENCES photos ON DELETE CASCADE,"
+        " size INTEGER NOT NULL, modified INTEGER NOT NULL, error TEXT) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX files_of_photo ON files (photo)")
+    db.execute(
+        "CREATE TABLE faces (id INTEGER PRIMARY KEY, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE,"
+        " number INTEGER NOT NULL, x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,"
+        " landmarks BLOB NOT NULL, angle REAL NOT NULL, probability REAL NOT NULL, quality REAL NOT NULL,"
+        " UNIQUE (photo, number))"
+    )
+    db.execute(
+        "CREATE TABLE portraits (face INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,"
+        " embedding BLOB NOT NULL, thumbnail BLOB NOT NULL)"
+    )
+    # How often the faces have changed: what is derived from them knows whether it is up to date.
+    db.execute("INSERT INTO settings VALUES ('revision', '0')")
+    for event in ("INSERT", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER faces_after_{event.lower()} AFTER {event} ON faces BEGIN"
+            " UPDATE settings SET value = value + 1 WHERE name = 'revision'; END"
+        )
+
+
+def m002_people(db: sqlite3.Connection) -> None:
+    """Who the faces are: as clusters have it, and as the user has said."""
+    db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE)")
+    db.execute("ALTER TABLE faces ADD COLUMN person INTEGER REFERENCES people ON DELETE SET NULL")
+    db.execute("ALTER TABLE faces ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX faces_of_person ON faces (person)")
+    db.execute(
+        "CREATE TABLE denials (face INTEGER NOT NULL REFERENCES faces ON DELETE CASCADE,"
+        " person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE, PRIMARY KEY (face, person)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_photos_and_faces, m002_people)
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open the gallery in this file, brought to the current schema; create it if there is none, and if so asked.
+
+    Raises GalleryError, and leaves the file unchanged, if it is no gallery or one of a newer Faceie.
+    """
+    with reported(path):
+        if not path.exists():
+            if not create:
+                raise GalleryError(f"{path}: there is no gallery here; faceie index makes one")
+            _create(path)
+        _check_owner(path)
+        db = _open(path)
+        try:
+            _migrate(db, path)
+            db.execute("PRAGMA journal_mode = WAL")  # others may read while one writes
+            db.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last photos, never the file
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    # Paths that are not UTF-8 are stored as the bytes they are.
+    db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All that is written within is there afterwards, or, after an error, nothing of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, as when the disk is full
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors, and those of the file system, into GalleryErrors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise GalleryError(f"{path}: {_explain(error)}") from error
+    except OSError as error:
+        raise GalleryError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _explain(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return "another program is writing to this gallery; nothing was changed, try again when it has finished"
+    if "full" in text:
+        return "the disk is full; what was stored so far is intact, make room and start again"
+    if "readonly" in text or "unable to open" in text:
+        return f"this file cannot be written ({text}); are the file and its folder yours?"
+    if "malformed" in text or "not a database" in text:
+        return f"this file is damaged, or no gallery ({text}); restore it from a copy, or index anew into another file"
+    return f"the gallery cannot be used ({text})"
+
+
+def _create(path: Path) -> None:
+    """Make an empty gallery that only its owner can read. It has its name only when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # readable by its owner only
+    os.close(handle)
+    draft = Path(name)
+    try:
+        with closing(_open(draft)) as db, transaction(db):
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
+        try:
+            path.hardlink_to(draft)  # unlike a replacement, spares a gallery that another program has just made
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _check_owner(path: Path) -> None:
+    """Raise GalleryError for a file of another program. It is read as bytes: SQLite might write beside it."""
+    with path.open("rb") as file:
+        header = file.read(100)  # SQLite's "Database File Format", section 1.3
+    if not header.startswith(b"SQLite format 3\0"):
+        raise GalleryError(f"{path}: this is no gallery of Faceie, nor a database at all; it is left alone")
+    if int.from_bytes(header[68:72], "big") != _APPLICATION:
+        raise GalleryError(f"{path}: this is a database, but of another program; it is left alone")
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Make the changes to the schema that this gallery has not seen, each with its record: all or none of them."""
+    known = {migration.__name__: migration for migration in MIGRATIONS}
+    seen = _seen(db)
+    if unknown := sorted(seen - known.keys()):
+        raise GalleryError(
+            f"{path}: a newer version of Faceie has written this gallery ({', '.join(unknown)}); "
+            "it is left alone. Update Faceie: pip install --upgrade faceie"
+        )
+    if seen < known.keys():
+        with transaction(db):
+            for name in sorted(known.keys() - _seen(db)):
+                known[name](db)
+                db.execute("INSERT INTO migrations VALUES (?, datetime('now'))", (name,))
+
+
+def _seen(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("SELECT name FROM migrations")}

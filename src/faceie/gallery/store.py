@@ -1,0 +1,210 @@
+"""Rows of photos and faces: what is read from a gallery's database, and written to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..nn.tree import Array
+from .look import Look
+from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
+from .records import BadPhoto, Face
+
+__all__ = ["File", "Store"]
+
+_FLOATS = np.dtype("<f4")
+
+_FACES = """
+    SELECT faces.id, (SELECT min(path) FROM files WHERE files.photo = faces.photo), faces.number, x1, y1, x2, y2,
+        landmarks, angle, probability, quality, photos.taken, faces.person, people.name, faces.confirmed
+    FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
+"""
+
+
+class File(NamedTuple):
+    """A file as it was when it was last looked at."""
+
+    photo: int | None
+    size: int
+    modified: int
+    """In nanoseconds."""
+
+
+class Store:
+    """A gallery's database, in terms of files, photos and faces. Whoever calls what writes opens the transaction."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self.db = db
+        self.path = path
+
+    # Settings
+
+    def setting(self, name: str) -> str | None:
+        row = self.db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set(self, name: str, value: object) -> None:
+        self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, str(value)))
+
+    def revision(self) -> int:
+        """Return a number that grows with every change of the faces."""
+        return int(self.setting("revision") or 0)
+
+    # Files and photos
+
+    def file(self, path: str) -> File | None:
+        row = self.db.execute(
+            "SELECT photo, size, modified FROM files WHERE path = CAST(? AS TEXT)", (_bytes(path),)
+        ).fetchone()
+        return File(*row) if row else None
+
+    def photo(self, digest: bytes) -> int | None:
+        """Return the id of the photo with this content."""
+        row = self.db.execute("SELECT id FROM photos WHERE hash = ?", (digest,)).fetchone()
+        return row[0] if row else None
+
+    def error(self, photo: int) -> str | None:
+        """Return why a photo cannot be used, if it cannot."""
+        row: tuple[str | None] = self.db.execute("SELECT error FROM photos WHERE id = ?", (photo,)).fetchone()
+        return row[0]
+
+    def is_bad(self, photo: int) -> bool:
+        return self.error(photo) is not None
+
+    def paths(self, photo: int) -> list[str]:
+        return [path for (path,) in self.db.execute("SELECT path FROM files WHERE photo = ? ORDER BY path", (photo,))]
+
+    def paths_below(self, folder: str) -> list[str]:
+        """Return the paths of files in a folder, at any depth; or the path itself, if it is that of a file."""
+        start = _bytes(os.path.join(folder, ""))  # noqa: PTH118  # with the separator at its end
+        rows = self.db.execute(
+            "SELECT path FROM files WHERE path = CAST(? AS TEXT) OR substr(CAST(path AS BLOB), 1, ?) = ? ORDER BY path",
+            (_bytes(folder), len(start), start),
+        )
+        return [path for (path,) in rows]
+
+    def put_photo(self, digest: bytes, seen: Look) -> int:
+        """Store a photo with its faces; return its id. One that could not be used is replaced."""
+        about = (seen.width, seen.height, seen.taken, seen.error)
+        photo = self.photo(digest)
+        if photo is None:
+            cursor = self.db.execute(
+                "INSERT INTO photos (hash, width, height, taken, error) VALUES (?, ?, ?, ?, ?)", (digest, *about)
+            )
+            photo = cursor.lastrowid
+            assert photo is not None
+        else:
+            self.db.execute(
+                "UPDATE photos SET width = ?, height = ?, taken = ?, error = ? WHERE id = ?", (*about, photo)
+            )
+        for number, face in enumerate(seen.faces, 1):
+            cursor = self.db.execute(
+                "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (photo, number, *face.box, _packed(face.landmarks), face.angle, face.probability, face.quality),
+            )
+            self.db.execute(
+                "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)
+            )
+        return photo
+
+    def put_file(self, path: str, photo: int | None, size: int, modified: int, error: str | None = None) -> None:
+        """Store which photo a file holds, or why it cannot be read."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO files VALUES (CAST(? AS TEXT), ?, ?, ?, ?)",
+            (_bytes(path), photo, size, modified, error),
+        )
+
+    def remove_file(self, path: str) -> None:
+        self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (_bytes(path),))
+
+    def remove_photo(self, photo: int) -> None:
+        """Delete a photo, its files, faces and all that belongs to them."""
+        self.db.execute("DELETE FROM photos WHERE id = ?", (photo,))
+
+    def remove_orphans(self) -> None:
+        """Delete photos that no file holds any more."""
+        self.db.execute("DELETE FROM photos WHERE id NOT IN (SELECT photo FROM files WHERE photo IS NOT NULL)")
+
+    def bad_photos(self) -> Iterator[BadPhoto]:
+        rows = self.db.execute(
+            "SELECT path, coalesce(files.error, photos.error) FROM files LEFT JOIN photos ON photos.id = files.photo"
+            " WHERE files.error IS NOT NULL OR photos.error IS NOT NULL ORDER BY path"
+        )
+        for path, error in rows:
+            yield BadPhoto(Path(path), error)
+
+    # Faces
+
+    def faces(self, where: str = "TRUE", values: Iterable[Any] = (), order: str = "faces.id") -> Iterator[Face]:
+        """Yield the faces for which a condition of ours, in SQL, holds."""
+        for row in self.db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
+            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed = row
+            points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
+            yield Face._make([face, Path(path), number, (x1, y1, x2, y2), points, *rest, bool(confirmed)])
+
+    def face(self, face: int) -> Face | None:
+        return next(self.faces("faces.id = ?", (face,)), None)
+
+    def face_count(self) -> int:
+        (count,) = self.db.execute("SELECT count(*) FROM faces").fetchone()
+        return int(count)
+
+    def embedding(self, face: int) -> Array:
+        (data,) = self.db.execute("SELECT embedding FROM portraits WHERE face = ?", (face,)).fetchone()
+        return np.frombuffer(data, _FLOATS).astype(np.float32)
+
+    def _embeddings(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the id and the embedding of each face, by ascending id, as bytes."""
+        yield from self.db.execute("SELECT face, embedding FROM portraits ORDER BY face")
+
+    def matrix(self) -> Matrix:
+        """Return the embeddings of all faces, from the file beside the gallery's, which is written anew if need be.
+
+        Where that is impossible, as on a full disk, they are kept in memory.
+        """
+        key = bytes.fromhex(self.setting("key") or "")
+        with self._snapshot():
+            revision, count = self.revision(), self.face_count()
+            if not count:
+                return Matrix(np.empty(0, np.int64), np.empty((0, SIZE), np.float32))
+            path = matrix_path(self.path)
+            if matrix := open_matrix(path, key, revision):
+                return matrix
+            with suppress(OSError):
+                write_matrix(path, key, revision, self._embeddings(), count)
+                if matrix := open_matrix(path, key, revision):
+                    return matrix
+            ids, rows = zip(*self._embeddings(), strict=True)
+            return Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), _FLOATS).reshape(count, SIZE))
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Read everything within from one state of the database, whatever others write meanwhile."""
+        if self.db.in_transaction:
+            yield
+            return
+        self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.db.execute("COMMIT")
+
+    def thumbnail(self, face: int) -> bytes:
+        (data,) = self.db.execute("SELECT thumbnail FROM portraits WHERE face = ?", (face,)).fetchone()
+        return bytes(data)
+
+
+def _packed(numbers: Array) -> bytes:
+    return np.ascontiguousarray(numbers, _FLOATS).tobytes()
+
+
+def _bytes(path: str) -> bytes:
+    """Return the bytes of a path, which need not be UTF-8."""
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,127 @@
+"""Who looks at the photos: this process, processes of our own, or whoever the caller sends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GalleryError
+from ..nn.threads import set_threads
+from .look import Look, Settings, look
+
+if TYPE_CHECKING:  # takes its time, and is needed by runs with several processes only
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+__all__ = ["Workforce"]
+
+_IN_FLIGHT = 4  # photos that are handed out at a time, for each worker
+
+
+class Workforce:
+    """A context in which photos are handed out.
+
+    `workers`: the number of processes. With one, this process looks at the photos itself, with all its threads.
+    `executor`: the caller's own; it must take `workers` photos at a time or more, and is not shut down.
+    Several processes have one thread each. When the context is left, or this process dies, they end at once, whatever
+    they are at.
+    """
+
+    def __init__(self, workers: int, executor: Executor | None = None) -> None:
+        self.in_flight = _IN_FLIGHT * workers if workers > 1 or executor else 1
+        self._workers = workers
+        self._theirs = executor
+        self._ours: Executor | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Workforce:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ours = None
+        self._stack.close()
+
+    def submit(self, path: str, settings: Settings) -> Future[Look]:
+        """Have somebody look at a photo."""
+        try:
+            return self._executor().submit(look, path, settings)
+        except BrokenExecutor as error:  # whoever waits for the answer is told
+            broken: Future[Look] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def look_alone(self, path: str, settings: Settings, error: BrokenExecutor) -> Look:
+        """A process has died: find out whether it does so again with this photo alone.
+
+        Raises GalleryError if the process was not one of ours.
+        """
+        if self._theirs:
+            raise GalleryError(f"the executor that was passed in has broken down ({error}); index again with a new one")
+        self._ours = None
+        self._stack.close()
+        try:
+            with _processes(1) as alone:
+                return alone.submit(look, path, settings).result()
+        except BrokenExecutor:
+            return Look(error="a process that looked at it died: it needs too much memory, or its decoder has a defect")
+
+    def _executor(self) -> Executor:
+        if self._theirs:
+            return self._theirs
+        if self._ours is None:  # only now: where nothing has changed, nobody is needed
+            self._ours = self._stack.enter_context(_processes(self._workers)) if self._workers > 1 else _Here()
+        return self._ours
+
+
+class _Here(Executor):
+    """Does what it is given at once, in this thread."""
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **keywords))
+        except Exception as error:  # but not Ctrl-C
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may inherit locks that are held
+    theirs, ours = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(count, context, initializer=_start, initargs=(theirs,))
+    try:
+        try:
+            executor.submit(os.getpid).result()
+        except BrokenExecutor:
+            raise GalleryError(
+                "no worker process can be started. A script that indexes must do so below "
+                '`if __name__ == "__main__":`, since each worker imports it; or pass workers=1'
+            ) from None
+        yield executor
+    finally:
+        ours.close()  # before anybody waits for them
+        executor.shutdown(wait=True, cancel_futures=True)
+        theirs.close()
+
+
+def _start(lifeline: Connection) -> None:
+    """Prepare a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one decides
+    set_threads(1)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+
+
+def _end_with(lifeline: Connection) -> None:
+    """End this process as soon as the other end of the pipe is closed: by us, or by the system, since we are dead."""
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os._exit(0)
