@@ -3,10 +3,15 @@
 ===============  ==========================================================================
 `detect`         ``faceie detect``: find faces in photos; table, JSON, pictures, crops
 `compare`        ``faceie compare``: are these two the same person?
+`index`          ``faceie index``: photos into a gallery
+`search`         ``faceie search``: the photos that show a person
+`people`         ``faceie people``: who is in the gallery
+`export`         ``faceie export``: all faces, for other programs
+`forget`         ``faceie forget``: delete from the gallery
 `weights`        ``faceie weights``: which weights are on this machine, fetch, convert
 `convert`        ``faceie-convert-facenet-weights``, ``faceie-convert-mtcnn-weights``
 `options`        arguments that several commands have
-`photos`         photos in folders, and names for files of results
+`results`        files that a command writes
 `drawing`        pictures with boxes
 `terminal`       writing, complaining, and how a command ends
 ===============  ==========================================================================
@@ -29,7 +34,7 @@ import argparse
 from collections.abc import Sequence
 
 from .. import __version__
-from . import compare, detect, weights
+from . import compare, detect, export, forget, index, people, search, weights
 from .options import Parser
 from .terminal import guarded
 
@@ -59,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="faceie",
-        description="Find and recognize faces in photos.",
+        description="Find and recognize faces in photos, and search your own collection for people.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"faceie {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, compare, weights):
+    for command in (detect, compare, index, search, people, export, forget, weights):
         command.add_parser(commands)
     return parser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from ..nn.tree import Array
 from ..recognition import pairwise_distances, same_person_probability, thresholds
 from .detect import describe, pixels
 from .drawing import Marked, is_picture, save, side_by_side
-from .options import add_detection_options, add_photo_options, detection_options, opened
+from .options import add_detection_options, add_photo_options, detection_options, opened, weights_source
 from .results import is_same_file
 from .terminal import OK, printable, write
 
@@ -112,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_picture(arguments)
     if not 0 < arguments.prior < 1:
         raise OptionError(f"--prior {arguments.prior:g}: expected a probability, greater than 0 and less than 1")
-    source = _source(arguments.weights)
+    source = weights_source(arguments.weights)
     weights = load(source)
     name = source if isinstance(source, str) else identify(weights)
     a, b = (_find(path, options, arguments) for path in (arguments.a, arguments.b))
@@ -187,13 +186,6 @@ def _check_picture(arguments: argparse.Namespace) -> None:
     for photo in (arguments.a, arguments.b):
         if is_same_file(photo, Path(out)):
             raise OptionError(f"--picture {out}: this would overwrite the photo")
-
-
-def _source(text: str) -> str | Path:
-    """Return the path of a file if this looks like one, else the text: a name."""
-    path = Path(text)
-    is_path = path.is_file() or path.suffix or os.sep in text or (os.altsep or os.sep) in text
-    return path if is_path else text
 
 
 def _find(path: Path, options: DetectionOptions, arguments: argparse.Namespace) -> Side:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,16 @@ from ..errors import OptionError
 from ..images import open_image
 from ..mtcnn.options import DEFAULTS, DetectionOptions
 
-__all__ = ["Parser", "add_detection_options", "add_photo_options", "detection_options", "opened"]
+__all__ = [
+    "Parser",
+    "add_detection_options",
+    "add_gallery_option",
+    "add_photo_options",
+    "detection_options",
+    "opened",
+    "weights_source",
+    "who",
+]
 
 
 class Parser(argparse.ArgumentParser):
@@ -118,3 +128,26 @@ def detection_options(arguments: argparse.Namespace, *, crops: bool) -> Detectio
         crop_filter=arguments.crop_filter,
         crops=crops,
     )
+
+
+def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None:
+    """Add the option that names the gallery."""
+    parser.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="FILE",
+        help="the file of the gallery (default: FACEIE_GALLERY, or gallery.faceie in the folder for data of users)",
+        **keywords,
+    )
+
+
+def who(text: str) -> int | str:
+    """Return the number of a person or cluster, or else a name."""
+    return int(text) if text.isdigit() else text
+
+
+def weights_source(text: str) -> str | Path:
+    """Return the path of a file of weights if this looks like one, else the text: a name."""
+    path = Path(text)
+    is_path = path.is_file() or path.suffix or os.sep in text or (os.altsep or os.sep) in text
+    return path if is_path else text

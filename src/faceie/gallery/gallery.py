@@ -154,16 +154,23 @@ class Gallery:
         with reported(self.path):
             yield from self._store.faces()
 
+    def face(self, face: int) -> Face:
+        """Return the face with this id. Raises GalleryError if there is none."""
+        with reported(self.path):
+            if found := self._store.face(face):
+                return found
+            raise GalleryError(f"there is no face {face} in this gallery")
+
     def embedding(self, face: int) -> Array:
         """Return the embedding (512,) float32 of the face with this id."""
         with reported(self.path):
-            self._face(face)
+            self.face(face)
             return self._store.embedding(face)
 
     def thumbnail(self, face: int) -> bytes:
         """Return a small JPEG of the face with this id."""
         with reported(self.path):
-            self._face(face)
+            self.face(face)
             return self._store.thumbnail(face)
 
     # Search
@@ -246,6 +253,11 @@ class Gallery:
             if self._store.setting("clustered") != str(self._store.revision()):
                 self.cluster()
             return people.listed(self._store)
+
+    def person(self, who: int | str) -> Person:
+        """Return one person or cluster. Raises GalleryError if there is none."""
+        with reported(self.path):
+            return people.one(self._store, people.find(self._store, who))
 
     def cluster(self) -> None:
         """Cluster all faces anew. What you have said of them stays as it is."""
@@ -367,11 +379,6 @@ class Gallery:
                 )
             return probe.astype(np.float32)
         return self.probe(probe).embedding  # type: ignore[arg-type]  # uint8 is left
-
-    def _face(self, face: int) -> Face:
-        if found := self._store.face(face):
-            return found
-        raise GalleryError(f"there is no face {face} in this gallery")
 
 
 def _written(weights: str | Path) -> str:

@@ -2,7 +2,7 @@
 
 Each cluster and each person has a number, which it keeps as long as it exists; a person also has a name. A face belongs
 to one of them or to none. That is *confirmed* if the user has said so; all else may change when faces are clustered
-again. All functions but `find` and `listed` write, within a transaction of the caller's.
+again. All functions but `find`, `listed` and `one` write, within a transaction of the caller's.
 """
 
 from __future__ import annotations
@@ -18,9 +18,28 @@ from .clusters import Integers, Known, cluster, join
 from .records import Person
 from .store import Store
 
-__all__ = ["carry_over", "cluster_all", "confirm", "deny", "find", "join_new", "listed", "merge", "name", "split"]
+__all__ = [
+    "carry_over",
+    "cluster_all",
+    "confirm",
+    "deny",
+    "find",
+    "join_new",
+    "listed",
+    "merge",
+    "name",
+    "one",
+    "split",
+]
 
 _SAME_FACE = 0.5  # distance below which faces of two versions of a photo are one: less than most twins have
+
+# The columns of `Person`. The example is the first face of the highest quality.
+_PEOPLE = """
+    SELECT people.id, name, count(faces.id) AS faces, count(DISTINCT photo),
+        (SELECT id FROM faces AS best WHERE best.person = people.id ORDER BY quality DESC, id LIMIT 1)
+    FROM people LEFT JOIN faces ON faces.person = people.id GROUP BY people.id
+"""
 
 
 class _Faces(NamedTuple):
@@ -74,13 +93,12 @@ def join_new(store: Store) -> int:
 
 def listed(store: Store) -> list[Person]:
     """Return the people by name, then the clusters, the largest first."""
-    rows = store.db.execute(
-        # With max(), SQLite takes the other columns from the row that has the maximum.
-        "SELECT people.id, name, count(*), count(DISTINCT photo), faces.id, max(quality) FROM people"
-        " JOIN faces ON faces.person = people.id GROUP BY people.id"
-        " ORDER BY name IS NULL, name, count(*) DESC, people.id"
-    )
-    return [Person(*row[:5]) for row in rows]
+    return [Person(*row) for row in store.db.execute(f"{_PEOPLE} ORDER BY name IS NULL, name, faces DESC, people.id")]
+
+
+def one(store: Store, number: int) -> Person:
+    """Return the person or cluster of this number, which must exist."""
+    return Person(*store.db.execute(f"{_PEOPLE} HAVING people.id = ?", (number,)).fetchone())
 
 
 def find(store: Store, who: int | str) -> int:

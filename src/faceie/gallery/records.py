@@ -80,8 +80,8 @@ class Person(NamedTuple):
     """How many there are."""
     photos: int
     """How many photos they are in, copies counted once."""
-    example: int
-    """The id of the face that shows it best: of the highest quality."""
+    example: int | None
+    """The id of the face that shows it best: of the highest quality. None if there is no face (any more)."""
 
 
 class Sighting(NamedTuple):
