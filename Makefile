@@ -7,7 +7,7 @@ WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
 
 .PHONY: help demo test test-oldest lint bench clean
 help:
-	@echo "make demo         install into $(VENV), find and compare faces in the photos of examples/"
+	@echo "make demo         install into $(VENV), index the photos of examples/, search them, show who is there"
 	@echo "make test         install into $(VENV), run all tests"
 	@echo "make test-oldest  the same with the oldest supported versions of what we depend on, in $(VENV)-oldest"
 	@echo "make lint         ruff and mypy --strict"

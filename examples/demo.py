@@ -1,6 +1,8 @@
-"""The demo: find the faces in the photos beside this file, compare all with all, and leave a picture of it.
+"""The demo: index the album beside this file, find a person in it, see who is there, and leave pages of it.
 
-python examples/demo.py FOLDER        writes FOLDER/demo.jpg (default: demo)
+    python examples/demo.py FOLDER
+
+writes FOLDER/search.html and FOLDER/people.html, and the gallery, FOLDER/album.faceie (default: demo).
 """
 
 from __future__ import annotations
@@ -8,77 +10,45 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from faceie import Gallery
+from faceie.web import people_page, search_page
+from faceie.web.pages import Group
 
-from faceie import DetectedFaces, detect_faces, encode_faces, open_image, pairwise_distances, thresholds
-from faceie.cli.drawing import annotate
-
-PHOTOS = sorted((Path(__file__).parent / "photos").glob("*.jpg"))
-
-HEIGHT = 420  # of a photo in the picture, in pixels
-CELL = 84  # of the table of distances
-GAP = 16
-INK = (32, 36, 42)
-LIMIT = thresholds().fmr1000
-SAME, DIFFERENT, SELF = (198, 239, 206), (250, 224, 216), (238, 240, 243)
+ALBUM = Path(__file__).parent / "photos"
+PROBE = ALBUM / "obama.jpg"
+NAMES = {"obama.jpg": "Barack Obama", "biden.jpg": "Joe Biden", "astronaut.jpg": "Eileen Collins"}
 
 
 def main(folder: Path) -> None:
-    images = [open_image(path) for path in PHOTOS]
-    found = [detect_faces(image) for image in images]
-    names, crops = [], []
-    for path, faces in zip(PHOTOS, found, strict=True):
-        # One face a photo is enough to show: the most probable.
-        names.append(path.stem)
-        crops += (faces.images or [])[:1]
-        box = np.rint(faces.bounding_boxes[0]).astype(int)
-        print(f"{path.name:22} face at {box.tolist()}, probability {faces.probabilities[0]:.4f}")
-    distances = pairwise_distances(encode_faces(crops))
-    print(f"\nDistances; below {LIMIT:.2f} is 1 in 1000 pairs of different people:")
-    print(" " * 20 + "".join(f"{name[:12]:>14}" for name in names))
-    for name, row in zip(names, distances, strict=True):
-        print(f"{name:20}" + "".join(f"{distance:14.2f}" for distance in row))
     folder.mkdir(parents=True, exist_ok=True)
-    picture = draw(images, found, crops, distances)
-    picture.save(folder / "demo.jpg", quality=88)
-    print(f"\nSee {folder / 'demo.jpg'}")
-
-
-def draw(
-    images: list[Image.Image], found: list[DetectedFaces], crops: list[Image.Image], distances: NDArray[np.float32]
-) -> Image.Image:
-    """Return the photos with their faces marked, in a row, and below it the table of distances."""
-    photos = []
-    for image, faces in zip(images, found, strict=True):
-        scale = HEIGHT / image.height
-        photo = image.resize((round(image.width * scale), HEIGHT), Image.Resampling.LANCZOS)
-        boxes, landmarks = faces.bounding_boxes[:1] * scale, faces.landmarks[:1] * scale
-        photos.append(
-            annotate(
-                photo, faces._replace(bounding_boxes=boxes, landmarks=landmarks, probabilities=faces.probabilities[:1])
-            )
+    with Gallery(folder / "album.faceie") as gallery:
+        report = gallery.index([ALBUM], prune=True)
+        print(
+            f"{report.looked_at} new photos and {report.unchanged} known, {report.faces} new faces, "
+            f"{report.seconds:.1f} seconds; {len(gallery)} faces in {folder / 'album.faceie'}"
         )
-    width = sum(photo.width + GAP for photo in photos) + GAP
-    table = (len(crops) + 1) * CELL
-    picture = Image.new("RGB", (width, HEIGHT + table + 3 * GAP), "white")
-    left = GAP
-    for photo in photos:
-        picture.paste(photo, (left, GAP))
-        left += photo.width + GAP
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=24)
-    left, top = (width - table) // 2, HEIGHT + 2 * GAP
-    for i, crop in enumerate(crops, 1):
-        small = crop.resize((CELL - 6, CELL - 6), Image.Resampling.LANCZOS)
-        picture.paste(small, (left + i * CELL + 3, top + 3))
-        picture.paste(small, (left + 3, top + i * CELL + 3))
-        for j, distance in enumerate(distances[i - 1], 1):
-            x, y = left + j * CELL, top + i * CELL
-            color = SELF if i == j else SAME if distance < LIMIT else DIFFERENT
-            pen.rectangle((x + 3, y + 3, x + CELL - 4, y + CELL - 4), fill=color)
-            pen.text((x + CELL / 2, y + CELL / 2), f"{distance:.2f}", INK, font, anchor="mm")
-    return picture
+        for bad in gallery.bad_photos():
+            print(f"  cannot be used: {bad.path.name}: {bad.reason}")
+
+        print(f"\nFaces like the one in {PROBE.name}:")
+        probe = gallery.probe(PROBE)
+        matches = gallery.search(probe, min_probability=0.5)
+        for match in matches:
+            print(f"  probability {match.probability:.3f}, distance {match.distance:.2f}  {match.path.name}")
+        page = search_page(f"Faces like the one in {PROBE.name}", "", probe.thumbnail, matches, gallery.thumbnail)
+        (folder / "search.html").write_text(page)
+
+        print("\nPeople, as found by their faces and named by us:")
+        for person in gallery.people():
+            for face in gallery.faces_of(person.number):
+                if person.name is None and face.path.name in NAMES:
+                    gallery.name(person.number, NAMES[face.path.name])
+        people = gallery.people()
+        for person in people:
+            print(f"  {person.name or f'cluster {person.number}'}: {person.faces} faces in {person.photos} photos")
+        groups = [Group(person, gallery.faces_of(person.number)) for person in people]
+        (folder / "people.html").write_text(people_page("People in the album", "", groups, gallery.thumbnail))
+    print(f"\nOpen {folder / 'search.html'} and {folder / 'people.html'} in a browser.")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 from .. import Gallery, OptionError
-from ..gallery import PRIOR, Face, Match, Probe, Sighting
+from ..gallery import PRIOR, Face, Match, Sighting
 from ..web import search_page
 from .index import counted
 from .options import add_gallery_option, who
@@ -106,8 +105,8 @@ def _search(gallery: Gallery, arguments: argparse.Namespace) -> None:
         write(json.dumps(_entry(match)) if arguments.json else _match_row(match))
     if arguments.html:
         about = f"{counted(len(matches), 'face')} of {len(gallery):,}, the most alike first."
-        title = f"Faces like the one in {photo}"
-        write_private(arguments.html, search_page(title, about, _jpeg(probe), matches, gallery.thumbnail))
+        title = f"Faces like the one in {printable(arguments.photo.name)}"
+        write_private(arguments.html, search_page(title, about, probe.thumbnail, matches, gallery.thumbnail))
 
 
 def _nobody(near: list[Match], least: float) -> str:
@@ -179,9 +178,3 @@ def _row(probability: str, distance: str, date: str, face: object, photo: str) -
 
 def _date(taken: str | None) -> str:
     return (taken or "-")[:10].ljust(10)
-
-
-def _jpeg(probe: Probe) -> bytes:
-    file = io.BytesIO()
-    probe.crop.save(file, "JPEG", quality=85)
-    return file.getvalue()

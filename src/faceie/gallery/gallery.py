@@ -27,7 +27,7 @@ from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
 from .indexing import Progress, Run
-from .look import Settings
+from .look import Settings, thumbnail
 from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import connect, reported, transaction
@@ -190,8 +190,9 @@ class Gallery:
         index = int(np.argmax(area(found.bounding_boxes))) if face is None else face - 1
         assert found.images
         crop = found.images[index]
+        picture = thumbnail(crop, found.bounding_boxes[index], float(found.angles[index]))
         with reported(self.path):
-            return Probe(encode_faces(crop, self._weights()), index + 1, count, crop)
+            return Probe(encode_faces(crop, self._weights()), index + 1, count, picture)
 
     def search(
         self,

@@ -22,7 +22,7 @@ from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
 
-__all__ = ["Look", "Seen", "Settings", "look"]
+__all__ = ["Look", "Seen", "Settings", "look", "thumbnail"]
 
 _THUMBNAIL = 128  # height in pixels
 
@@ -88,7 +88,7 @@ def look(path: str, settings: Settings) -> Look:
             probability=float(probability),
             quality=float(quality),
             embedding=embedding,
-            thumbnail=_thumbnail(crop, box, float(angle)),
+            thumbnail=thumbnail(crop, box, float(angle)),
         )
         for probability, angle, box, landmarks, quality, crop, embedding in zip(
             *found[:4], found.qualities, crops, embeddings, strict=True
@@ -102,7 +102,7 @@ def _weights(source: str | Path) -> InceptionResNetV1:
     return load(source)
 
 
-def _thumbnail(crop: Image.Image, box: Array, angle: float) -> bytes:
+def thumbnail(crop: Image.Image, box: Array, angle: float) -> bytes:
     """Return a small JPEG of the face, with the proportions that it has in the photo: a crop is stretched to a
     square."""
     width, height = float(box[2] - box[0]), float(box[3] - box[1])

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..nn.tree import Array
 
@@ -54,7 +53,8 @@ class Probe(NamedTuple):
     """Of the face within the photo that it is from, counted from 1."""
     faces: int
     """How many that photo has."""
-    crop: Image.Image
+    thumbnail: bytes
+    """A JPEG of the face, 128 pixels high."""
 
 
 class Match(NamedTuple):

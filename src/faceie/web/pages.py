@@ -79,13 +79,13 @@ def search_page(title: str, about: str, probe: bytes | None, matches: Iterable[M
         _card(
             thumbnail(match.face.id),
             match.face,
-            "" if match.probability is None else f"{match.probability:.1%}",
+            _percent(match.probability),
             [f"distance {match.distance:.2f}", match.face.name or ""],
         )
         for match in matches
     ]
     image = f'<img alt="the face that was searched for" src="{_data(probe)}">' if probe else ""
-    return _page(title, f'<div class="probe">{image}</div>\n<p>{html.escape(about)}</p>\n{_list(cards)}')
+    return _page(title, f'<div class="probe">{image}</div>\n{_paragraph(about)}{_list(cards)}')
 
 
 def people_page(title: str, about: str, groups: Iterable[Group], thumbnail: Thumbnail) -> str:
@@ -100,11 +100,15 @@ def people_page(title: str, about: str, groups: Iterable[Group], thumbnail: Thum
         sections.append(
             f"<section>\n<h2>{html.escape(called)}</h2>\n<p>{html.escape(counts)}</p>\n{_list(cards)}\n</section>"
         )
-    return _page(title, f"<p>{html.escape(about)}</p>\n" + "\n".join(sections))
+    return _page(title, _paragraph(about) + "\n".join(sections))
 
 
 def _page(title: str, body: str) -> str:
     return _PAGE.format(title=html.escape(title), style=_STYLE, body=body)
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{html.escape(text)}</p>\n" if text else ""
 
 
 def _list(cards: Iterable[str]) -> str:
@@ -127,6 +131,13 @@ def _text(path: Path | str) -> str:
 
 def _data(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _percent(probability: float | None) -> str:
+    """More digits would pretend that they were known."""
+    if probability is None:
+        return ""
+    return "more than 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
 
 
 def _counted(number: int, what: str) -> str:
