@@ -1,0 +1,221 @@
+"""``faceie index``, ``search``, ``people``, ``export`` and ``forget``: one gallery, from the first photo to the last
+byte.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from faceie import cli
+
+from ..conftest import PHOTOS
+from .conftest import faceie, needs_weights, running
+
+pytestmark = needs_weights
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery of the shipped album."""
+    file = tmp_path_factory.mktemp("gallery") / "album.faceie"
+    run = faceie("index", PHOTOS, "--gallery", file, "--workers", "1")
+    assert run.returncode == 1, run.stderr  # two photos are broken
+    return file
+
+
+@pytest.fixture
+def gallery(indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that gallery, which is the default one."""
+    file = tmp_path / "own" / "album.faceie"
+    file.parent.mkdir()
+    shutil.copy(indexed, file)
+    monkeypatch.setenv("FACEIE_GALLERY", str(file))
+    return file
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> tuple[str, str]:
+    """Run ``faceie`` in this process; return what it wrote, and complained of."""
+    assert cli.main([str(argument) for argument in arguments]) == code
+    return capsys.readouterr()
+
+
+def test_index_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """New photos, faces and bad photos are counted; the second time, all is known, and nothing complained of."""
+    album, file = tmp_path / "album", tmp_path / "new" / "g.faceie"
+    album.mkdir()
+    shutil.copy(PHOTOS / "astronaut.jpg", album)
+    shutil.copy(PHOTOS / "more" / "no-photo.jpg", album)
+    first = run(capsys, "index", album, "--gallery", file, "--workers", "1", "--min-face-size", "60", code=1)
+    assert "1 new photo, 0 known, 1 that cannot be used" in first[0]
+    assert "1 new face; 1 in the gallery" in first[0]
+    assert "no-photo.jpg: this is not a photo that Pillow can open" in first[1]
+    out, complaints = run(capsys, "index", album, "--gallery", file)
+    assert "0 new photos, 2 known" in out
+    assert not complaints
+    (line,) = run(capsys, "index", "--errors", "--gallery", file)[0].splitlines()
+    assert line.startswith(f"{album / 'no-photo.jpg'}: ")
+
+
+def test_index_with_processes(tmp_path: Path) -> None:
+    """Without --workers, processes do the work, quietly if nobody looks on."""
+    album = tmp_path / "album"
+    album.mkdir()
+    for photo in ("astronaut.jpg", "biden.jpg"):
+        shutil.copy(PHOTOS / photo, album)
+    done = faceie("index", album, "--gallery", tmp_path / "g.faceie")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert b"2 new photos" in done.stdout
+
+
+def test_search_by_photo(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The photos of the person in the probe are listed, the most alike first, and shown on a page only we can read."""
+    page = tmp_path / "found.html"
+    out, complaints = run(capsys, "search", PHOTOS / "obama.jpg", "--html", page)
+    rows = [line.split() for line in out.splitlines()[1:]]
+    assert Path(rows[0][-1]).name == "obama.jpg"
+    assert {Path(row[-1]).name for row in rows} == {
+        "obama.jpg",
+        "obama-standing.jpg",
+        "obama-congress.jpg",
+        "biden-and-obama.jpg",
+    }
+    assert "has 2 faces; this is face 1, the largest" in complaints
+    assert page.read_text().count("<li>") == 4
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    (line,) = run(capsys, "search", PHOTOS / "biden.jpg", "--limit", "1", "--json")[0].splitlines()
+    entry = json.loads(line)
+    assert entry["distance"] < 0.01
+    assert entry["probability"] > 0.99
+    assert Path(entry["photo"]).name == "biden.jpg"
+
+
+def test_search_for_one_of_several(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--face chooses; there is no face 3 of two."""
+    both = PHOTOS / "more" / "biden-and-obama.jpg"
+    found = [run(capsys, "search", both, "--face", number, "--limit", "4")[0] for number in "12"]
+    assert sorted("biden-gray" in out for out in found) == [False, True]
+    assert "face is 3, expected 1 to 2" in run(capsys, "search", both, "--face", "3", code=2)[1]
+
+
+def test_search_for_a_stranger(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody is likely enough, the most alike is named, and nothing listed; unless asked for."""
+    run(capsys, "forget", "--photo", PHOTOS / "astronaut.jpg")
+    for more in ("astronaut-mirrored.jpg", "astronaut-turned.jpg"):
+        run(capsys, "forget", "--photo", PHOTOS / "more" / more)
+    out, complaints = run(capsys, "search", PHOTOS / "astronaut.jpg")
+    assert not out
+    assert "nobody in this gallery is this person" in complaints
+    out, _ = run(capsys, "search", PHOTOS / "astronaut.jpg", "--min-probability", "0", "--limit", "3")
+    assert len(out.splitlines()) == 4
+
+
+def test_people(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Clusters are listed, named, split, merged, put right; the names find photos; the page shows all."""
+    people = {}
+    for line in run(capsys, "people", "--json")[0].splitlines():
+        person = json.loads(line)
+        people[person["number"]] = (person["faces"], Path(person["example"]["photo"]).stem)
+    assert sorted(faces for faces, _ in people.values()) == [3, 3, 4]
+    (number,) = (number for number, (faces, _) in people.items() if faces == 4)
+    (other,) = (number for number, (_, example) in people.items() if "astronaut" in example)
+    assert "Barack Obama (number" in run(capsys, "people", "name", str(number), "Barack Obama")[0]
+    rows = run(capsys, "people", "faces", "Barack Obama")[0].splitlines()[1:]
+    faces = {Path(row.split()[3]).stem: row.split()[0] for row in rows}
+    assert len(faces) == 4
+    assert "1 face in 1 photo" in run(capsys, "people", "split", "Barack Obama", faces["obama-congress"])[0]
+    assert "3 faces" in run(capsys, "people", "is", "Barack Obama", faces["obama"])[0]
+    assert "4 faces" in run(capsys, "people", "is", "Barack Obama", faces["obama-congress"])[0]
+    assert "noted: 1 face not Barack Obama" in run(capsys, "people", "not", "Barack Obama", faces["obama-standing"])[0]
+    assert "6 faces" in run(capsys, "people", "merge", str(other), "Barack Obama")[0]
+    photos = run(capsys, "search", "--person", "Barack Obama")[0].splitlines()
+    assert len(photos) == 6
+    page = tmp_path / "people.html"
+    out, _ = run(capsys, "people", "--html", page)
+    assert "Barack Obama" in out
+    assert "<h2>Barack Obama</h2>" in page.read_text()
+
+
+def test_photos_of_several_people(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two names: the photos that show both."""
+    for line in run(capsys, "people", "--json")[0].splitlines():
+        person = json.loads(line)
+        stem = Path(person["example"]["photo"]).stem
+        name = "A" if stem.startswith("obama") else "B" if "biden" in stem else "C"
+        run(capsys, "people", "name", str(person["number"]), name)
+    (line,) = run(capsys, "search", "--person", "A", "--person", "B")[0].splitlines()
+    assert Path(line.split()[-1]).name == "biden-and-obama.jpg"
+    assert "no photo shows all of them" in run(capsys, "search", "--person", "A", "--person", "C")[1]
+    assert "nobody is called 'D'" in run(capsys, "search", "--person", "D", code=1)[1]
+
+
+def test_export(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line a face, as JSON and as CSV, with the same in it."""
+    lines = [json.loads(line) for line in run(capsys, "export", "--embeddings")[0].splitlines()]
+    rows = list(csv.DictReader(io.StringIO(run(capsys, "export", "--format", "csv", "--embeddings")[0])))
+    assert len(lines) == len(rows) == 11
+    for line, row in zip(lines, rows, strict=True):
+        assert row["photo"] == line["photo"]
+        assert float(row["x1"]) == line["bounding_box"][0]
+        assert float(row["nose_y"]) == line["landmarks"][2][1]
+        assert [float(row[f"e{index}"]) for index in range(512)] == line["embedding"]
+        assert abs(sum(number**2 for number in line["embedding"]) - 1) < 1e-4
+
+
+def test_forget(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person, a photo, and everything, with the files."""
+    run(capsys, "people")
+    assert run(capsys, "forget", "1")[0].startswith("forgotten: ")
+    assert "1 photo and 1 face" in run(capsys, "forget", "--photo", PHOTOS / "biden.jpg")[0]
+    assert "is not in the gallery" in run(capsys, "forget", "--photo", PHOTOS / "biden.jpg", code=1)[1]
+    run(capsys, "forget", "--all")
+    assert not list(gallery.parent.iterdir())
+    assert "there is no gallery here; faceie index makes one" in run(capsys, "people", code=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["index"], "which folders?"),
+        (["search"], "either a photo or --person"),
+        (["search", "a.jpg", "--person", "A"], "either a photo or --person"),
+        (["search", "a.jpg", "--min-probability", "2"], "expected 0 to 1"),
+        (["forget"], "expected a person, --photo or --all"),
+        (["forget", "A", "--all"], "expected a person, --photo or --all"),
+        (["index", "x", "--workers", "0"], "workers is 0"),
+    ],
+)
+def test_wrong_command_lines(
+    gallery: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """What does not fit together is said, with the exit code of a wrong command line."""
+    assert message in run(capsys, *arguments, code=2)[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_interrupted_index(tmp_path: Path) -> None:
+    """Ctrl-C ends the run with the usual code and says how to go on; the gallery is fine."""
+    album, file = tmp_path / "album", tmp_path / "g.faceie"
+    album.mkdir()
+    for number in range(200):
+        (album / f"{number:03}.jpg").write_bytes((PHOTOS / "astronaut.jpg").read_bytes() + bytes([number]))
+    with running("index", album, "--gallery", file, "--workers", "2") as process:
+        deadline = time.monotonic() + 50
+        while not (file.exists() and file.with_name(file.name + "-wal").exists()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 130, complaints
+    assert b"the same command goes on from there" in complaints
+    assert faceie("index", "--errors", "--gallery", file).returncode == 0
