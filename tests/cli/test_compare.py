@@ -11,7 +11,8 @@ from PIL import Image
 
 from faceie import detect_faces, encode_faces, pairwise_distances, same_person_probability
 from faceie.cli import main
-from faceie.cli.compare import Verdict, _rounded, _source
+from faceie.cli.compare import Verdict, _rounded
+from faceie.cli.options import weights_source
 from faceie.weights import safetensors
 
 from ..conftest import PHOTOS
@@ -184,8 +185,8 @@ def test_weights_source(text: str, is_path: bool, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     Path("folder").mkdir()
-    assert _source(text) == (Path(text) if is_path else text)
-    assert isinstance(_source(text), Path) is is_path
+    assert weights_source(text) == (Path(text) if is_path else text)
+    assert isinstance(weights_source(text), Path) is is_path
 
 
 @pytest.mark.parametrize("out", ["folder", "x.webp", "x.txt", OBAMA])
