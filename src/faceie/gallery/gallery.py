@@ -135,6 +135,8 @@ class Gallery:
         It may be interrupted, or killed, at any moment: the next run goes on, and ends with the same gallery.
         Raises GalleryError, WeightsError, and what an executor raises.
         """
+        if isinstance(folders, str | bytes | os.PathLike):
+            raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
         if workers is not None and workers < 1:
             raise OptionError(f"workers is {workers}, expected 1 or more")
         with reported(self.path):
@@ -355,7 +357,8 @@ class Gallery:
             weights = load(self._settings.weights)
             now, stored = answer(weights), self._store.setting("answer")
             if stored is None:
-                with transaction(self._store.db):
+                with transaction(self._store.db):  # those of the first embeddings are those of the gallery
+                    self._store.set("weights", _written(self._settings.weights))
                     self._store.set("answer", json.dumps(now.tolist()))
                     if name := identify(weights):
                         self._store.set("calibration", name)

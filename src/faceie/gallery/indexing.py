@@ -62,9 +62,11 @@ class Run:
         if prune:
             for top in tops:
                 # An empty folder may be one where no disk is mounted now.
-                if any(path == top or path.startswith(os.path.join(top, "")) for path in paths):  # noqa: PTH118
+                inside = os.path.join(top, "")  # noqa: PTH118
+                if self._store.file(top) or any(path.startswith(inside) for path in paths):
                     self._prune(top)
         with transaction(self._store.db):
+            self._remove_orphans()
             report.joined = people.join_new(self._store)
         report.seconds = time.monotonic() - started
         return report
@@ -152,12 +154,14 @@ class Run:
             for other in gone:
                 store.remove_file(other)
             store.put_file(path, photo, now.st_size, now.st_mtime_ns)
-            if former and former.photo not in (None, photo) and not store.paths(former.photo):
-                people.carry_over(store, former.photo, photo)
-                store.remove_photo(former.photo)
+            # What was in this file may turn up in another one: it is removed when the run is over.
+            if former and former.photo is not None and former.photo != photo:
+                store.set_successor(former.photo, photo)
             problem = store.error(photo)
         if problem is not None:
             report.bad.append(BadPhoto(Path(path), problem))
+        elif seen is None and former and former.photo == photo:
+            report.unchanged += 1
         elif seen is None:
             report.copies += 1
             report.moved += bool(gone)
@@ -170,7 +174,7 @@ class Run:
         reason = "there is not enough memory for it" if isinstance(error, MemoryError) else error.strerror or str(error)
         self.report.bad.append(BadPhoto(Path(path), reason))
         known = self._store.file(path)
-        if known is None or known.photo is None:
+        if (known is None or known.photo is None) and not isinstance(error, FileNotFoundError):
             with transaction(self._store.db):
                 self._store.put_file(path, None, 0, 0, reason)
 
@@ -180,8 +184,16 @@ class Run:
         with transaction(self._store.db):
             for path in gone:
                 self._store.remove_file(path)
-            self._store.remove_orphans()
         self.report.pruned += len(gone)
+
+    def _remove_orphans(self) -> None:
+        """Remove photos that are in no file any more. What was said of their faces goes to their successors."""
+        orphans = self._store.orphans()
+        for photo, successor in orphans:
+            if successor is not None:
+                people.carry_over(self._store, photo, successor)
+        for photo, _ in orphans:
+            self._store.remove_photo(photo)
 
 
 def _digest(path: str) -> bytes:

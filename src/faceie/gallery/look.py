@@ -77,7 +77,8 @@ def look(path: str, settings: Settings) -> Look:
         cause = error.__cause__
         if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno):
             raise cause from None  # Pillow's own OSErrors have no number
-        return Look(error=str(error).removeprefix(f"{path}: "))
+        # Copies share this reason, so it names no path.
+        return Look(error=str(error).removeprefix(f"{path}: ").replace(f" {path!r}", ""))
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
     seen = [

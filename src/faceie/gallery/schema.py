@@ -2,7 +2,8 @@
 
 =============  =======================================================================================================
 ``settings``   names and values: which encoder and options made the embeddings; counters
-``photos``     a row for each photo by its content (SHA-256): its size, when it was taken, or why it cannot be used
+``photos``     a row for each photo by its content (SHA-256): its size, when it was taken, or why it cannot be used;
+               for one that is in no file any more, until the end of a run, the one that took its place
 ``files``      a row for each path: the photo that it holds, or why it cannot be read; size and time show a change
 ``faces``      a row for each face: where it is in its photo, how sure and how good it is, and who it is thought to be
 ``portraits``  the embedding and the thumbnail of each face: apart, so that going through the faces is quick
@@ -37,7 +38,7 @@ def m001_photos_and_faces(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
     db.execute(
         "CREATE TABLE photos (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, width INTEGER, height INTEGER,"
-        " taken TEXT, error TEXT)"
+        " taken TEXT, error TEXT, successor INTEGER)"
     )
     db.execute(
         "CREATE TABLE files (path TEXT PRIMARY KEY, photo INTEGER REFERENCES photos ON DELETE CASCADE,"
@@ -92,7 +93,6 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         db = _open(path)
         try:
             _migrate(db, path)
-            db.execute("PRAGMA journal_mode = WAL")  # others may read while one writes
             db.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last photos, never the file
         except BaseException:
             db.close()
@@ -153,9 +153,11 @@ def _create(path: Path) -> None:
     os.close(handle)
     draft = Path(name)
     try:
-        with closing(_open(draft)) as db, transaction(db):
-            db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
+        with closing(_open(draft)) as db:
+            db.execute("PRAGMA journal_mode = WAL")  # others may read while one writes
+            with transaction(db):
+                db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
         try:
             path.hardlink_to(draft)  # unlike a replacement, spares a gallery that another program has just made
         except FileExistsError:
@@ -167,13 +169,21 @@ def _create(path: Path) -> None:
 
 
 def _check_owner(path: Path) -> None:
-    """Raise GalleryError for a file of another program. It is read as bytes: SQLite might write beside it."""
-    with path.open("rb") as file:
-        header = file.read(100)  # SQLite's "Database File Format", section 1.3
-    if not header.startswith(b"SQLite format 3\0"):
-        raise GalleryError(f"{path}: this is no gallery of Faceie, nor a database at all; it is left alone")
-    if int.from_bytes(header[68:72], "big") != _APPLICATION:
-        raise GalleryError(f"{path}: this is a database, but of another program; it is left alone")
+    """Raise GalleryError for a file of another program, without writing to it or beside it.
+
+    SQLite reads it, and not we: POSIX takes all locks that this process has on a file as soon as it closes it once, and
+    SQLite knows how to live with that.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+    except sqlite3.DatabaseError as error:
+        if path.is_dir() or "not a database" not in str(error):
+            raise
+        raise GalleryError(f"{path}: this is no gallery of Faceie, nor a database; it is left alone") from None
+    if application != _APPLICATION:
+        what = "a database, but of another program" if path.stat().st_size else "no gallery of Faceie, nor a database"
+        raise GalleryError(f"{path}: this is {what}; it is left alone")
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -120,6 +120,7 @@ class Store:
             "INSERT OR REPLACE INTO files VALUES (CAST(? AS TEXT), ?, ?, ?, ?)",
             (_bytes(path), photo, size, modified, error),
         )
+        self.db.execute("UPDATE photos SET successor = NULL WHERE id = ? AND successor IS NOT NULL", (photo,))
 
     def remove_file(self, path: str) -> None:
         self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (_bytes(path),))
@@ -128,9 +129,16 @@ class Store:
         """Delete a photo, its files, faces and all that belongs to them."""
         self.db.execute("DELETE FROM photos WHERE id = ?", (photo,))
 
-    def remove_orphans(self) -> None:
-        """Delete photos that no file holds any more."""
-        self.db.execute("DELETE FROM photos WHERE id NOT IN (SELECT photo FROM files WHERE photo IS NOT NULL)")
+    def orphans(self) -> list[tuple[int, int | None]]:
+        """Return the photos that no file holds any more, each with the one that took its place."""
+        return self.db.execute(
+            "SELECT id, successor FROM photos"
+            " WHERE id NOT IN (SELECT photo FROM files WHERE photo IS NOT NULL) ORDER BY id"
+        ).fetchall()
+
+    def set_successor(self, photo: int, successor: int) -> None:
+        """Note which photo has taken the place of another one in its file."""
+        self.db.execute("UPDATE photos SET successor = ? WHERE id = ?", (successor, photo))
 
     def bad_photos(self) -> Iterator[BadPhoto]:
         rows = self.db.execute(
@@ -146,6 +154,8 @@ class Store:
         """Yield the faces for which a condition of ours, in SQL, holds."""
         for row in self.db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
             face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed = row
+            if path is None:  # of a photo whose file was overwritten, during a run that has yet to find it elsewhere
+                continue
             points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
             yield Face._make([face, Path(path), number, (x1, y1, x2, y2), points, *rest, bool(confirmed)])
 

@@ -100,7 +100,10 @@ def _processes(count: int) -> Iterator[Executor]:
     executor = ProcessPoolExecutor(count, context, initializer=_start, initargs=(theirs,))
     try:
         try:
-            executor.submit(os.getpid).result()
+            with _no_interrupts():
+                ready = [executor.submit(os.getpid) for _ in range(count)]
+            for process in ready:
+                process.result()
         except BrokenExecutor:
             raise GalleryError(
                 "no worker process can be started. A script that indexes must do so below "
@@ -113,9 +116,22 @@ def _processes(count: int) -> Iterator[Executor]:
         theirs.close()
 
 
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Start processes that know no Ctrl-C, which reaches all processes of a terminal: the first one decides."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _start(lifeline: Connection) -> None:
     """Prepare a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as above, on all systems
     set_threads(1)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 

@@ -1,0 +1,186 @@
+"""What the tests of the gallery share: made-up people, prepared answers, and all rows of a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceie import DetectionOptions, Gallery
+from faceie.gallery.look import Look, Seen
+from faceie.gallery.schema import transaction
+from faceie.weights import registry
+
+from ..conftest import PHOTOS
+
+needs_weights = pytest.mark.skipif(registry.find("vggface2") is None, reason="the weights vggface2 are not installed")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+
+QUICK = DetectionOptions(min_face_size=40, rotations=(0,))  # 20 ms for a photo of 200 pixels
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+# Made-up people
+
+
+def units(count: int, seed: int = 0) -> np.ndarray:
+    """Return embeddings (count, 512) of as many people: random ones are 1.2 apart and more."""
+    embeddings = np.random.default_rng(seed).standard_normal((count, 512))
+    return (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32)
+
+
+def near(embedding: np.ndarray, distance: float, seed: int) -> np.ndarray:
+    """Return another embedding (512,) at this distance."""
+    direction = units(1, 1_000_000 + seed)[0].astype(np.float64)
+    direction -= (direction @ embedding) * embedding.astype(np.float64)
+    direction /= np.linalg.norm(direction)
+    cosine = 1 - distance**2 / 2
+    return (cosine * embedding + np.sqrt(1 - cosine**2) * direction).astype(np.float32)
+
+
+def person(number: int) -> np.ndarray:
+    return units(1, number)[0]
+
+
+def face_of(number: int, variant: int) -> np.ndarray:
+    """Return one of many embeddings (512,) of a made-up person: about 0.7 apart, of different people 1.3."""
+    return near(person(number), 0.5, 1000 * number + variant)
+
+
+def a_look(*embeddings: np.ndarray, quality: float = 0.9, taken: str | None = None, thumbnail: bytes = b"JPEG") -> Look:
+    """Return what `look` would, of a photo with these faces."""
+    faces = [
+        Seen(
+            box=(10.0 * k, 20.0, 10.0 * k + 50, 80.0),
+            landmarks=np.arange(10, dtype=np.float32).reshape(5, 2) + k,
+            angle=0.125,
+            probability=0.99,
+            quality=quality,
+            embedding=embedding,
+            thumbnail=thumbnail,
+        )
+        for k, embedding in enumerate(embeddings)
+    ]
+    return Look(640, 480, taken, faces)
+
+
+def put(gallery: Gallery, path: str, *embeddings: np.ndarray, **about: Any) -> list[int]:
+    """Write a photo with these faces into a gallery, as if it had been indexed; return the ids of the faces."""
+    store = gallery._store
+    with transaction(store.db):
+        photo = store.put_photo(path.encode("utf-8", "surrogateescape"), a_look(*embeddings, **about))
+        store.put_file(path, photo, 1, 1)
+    return [row[0] for row in store.db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
+
+
+class Prepared(Executor):
+    """Looks at photos in no time: the answer depends on what is in the file."""
+
+    def __init__(self, answer: Callable[[str], Look] | Mapping[str, Look]) -> None:
+        self.answer = answer if callable(answer) else answer.__getitem__
+        self.asked: list[str] = []
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        path = arguments[0]
+        self.asked.append(path)
+        future: Future[Any] = Future()
+        try:
+            future.set_result(self.answer(Path(path).read_bytes().decode()))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def by_words(text: str) -> Look:
+    """Answer for a fake photo: "1.3 2.4" shows person 1, in the variant 3, and person 2, in the variant 4."""
+    return a_look(*(face_of(*map(int, word.split("."))) for word in text.split()))
+
+
+def fakes(folder: Path, photos: Mapping[str, str]) -> Path:
+    """Write fake photos, each a name and what is in it."""
+    folder.mkdir(exist_ok=True, parents=True)
+    for name, content in photos.items():
+        (folder / name).write_text(content)
+    return folder
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No encoder is loaded, and those who ask are told that it is vggface2."""
+    monkeypatch.setattr("faceie.gallery.gallery.load", lambda source: source)
+    monkeypatch.setattr("faceie.gallery.gallery.answer", lambda weights: np.zeros(8, np.float32))
+    monkeypatch.setattr("faceie.gallery.gallery.identify", lambda weights: "vggface2")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the gallery of a test is: alone in a folder."""
+    (tmp_path / "gallery").mkdir()
+    return tmp_path / "gallery" / "family.faceie"
+
+
+@pytest.fixture
+def gallery(path: Path, no_weights: None) -> Iterator[Gallery]:
+    """An empty gallery that needs no encoder."""
+    with Gallery(path, options=QUICK) as gallery:
+        gallery._weights()  # that it is vggface2, which is calibrated, is stored
+        yield gallery
+
+
+# Photos
+
+
+def small(photo: str, target: Path, size: int = 200, change: int = 0, **options: Any) -> Path:
+    """Save a small copy of a shipped photo; each `change` makes another file of it."""
+    with Image.open(PHOTOS / photo) as image:
+        copy = image.convert("RGB")
+    copy.thumbnail((size, size))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy.save(target, quality=90, comment=f"change {change}", **options)
+    return target
+
+
+@pytest.fixture(scope="session")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small copies of the shipped photos. Not to be changed."""
+    folder = tmp_path_factory.mktemp("small")
+    for photo in sorted(PHOTOS.glob("*.jpg")):
+        small(photo.name, folder / photo.name)
+    return folder
+
+
+# Files
+
+
+def rows(gallery: Path) -> Rows:
+    """Return all rows of all tables, ids included, but what differs in any two galleries: the key, and times."""
+    with closing(sqlite3.connect(gallery)) as db:
+        db.text_factory = bytes
+        names = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in sorted(names)}
+    tables["settings"] = [row for row in tables["settings"] if row[0] != b"key"]
+    tables["migrations"] = [row[:1] for row in tables["migrations"]]
+    return tables
+
+
+def assert_intact(gallery: Path) -> None:
+    """Assert that SQLite finds nothing wrong with a gallery, nor any row that belongs to none."""
+    with closing(sqlite3.connect(gallery)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute(
+            "SELECT count(*) FROM faces LEFT JOIN portraits ON face = id WHERE face IS NULL"
+        ).fetchone() == (0,)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder, as bytes."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
