@@ -38,7 +38,8 @@ from pathlib import Path
 from PIL import Image
 from facenet_pytorch import MTCNN, InceptionResnetV1
 torch.set_num_threads(2)
-mtcnn, net = MTCNN(keep_all=True), InceptionResnetV1(pretrained="vggface2").eval()
+mtcnn, net = MTCNN(keep_all=True), InceptionResnetV1(num_classes=1).eval()
+net.load_state_dict(torch.load(Path(sys.executable).parents[2] / "vggface2.pt"), strict=False)
 paths = sorted(Path(sys.argv[1]).rglob("*.jpg"))
 start = time.perf_counter()
 with torch.inference_mode():
