@@ -1,0 +1,186 @@
+"""People: what the user says of them stays."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faceie import Gallery, GalleryError, OptionError
+
+from .conftest import QUICK, Prepared, by_words, face_of, fakes, person, put
+
+
+def album(gallery: Gallery) -> dict[str, list[int]]:
+    """Put three people into the gallery, of four, three and two photos, and one face alone."""
+    faces: dict[str, list[int]] = {}
+    for who, count in ((1, 4), (2, 3), (3, 2), (4, 1)):
+        faces[str(who)] = [put(gallery, f"/{who}-{v}.jpg", face_of(who, v))[0] for v in range(count)]
+    return faces
+
+
+def test_clusters_are_listed_by_size(gallery: Gallery) -> None:
+    """The largest first; faces that are alone are nobody."""
+    faces = album(gallery)
+    listed = gallery.people()
+    assert [(one.name, one.faces, one.photos) for one in listed] == [(None, 4, 4), (None, 3, 3), (None, 2, 2)]
+    assert {face.id for face in gallery.faces_of(listed[0].number)} == set(faces["1"])
+
+
+def test_numbers_stay(gallery: Gallery) -> None:
+    """When new faces come, clusters keep their numbers, and new ones get others."""
+    album(gallery)
+    before = {one.faces: one.number for one in gallery.people()}
+    for v in range(5):
+        put(gallery, f"/5-{v}.jpg", face_of(5, v))
+    put(gallery, "/2-9.jpg", face_of(2, 9), face_of(5, 9))
+    after = gallery.people()
+    assert {one.number for one in after} > set(before.values())
+    assert gallery.person(before[3]).faces == 4
+    assert gallery.person(before[4]).faces == 4
+    assert max(one.number for one in after) > max(before.values())
+
+
+def test_names(gallery: Gallery) -> None:
+    """A name is unique, can be changed, and is no number."""
+    album(gallery)
+    first, second, third = gallery.people()
+    gallery.name(first.number, "  Anna   Lee ")
+    assert gallery.people()[0].name == "Anna Lee"
+    gallery.name("Anna Lee", "Anna")
+    with pytest.raises(GalleryError, match=r"'Anna' is somebody already"):
+        gallery.name(second.number, "Anna")
+    for bad in ("", " ", "12", "a\x07b"):
+        with pytest.raises(OptionError, match="is no name"):
+            gallery.name(second.number, bad)
+    with pytest.raises(GalleryError, match="nobody is called 'Ben'"):
+        gallery.name("Ben", "Bert")
+    with pytest.raises(GalleryError, match="there is no cluster 99"):
+        gallery.name(99, "Bert")
+    assert gallery.person("Anna").number == first.number
+    assert gallery.person(third.number).name is None
+
+
+def test_merge_and_split(gallery: Gallery) -> None:
+    """Both hold when faces are clustered again."""
+    faces = album(gallery)
+    one, two, three = (person_.number for person_ in gallery.people())
+    gallery.name(two, "Anna")
+    assert gallery.merge(one, two) == two
+    assert gallery.person("Anna").faces == 7
+    new = gallery.split(three, faces["3"][:1])
+    gallery.cluster()
+    assert gallery.person("Anna").faces == 7
+    assert [face.id for face in gallery.faces_of(new)] == faces["3"][:1]
+    assert [face.id for face in gallery.faces_of(three)] == faces["3"][1:]
+    for wrong in (faces["3"][1:], [], faces["1"][:1]):
+        with pytest.raises((OptionError, GalleryError)):
+            gallery.split(three, wrong)
+    with pytest.raises(OptionError, match="two clusters or people"):
+        gallery.merge(three, three)
+
+
+def test_yes_and_no(gallery: Gallery) -> None:
+    """A face can be said to be somebody, who may be new, and not to be somebody; the last word counts."""
+    faces = album(gallery)
+    gallery.people()
+    gallery.confirm("Dora", faces["4"])
+    gallery.name(gallery.people()[1].number, "Anna")
+    gallery.deny("Anna", faces["1"][:1])
+    gallery.cluster()
+    assert gallery.face(faces["1"][0]).name != "Anna"
+    assert gallery.person("Anna").faces == 3
+    gallery.confirm("Anna", faces["1"][:1])
+    gallery.cluster()
+    assert gallery.person("Anna").faces == 4
+    assert [face.id for face in gallery.faces_of("Dora")] == faces["4"]
+    with pytest.raises(GalleryError, match="there is no face 1234"):
+        gallery.confirm("Anna", [1234])
+
+
+def test_denied_of_a_cluster(gallery: Gallery) -> None:
+    """A face that is not a cluster without a name does not come back to it."""
+    faces = album(gallery)
+    number = gallery.people()[0].number
+    gallery.deny(number, faces["1"][:1])
+    gallery.cluster()
+    assert {face.id for face in gallery.faces_of(number)} == set(faces["1"][1:])
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_what_the_user_says_stays(seed: int) -> None:
+    """After any sequence of statements, new photos and clusterings, the last statement about each face holds."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder, Gallery(Path(folder) / "g", options=QUICK) as gallery:
+        said: dict[int, str] = {}
+        denied: set[tuple[int, str]] = set()
+        faces: list[int] = []
+        for step in range(25):
+            faces += put(gallery, f"/{step}.jpg", *(face_of(int(who), step) for who in rng.integers(0, 4, 2)))
+            face, name = int(rng.choice(faces)), str(rng.choice(["Anna", "Ben", "Cleo"]))
+            exists = any(name == one.name for one in gallery.people())
+            what = rng.integers(4)
+            if what == 0:
+                gallery.confirm(name, [face])
+                said[face] = name
+                denied.discard((face, name))
+            elif what == 1 and exists:
+                gallery.deny(name, [face])
+                denied.add((face, name))
+                if said.get(face) == name:
+                    del said[face]
+            elif what == 2 and exists:
+                gallery.name(name, name)
+                said.update({one.id: name for one in gallery.faces_of(name)})
+            else:
+                gallery.cluster()
+            for one, who in said.items():
+                assert (gallery.face(one).name, gallery.face(one).confirmed) == (who, True)
+            assert not [pair for pair in denied if gallery.face(pair[0]).name == pair[1]]
+
+
+def test_new_photos_join_people(gallery: Gallery, tmp_path: Path) -> None:
+    """When they are indexed; the report counts them; nobody is asked to cluster."""
+    folder = fakes(tmp_path / "album", {f"{v}.jpg": f"1.{v}" for v in range(3)})
+
+    def index() -> Any:
+        return gallery.index([folder], executor=Prepared(by_words))
+
+    index()
+    (cluster_,) = gallery.people()
+    gallery.name(cluster_.number, "Anna")
+    fakes(folder, {"new.jpg": "1.7 2.1"})
+    assert index().joined == 1
+    assert [face.name for face in gallery.faces() if face.path.name == "new.jpg"] == ["Anna", None]
+    assert not next(face for face in gallery.faces() if face.path.name == "new.jpg").confirmed
+
+
+def test_a_changed_photo_keeps_what_was_said(gallery: Gallery, tmp_path: Path) -> None:
+    """Statements move to the faces of the new version that look the same."""
+    folder = fakes(tmp_path / "album", {"a.jpg": "1.1 2.1"})
+    answers = {"a": by_words("1.1 2.1"), "b": by_words("2.1 1.1")}
+    (folder / "a.jpg").write_text("a")
+    gallery.index([folder], executor=Prepared(answers))
+    first, second = gallery.faces()
+    gallery.confirm("Anna", [first.id])
+    gallery.confirm("Ben", [second.id])
+    gallery.deny("Ben", [first.id])
+    (folder / "a.jpg").write_text("b ")
+    gallery.index([folder], executor=Prepared({"b ": answers["b"]}))
+    assert [face.name for face in gallery.faces()] == ["Ben", "Anna"]
+    assert gallery._store.db.execute("SELECT face FROM denials").fetchall() == [(list(gallery.faces())[1].id,)]
+
+
+def test_a_person_without_faces(gallery: Gallery) -> None:
+    """A name of which only a denial is known stays, and is listed with no face."""
+    (face,) = put(gallery, "/a.jpg", person(1))
+    gallery.confirm("Anna", [face])
+    gallery.deny("Anna", [face])
+    (anna,) = gallery.people()
+    assert (anna.name, anna.faces, anna.example) == ("Anna", 0, None)
