@@ -146,7 +146,7 @@ def test_orientation_and_date(path: Path, tmp_path: Path) -> None:
     """A photo that lies on its side is turned by its EXIF orientation; when it was taken is known."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0x9003] = "2019:06:01 12:30:00"
+    exif[0x8769] = {0x9003: "2019:06:01 12:30:00"}
     upright = small("astronaut.jpg", tmp_path / "upright.png")
     with Image.open(upright) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
@@ -165,7 +165,7 @@ def test_heic(path: Path, tmp_path: Path) -> None:
     """A photo of an iPhone is indexed as any other, with its date."""
     heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = "2020:01:02 03:04:05"
+    exif[0x8769] = {0x9003: "2020:01:02 03:04:05"}
     with Image.open(small("astronaut.jpg", tmp_path / "astronaut.jpg")) as image:
         heif.from_pillow(image).save(tmp_path / "photo.heic", quality=90, exif=exif.tobytes())
     with Gallery(path, options=QUICK) as gallery:
