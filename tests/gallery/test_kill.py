@@ -187,7 +187,7 @@ def test_killed_again_and_again(path: Path, album: Path, undisturbed: tuple[Any,
 
 @needs_weights
 @needs_proc
-@pytest.mark.parametrize(("tenth", "to"), [(1, "all"), (3, "all"), (6, "one"), (7, "all"), (8, "one"), (9, "all")])
+@pytest.mark.parametrize(("tenth", "to"), [(1, "all"), (3, "all"), (5, "one"), (7, "all"), (8, "one"), (9, "all")])
 def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], tenth: float, to: str) -> None:
     """Ctrl-C, which a terminal sends to all processes, ends a run as KeyboardInterrupt, soon and without a word from
     the workers; none of them is left, and the next run goes on.
@@ -202,7 +202,9 @@ def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], te
         (os.killpg if to == "all" else os.kill)(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert time.monotonic() - start < 10
-        assert (process.returncode, err.decode()) == (130, "")
+        assert err.decode() == ""
+        # A run that is quicker than the one that was measured may be over by then.
+        assert process.returncode == 130 or (tenth > 5 and process.returncode == 0)
         assert_none_is_left(mark)
     assert_intact(path)
     run(_REAL, path, album)
