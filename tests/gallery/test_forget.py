@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from faceie import Gallery, GalleryError
+from faceie.gallery import wipe
+from faceie.gallery.matrix import write_matrix
 
-from .conftest import face_of, put
+from .conftest import QUICK, face_of, put
 
 _PIECE = 16  # bytes that would betray somebody
 
@@ -133,3 +137,81 @@ def test_only_the_owner_can_read(gallery: Gallery) -> None:
     }
     assert set(modes) >= {"", "-wal", "-shm", ".matrix"}
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("name", ["family [1].faceie", "a*b?.faceie"])
+def test_drafts_go_whatever_the_gallery_is_called(tmp_path: Path, no_weights: None, name: str) -> None:
+    """Names in which brackets, stars and question marks stand are names, and no patterns."""
+    with Gallery(tmp_path / name, options=QUICK) as gallery:
+        (face,) = put(gallery, "/a.jpg", face_of(1, 1))
+        draft = tmp_path / f".{name}.matrix-abc"
+        draft.write_bytes(face_of(1, 1).tobytes())
+        gallery.confirm("Anna", [face])
+        gallery.forget_person("Anna")
+        assert left(tmp_path, [face_of(1, 1).tobytes()]) == 0
+
+
+def test_a_reader_that_writes_a_matrix_meanwhile(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search in another place that began before, and writes its matrix after the former one was removed, leaves
+    nothing of who was forgotten.
+    """
+    (anna,) = put(gallery, "/a.jpg", face_of(1, 1))
+    put(gallery, "/b.jpg", face_of(2, 1))
+    gallery.confirm("Anna", [anna])
+    at_work, removed = threading.Event(), threading.Event()
+
+    def write_late(*arguments: Any) -> None:
+        at_work.set()
+        assert removed.wait(10)
+        write_matrix(*arguments)
+
+    def remove(path: Path) -> None:
+        remove_matrix(path)
+        removed.set()
+
+    remove_matrix = wipe._remove_matrix
+    monkeypatch.setattr("faceie.gallery.store.write_matrix", write_late)
+    monkeypatch.setattr(wipe, "_remove_matrix", remove)
+    with Gallery(gallery.path) as reader:
+        search = threading.Thread(target=reader.search, args=(face_of(1, 1),))
+        search.start()
+        assert at_work.wait(10)
+        gallery.forget_person("Anna")
+        search.join()
+        assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) == 0
+
+
+def test_going_through_the_faces_and_forgetting_some(gallery: Gallery) -> None:
+    """A loop over the faces may forget those that it meets."""
+    for v in range(6):
+        put(gallery, f"/{v}.jpg", face_of(v % 2, v))
+    for face in gallery.faces():
+        if face.id % 2:
+            gallery.forget_photo(face.path)
+    assert [face.path.name for face in gallery.faces()] == ["1.jpg", "3.jpg", "5.jpg"]
+    assert left(gallery.path.parent, [face_of(0, v).tobytes() for v in (0, 2, 4)]) == 0
+
+
+@pytest.mark.parametrize("what", ["person", "photo"])
+def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
+    """As the error says: when the reader has ended, the same again removes what was left in the log."""
+    (face,) = put(gallery, "/a.jpg", face_of(1, 1))
+    put(gallery, "/b.jpg", face_of(2, 1))
+    gallery.confirm("Anna", [face])
+    gallery._store.db.execute("PRAGMA busy_timeout = 100")
+
+    def forget() -> None:
+        if what == "person":
+            gallery.forget_person("Anna")
+        else:
+            gallery.forget_photo("/a.jpg")
+
+    with Gallery(gallery.path) as reader:
+        reader._store.db.execute("BEGIN")
+        reader._store.db.execute("SELECT count(*) FROM faces").fetchone()
+        with pytest.raises(GalleryError, match="say it again"):
+            forget()
+        assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) > 0
+        reader._store.db.execute("COMMIT")
+        forget()
+        assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) == 0

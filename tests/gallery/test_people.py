@@ -184,3 +184,172 @@ def test_a_person_without_faces(gallery: Gallery) -> None:
     gallery.deny("Anna", [face])
     (anna,) = gallery.people()
     assert (anna.name, anna.faces, anna.example) == ("Anna", 0, None)
+
+
+def test_faces_join_after_the_newest_were_forgotten(gallery: Gallery, tmp_path: Path) -> None:
+    """New photos join people even if the last ones that came before are gone, by whichever way."""
+    folder = fakes(tmp_path / "album", {"1.jpg": "1.1", "2.jpg": "1.2", "8.jpg": "3.1 4.1", "9.jpg": "5.1 6.1 7.1"})
+    gallery.index([folder], executor=Prepared(by_words))
+    gallery.name(gallery.people()[0].number, "Anna")
+    gallery.forget_photo(folder / "9.jpg")
+    (folder / "9.jpg").unlink()
+    fakes(folder, {"new.jpg": "1.3"})
+    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    (folder / "8.jpg").unlink()
+    (folder / "new.jpg").unlink()
+    gallery.index([folder], executor=Prepared(by_words), prune=True)
+    fakes(folder, {"newer.jpg": "1.4"})
+    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    assert gallery.person("Anna").faces == 3
+
+
+def test_ids_of_faces_are_never_given_again(gallery: Gallery) -> None:
+    """A face that is forgotten is not mistaken for one that comes later, as by a page that still shows it."""
+    put(gallery, "/a.jpg", person(1))
+    (second,) = put(gallery, "/b.jpg", person(2))
+    gallery.forget_photo("/b.jpg")
+    (third,) = put(gallery, "/c.jpg", person(3))
+    assert third > second
+
+
+def test_a_name_is_a_name_with_space_around_it(gallery: Gallery) -> None:
+    """Who is confirmed as " Anna " is Anna, whether she is known or new."""
+    first, second = put(gallery, "/a.jpg", person(1), person(2))
+    number = gallery.confirm(" Anna ", [first])
+    assert gallery.confirm(" Anna", [second]) == number
+    assert [(one.name, one.faces) for one in gallery.people()] == [("Anna", 2)]
+
+
+def test_nobody_is_left_where_no_face_is(gallery: Gallery) -> None:
+    """When the last faces are forgotten, no cluster without a face is listed."""
+    for v in range(2):
+        put(gallery, f"/{v}.jpg", face_of(1, v))
+    assert len(gallery.people()) == 1
+    for v in range(2):
+        gallery.forget_photo(f"/{v}.jpg")
+    assert gallery.people() == []
+
+
+def test_a_number_is_not_given_to_whom_it_was_denied(gallery: Gallery) -> None:
+    """A face that was said not to be a cluster does not get its number when the cluster's own faces leave it."""
+    a, b, c, d = (put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4))
+    gallery._store.db.execute("UPDATE faces SET quality = 0.1 WHERE id IN (?, ?)", (c, d))
+    number = gallery.people()[0].number
+    assert gallery.person(number).faces == 4
+    gallery.deny(number, [a])
+    (e,) = put(gallery, "/e.jpg", face_of(1, 5))
+    gallery.cluster()
+    assert gallery.face(e).person == number
+    gallery.confirm("Anna", [b, c, d])
+    gallery.deny("Anna", [a, e])
+    gallery.cluster()
+    assert gallery.face(a).person != number
+
+
+class _Said:
+    """What the user has said so far, as a diary would have it."""
+
+    def __init__(self) -> None:
+        self.yes: dict[int, int] = {}
+        """Faces, and who they are: numbers of people and clusters."""
+        self.no: set[tuple[int, int]] = set()
+        """Faces, and who they are not."""
+        self.names: dict[int, str] = {}
+
+    def is_(self, number: int, faces: list[int]) -> None:
+        self.yes.update(dict.fromkeys(faces, number))
+        self.no -= {(face, number) for face in faces}
+
+    def is_not(self, number: int, faces: list[int]) -> None:
+        for face in faces:
+            if self.yes.get(face) == number:
+                del self.yes[face]
+            self.no.add((face, number))
+
+    def assert_holds(self, gallery: Gallery) -> None:
+        faces = {face.id: face for face in gallery.faces()}
+        for face, number in self.yes.items():
+            assert (faces[face].person, faces[face].confirmed) == (number, True)
+        assert {face.id for face in faces.values() if face.confirmed} == set(self.yes)
+        assert not [(face, number) for face, number in self.no if faces[face].person == number]
+        for number in set(self.yes.values()):
+            assert gallery.person(number).name == self.names.get(number)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_all_that_can_be_said_stays(seed: int) -> None:
+    """Names, merges, splits, yes and no, of people and of clusters; photos that come and are forgotten: after each
+    step, and each clustering, all that was said holds but what was taken back.
+    """
+    rng = np.random.default_rng(seed)
+    said = _Said()
+    with tempfile.TemporaryDirectory() as folder, Gallery(Path(folder) / "g", options=QUICK) as gallery:
+        for step in range(30):
+            if step < 4 or rng.random() < 0.3:
+                whom = rng.choice(4, int(rng.integers(1, 4)), replace=False)
+                put(gallery, f"/{step}.jpg", *(face_of(int(who), step) for who in whom))
+            if rng.random() < 0.4:
+                gallery.cluster()
+                said.assert_holds(gallery)
+                _assert_photos_show_different_people(gallery)
+            _say_something(gallery, said, rng, step)
+            said.assert_holds(gallery)
+            there = {one.number for one in gallery.people()}  # which clusters if there are other faces
+            said.no = {(face, number) for face, number in said.no if number in there}
+            said.assert_holds(gallery)
+
+
+def _assert_photos_show_different_people(gallery: Gallery) -> None:
+    """Two faces of a photo are two people, unless the user has said of both that they are one."""
+    who: dict[tuple[Path, int], list[bool]] = {}
+    for face in gallery.faces():
+        if face.person is not None:
+            who.setdefault((face.path, face.person), []).append(face.confirmed)
+    assert all(len(confirmed) == 1 or all(confirmed) for confirmed in who.values())
+
+
+def _say_something(gallery: Gallery, said: _Said, rng: np.random.Generator, step: int) -> None:
+    """Say something at random that may be said, and note it."""
+    faces = list(gallery.faces())
+    people = gallery.people()
+    chosen = [int(face) for face in rng.choice([face.id for face in faces], min(2, len(faces)), replace=False)]
+    what = rng.choice(["yes", "new", "no", "name", "merge", "split", "forget"])
+    if what == "new":
+        number = gallery.confirm(name := f"Person {step}", chosen)
+        said.names[number] = name
+        said.is_(number, chosen)
+        return
+    if what == "forget" and len(faces) > 4:
+        gone = [face.id for face in faces if face.path == faces[0].path]
+        gallery.forget_photo(faces[0].path)
+        said.yes = {face: number for face, number in said.yes.items() if face not in gone}
+        said.no = {(face, number) for face, number in said.no if face not in gone}
+        return
+    if not people:
+        return
+    number = int(rng.choice([one.number for one in people]))
+    members = [face.id for face in gallery.faces_of(number)]
+    if what == "yes":
+        gallery.confirm(number, chosen)
+        said.is_(number, chosen)
+    elif what == "no":
+        gallery.deny(number, chosen)
+        said.is_not(number, chosen)
+        if number not in said.names:
+            said.is_(number, [face for face in members if face not in chosen])
+    elif what == "name":
+        gallery.name(number, said.names.setdefault(number, f"Person {step}"))
+        said.is_(number, members)
+    elif what == "merge" and len(people) > 1:
+        other = int(rng.choice([one.number for one in people if one.number != number]))
+        everybody = members + [face.id for face in gallery.faces_of(other)]
+        kept = gallery.merge(number, other)
+        assert kept == (other if other in said.names and number not in said.names else number)
+        said.no = {(face, kept if who in (other, number) else who) for face, who in said.no}
+        said.is_(kept, everybody)
+    elif what == "split" and len(members) > 1:
+        new = gallery.split(number, members[:1])
+        said.is_(number, members[1:])
+        said.is_(new, members[:1])
+        said.no.add((members[0], number))

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from faceie import Gallery, ImageError, OptionError, distance, same_person_probability
 
-from .conftest import QUICK, face_of, needs_weights, person, put
+from ..conftest import PHOTOS
+from .conftest import QUICK, face_of, needs_weights, person, put, small
 
 
 def test_search_by_embedding(gallery: Gallery) -> None:
@@ -82,3 +84,35 @@ def test_search_by_photo(path: Path, small_photos: Path, tmp_path: Path) -> None
             gallery.search(np.zeros((90, 90, 3), np.uint8))
         with pytest.raises(OptionError, match="face is 9, expected 1 to"):
             gallery.probe(small_photos / "obama.jpg", face=9)
+
+
+@needs_weights
+def test_a_probe_of_several_faces(path: Path, tmp_path: Path) -> None:
+    """Of a photo of two people the larger face counts, or the one that is asked for; how many there are is told."""
+    both = Image.new("RGB", (500, 250), "white")
+    with Image.open(PHOTOS / "astronaut.jpg") as one, Image.open(PHOTOS / "obama-congress.jpg") as two:
+        both.paste(one.convert("RGB").crop((120, 0, 340, 240)).resize((220, 240)), (0, 0))
+        both.paste(two.convert("RGB").crop((80, 60, 440, 500)).resize((120, 147)), (300, 50))
+    both.save(tmp_path / "both.png")
+    small("obama-congress.jpg", tmp_path / "album" / "two.jpg")
+    small("astronaut.jpg", tmp_path / "album" / "one.jpg")
+    with Gallery(path, options=QUICK) as gallery:
+        gallery.index([tmp_path / "album"], workers=1)
+        probe = gallery.probe(tmp_path / "both.png")
+        assert probe.faces == 2
+        assert gallery.search(probe)[0].path.name == "one.jpg"
+        assert gallery.search(tmp_path / "both.png")[0].path.name == "one.jpg"
+        assert gallery.search(np.asarray(both))[0].path.name == "one.jpg"
+        other = gallery.probe(tmp_path / "both.png", face=3 - probe.number)
+        assert (other.number, other.faces) == (3 - probe.number, 2)
+        assert gallery.search(other)[0].path.name == "two.jpg"
+        assert gallery.search(other, limit=1, min_probability=0.9)[0].path.name == "two.jpg"
+        assert gallery.search(other, prior=1e-9, min_probability=0.9999) == []
+
+
+@pytest.mark.parametrize("prior", [0, 1, -0.1, 2])
+def test_a_prior_is_a_probability(gallery: Gallery, prior: float) -> None:
+    """What can be no probability before one looks is an OptionError."""
+    put(gallery, "/a.jpg", person(1))
+    with pytest.raises(OptionError, match=f"prior is {prior}, expected"):
+        gallery.search(person(1), prior=prior)

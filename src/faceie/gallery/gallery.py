@@ -23,6 +23,7 @@ from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
 from ..images import ImageLike
 from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
+from ..nn.threads import get_threads
 from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
@@ -127,8 +128,9 @@ class Gallery:
         photo that cannot be used is noted with its reason, and not tried again until it changes, unless `retry` is
         true. Photos that are gone stay, unless `prune` is true.
 
-        `workers`: how many processes look at photos, by default as many as there are processors; with 1, this one does,
-        with threads. A script that uses several must be importable, see `multiprocessing`.
+        `workers`: how many processes look at photos, by default as many as `set_threads` has set, or there are
+        processors; with 1, this one does, with threads. A script that uses several must be importable, see
+        `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
         `progress`: is called after each photo with how many are done, how many there are, and the report so far.
 
@@ -141,8 +143,7 @@ class Gallery:
             raise OptionError(f"workers is {workers}, expected 1 or more")
         with reported(self.path):
             self._weights()  # or what is missing would be missed in each worker
-            count = workers or os.cpu_count() or 1
-            run = Run(self._store, self._settings, Workforce(count, executor))
+            run = Run(self._store, self._settings, Workforce(workers or get_threads(), executor))
             tops = [Path(folder).expanduser() for folder in folders]
             return run.index(tops, prune=prune, retry=retry, progress=progress)
 

@@ -30,7 +30,7 @@ __all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
 
 # What SQLite keeps in the header of a file to tell whose it is ("Face").
 _APPLICATION = 0x46616365
-_PATIENCE = 10.0  # seconds to wait for another program that writes
+_PATIENCE = 30.0  # seconds to wait for another program that writes: 100,000 faces are clustered in 20
 
 
 def m001_photos_and_faces(db: sqlite3.Connection) -> None:
