@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
 from .indexing import Progress, Run
-from .look import Settings, thumbnail
+from .look import Settings, read, thumbnail, written
 from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import connect, reported, transaction
@@ -155,7 +155,9 @@ class Gallery:
     def faces(self) -> Iterator[Face]:
         """Yield all faces, in the order in which they came."""
         with reported(self.path):
-            yield from self._store.faces()
+            for face in self._store.face_ids():  # no query stays open meanwhile
+                if found := self._store.face(face):
+                    yield found
 
     def face(self, face: int) -> Face:
         """Return the face with this id. Raises GalleryError if there is none."""
@@ -306,17 +308,23 @@ class Gallery:
 
         Raises GalleryError, after deleting, if another program that reads keeps bytes of it in use.
         """
-        with reported(self.path):
-            with transaction(self._store.db):
-                forgotten = wipe.person(self._store, people.find(self._store, who))
-            wipe.traces(self._store)
-            return forgotten
+        return self._forget(lambda store: wipe.person(store, people.find(store, who)))
 
     def forget_photo(self, path: str | os.PathLike[str]) -> Forgotten:
         """Delete a photo, its copies, and its faces. If it still is in a folder, it will be found there again."""
+        whole = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100  # leaves links as they are
+        return self._forget(lambda store: wipe.photo(store, whole))
+
+    def _forget(self, delete: Callable[[Store], Forgotten]) -> Forgotten:
         with reported(self.path):
-            with transaction(self._store.db):
-                forgotten = wipe.photo(self._store, Path(os.path.abspath(Path(path).expanduser())))  # noqa: PTH100
+            try:
+                with transaction(self._store.db):
+                    forgotten = delete(self._store)
+                    self._store.set(wipe.UNFINISHED, "yes")
+            except GalleryError:
+                if self._store.setting(wipe.UNFINISHED) is None:
+                    raise
+                forgotten = Forgotten(0, 0)  # it was deleted the last time, and the rest could not be done
             wipe.traces(self._store)
             return forgotten
 
@@ -339,9 +347,9 @@ class Gallery:
             with transaction(store.db):
                 if store.setting("key") is None:  # and no other process has been quicker
                     store.set("key", secrets.token_hex(16))
-                    store.set("weights", _written(weights or "vggface2"))
+                    store.set("weights", written(weights or "vggface2"))
                     store.set("options", json.dumps(asdict(options or DetectionOptions())))
-        source = weights or _read(store.setting("weights") or "")
+        source = weights or read(store.setting("weights") or "")
         own = DetectionOptions(**json.loads(store.setting("options") or ""))
         if options and options != own:
             others = [name for name, value in asdict(own).items() if asdict(options)[name] != value]
@@ -359,14 +367,14 @@ class Gallery:
             now, stored = answer(weights), self._store.setting("answer")
             if stored is None:
                 with transaction(self._store.db):  # those of the first embeddings are those of the gallery
-                    self._store.set("weights", _written(self._settings.weights))
+                    self._store.set("weights", written(self._settings.weights))
                     self._store.set("answer", json.dumps(now.tolist()))
                     if name := identify(weights):
                         self._store.set("calibration", name)
             elif np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
                 raise GalleryError(
                     f"{self.path}: other weights than {self._settings.weights} made the embeddings of this gallery, "
-                    f"namely {_read(self._store.setting('weights') or '')}, and they cannot be compared. "
+                    f"namely {read(self._store.setting('weights') or '')}, and they cannot be compared. "
                     "Use those, or make another gallery"
                 )
             self._loaded = weights
@@ -384,13 +392,3 @@ class Gallery:
                 )
             return probe.astype(np.float32)
         return self.probe(probe).embedding  # type: ignore[arg-type]  # uint8 is left
-
-
-def _written(weights: str | Path) -> str:
-    """Return which weights these are, as it is stored: they have a name, or are in a file."""
-    return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
-
-
-def _read(text: str) -> str | Path:
-    source = json.loads(text)
-    return Path(source["path"]) if "path" in source else str(source["name"])

@@ -194,6 +194,8 @@ class Run:
                 people.carry_over(self._store, photo, successor)
         for photo, _ in orphans:
             self._store.remove_photo(photo)
+        if orphans:
+            people.remove_empty(self._store)
 
 
 def _digest(path: str) -> bytes:

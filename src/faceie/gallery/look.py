@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -22,7 +23,7 @@ from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
 
-__all__ = ["Look", "Seen", "Settings", "look", "thumbnail"]
+__all__ = ["Look", "Seen", "Settings", "look", "read", "thumbnail", "written"]
 
 _THUMBNAIL = 128  # height in pixels
 
@@ -33,6 +34,17 @@ class Settings(NamedTuple):
     weights: str | Path
     """What `faceie.facenet.load` takes."""
     options: DetectionOptions
+
+
+def written(weights: str | Path) -> str:
+    """Return which weights these are, as it is stored: they have a name, or are in a file."""
+    return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
+
+
+def read(text: str) -> str | Path:
+    """Return the weights that were written so."""
+    source = json.loads(text)
+    return Path(source["path"]) if "path" in source else str(source["name"])
 
 
 class Seen(NamedTuple):

@@ -8,7 +8,7 @@ again. All functions but `find`, `listed` and `one` write, within a transaction 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "merge",
     "name",
     "one",
+    "remove_empty",
     "split",
 ]
 
@@ -59,14 +60,15 @@ def cluster_all(store: Store) -> None:
     if not len(faces.ids):
         return
     said = np.where(faces.confirmed, faces.people, -1)
-    labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, said, _denials(store, faces)))
-    people = _numbers(store, labels, faces, said)
+    denials = _denials(store, faces)
+    labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, said, denials))
+    people = _numbers(store, labels, faces, said, denials)
     changed = np.flatnonzero(people != faces.people)
     store.db.executemany(
         "UPDATE faces SET person = ? WHERE id = ?",
         ((int(people[i]) if people[i] >= 0 else None, int(faces.ids[i])) for i in changed),
     )
-    _remove_empty(store)
+    remove_empty(store)
     store.set("clustered", store.revision())
     store.set("joined", int(faces.ids[-1]))
 
@@ -104,6 +106,7 @@ def one(store: Store, number: int) -> Person:
 def find(store: Store, who: int | str) -> int:
     """Return the number of a person or cluster that is given by number or name. Raises GalleryError."""
     column = "id" if isinstance(who, int) else "name"
+    who = who if isinstance(who, int) else " ".join(who.split())
     row = store.db.execute(f"SELECT id FROM people WHERE {column} = ?", (who,)).fetchone()
     if row is None:
         what = f"there is no cluster {who}" if isinstance(who, int) else f"nobody is called {who!r}"
@@ -161,12 +164,13 @@ def split(store: Store, who: int | str, faces: Iterable[int]) -> int:
 def confirm(store: Store, who: int | str, faces: Iterable[int]) -> int:
     """Note that these faces are this person, who may be new. Returns its number."""
     chosen = _existing(store, faces)
+    who = _checked(who) if isinstance(who, str) else who
     if isinstance(who, str) and not store.db.execute("SELECT 1 FROM people WHERE name = ?", (who,)).fetchone():
-        number = _new(store, _checked(who))
+        number = _new(store, who)
     else:
         number = find(store, who)
     _assign(store, chosen, number)
-    _remove_empty(store)
+    remove_empty(store)
     return number
 
 
@@ -178,7 +182,7 @@ def deny(store: Store, who: int | str, faces: Iterable[int]) -> None:
         store.db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
     if _name(store, number) is None:
         _confirm_all(store, number)  # or there would be nobody that the face is not
-    _remove_empty(store)
+    remove_empty(store)
 
 
 def carry_over(store: Store, former: int, photo: int) -> None:
@@ -223,7 +227,9 @@ def _denials(store: Store, faces: _Faces) -> dict[int, set[int]]:
     return denials
 
 
-def _numbers(store: Store, labels: Integers, faces: _Faces, said: Integers) -> Integers:
+def _numbers(
+    store: Store, labels: Integers, faces: _Faces, said: Integers, denials: Mapping[int, set[int]]
+) -> Integers:
     """Return the number of the person or cluster of each face, -1 for none: for each label one that there is, if any
     fits, or else a new one.
     """
@@ -234,9 +240,10 @@ def _numbers(store: Store, labels: Integers, faces: _Faces, said: Integers) -> I
     untouched = {number for (number,) in store.db.execute("SELECT id FROM people WHERE name IS NULL")}
     untouched -= set(said[of_person].tolist())
     was = np.isin(faces.people, list(untouched)) & (labels >= 0)
+    denied = {(int(labels[face]), number) for face, numbers in denials.items() for number in numbers}
     shared = Counter(zip(labels[was].tolist(), faces.people[was].tolist(), strict=True))
     for (label, number), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
-        if label not in number_of and number in untouched:
+        if label not in number_of and number in untouched and (label, number) not in denied:
             number_of[label] = number
             untouched.discard(number)
     sizes = Counter(labels[labels >= 0].tolist())
@@ -283,7 +290,7 @@ def _confirm_all(store: Store, number: int) -> None:
     store.db.execute("UPDATE faces SET confirmed = 1 WHERE person = ?", (number,))
 
 
-def _remove_empty(store: Store) -> None:
+def remove_empty(store: Store) -> None:
     """Remove clusters that no face belongs to any more, and people of whom nothing is known but the name."""
     store.db.execute(
         "DELETE FROM people WHERE id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL)"

@@ -46,7 +46,8 @@ def m001_photos_and_faces(db: sqlite3.Connection) -> None:
     )
     db.execute("CREATE INDEX files_of_photo ON files (photo)")
     db.execute(
-        "CREATE TABLE faces (id INTEGER PRIMARY KEY, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE,"
+        "CREATE TABLE faces (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE,"
         " number INTEGER NOT NULL, x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,"
         " landmarks BLOB NOT NULL, angle REAL NOT NULL, probability REAL NOT NULL, quality REAL NOT NULL,"
         " UNIQUE (photo, number))"
@@ -175,8 +176,12 @@ def _check_owner(path: Path) -> None:
     SQLite knows how to live with that.
     """
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            (application,) = db.execute("PRAGMA application_id").fetchone()
+        try:
+            application = _application(path, "mode=ro&immutable=1")  # without looking at locks and logs
+        except sqlite3.DatabaseError:
+            if not path.with_name(f"{path.name}-wal").exists():
+                raise
+            application = _application(path, "mode=ro")  # another program is just moving its log into the file
     except sqlite3.DatabaseError as error:
         if path.is_dir() or "not a database" not in str(error):
             raise
@@ -184,6 +189,12 @@ def _check_owner(path: Path) -> None:
     if application != _APPLICATION:
         what = "a database, but of another program" if path.stat().st_size else "no gallery of Faceie, nor a database"
         raise GalleryError(f"{path}: this is {what}; it is left alone")
+
+
+def _application(path: Path, how: str) -> int:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE)) as db:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+    return int(application)
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

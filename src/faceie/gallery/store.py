@@ -52,6 +52,9 @@ class Store:
     def set(self, name: str, value: object) -> None:
         self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, str(value)))
 
+    def unset(self, name: str) -> None:
+        self.db.execute("DELETE FROM settings WHERE name = ?", (name,))
+
     def revision(self) -> int:
         """Return a number that grows with every change of the faces."""
         return int(self.setting("revision") or 0)
@@ -162,6 +165,9 @@ class Store:
     def face(self, face: int) -> Face | None:
         return next(self.faces("faces.id = ?", (face,)), None)
 
+    def face_ids(self) -> list[int]:
+        return [face for (face,) in self.db.execute("SELECT id FROM faces ORDER BY id")]
+
     def face_count(self) -> int:
         (count,) = self.db.execute("SELECT count(*) FROM faces").fetchone()
         return int(count)
@@ -189,10 +195,15 @@ class Store:
                 return matrix
             with suppress(OSError):
                 write_matrix(path, key, revision, self._embeddings(), count)
-                if matrix := open_matrix(path, key, revision):
-                    return matrix
-            ids, rows = zip(*self._embeddings(), strict=True)
-            return Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), _FLOATS).reshape(count, SIZE))
+                matrix = open_matrix(path, key, revision)
+            if matrix is None:
+                ids, rows = zip(*self._embeddings(), strict=True)
+                matrix = Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), _FLOATS).reshape(count, SIZE))
+        # What another process has forgotten meanwhile must not stay in the file.
+        if not self.db.in_transaction and self.revision() != revision:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        return matrix
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

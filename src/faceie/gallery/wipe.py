@@ -11,11 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GalleryError
+from . import people
 from .matrix import matrix_path
 from .records import Forgotten
 from .store import Store
 
-__all__ = ["everything", "files", "person", "photo", "traces"]
+__all__ = ["UNFINISHED", "everything", "files", "person", "photo", "traces"]
+
+
+UNFINISHED = "unfinished"  # the setting that says that rows have been deleted whose traces are still to be removed
 
 
 def person(store: Store, number: int) -> Forgotten:
@@ -36,6 +40,7 @@ def photo(store: Store, path: Path) -> Forgotten:
     photos = len(store.paths(known.photo))
     (faces,) = store.db.execute("SELECT count(*) FROM faces WHERE photo = ?", (known.photo,)).fetchone()
     store.remove_photo(known.photo)
+    people.remove_empty(store)
     return Forgotten(photos, faces)
 
 
@@ -61,6 +66,7 @@ def traces(store: Store) -> None:
             f"{store.path}: all that was to be forgotten is deleted, but another program that reads this gallery keeps "
             "bytes of it in use: end that, and say it again"
         )
+    store.unset(UNFINISHED)
 
 
 def files(gallery: Path) -> None:
@@ -73,5 +79,6 @@ def files(gallery: Path) -> None:
 def _remove_matrix(gallery: Path) -> None:
     path = matrix_path(gallery)
     path.unlink(missing_ok=True)
-    for draft in path.parent.glob(f".{path.name}-*"):  # of a program that was killed while it wrote
-        draft.unlink(missing_ok=True)
+    for draft in path.parent.iterdir():
+        if draft.name.startswith(f".{path.name}-"):  # of a program that was killed while it wrote
+            draft.unlink(missing_ok=True)
