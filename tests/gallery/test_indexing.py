@@ -29,6 +29,7 @@ from .conftest import (
     Prepared,
     a_look,
     assert_intact,
+    assert_same,
     by_words,
     fakes,
     needs_weights,
@@ -118,12 +119,6 @@ def test_who_looks_makes_no_difference(tmp_path: Path, small_photos: Path) -> No
         assert report.done == 5 + 1 + 1 + 2
         assert len(report.bad) == 2
         return rows(tmp_path / name)
-
-    def assert_same(a: Any, b: Any) -> None:
-        for (face, embedding, thumbnail), other in zip(a.pop("portraits"), b.pop("portraits"), strict=True):
-            assert (face, thumbnail) == (other[0], other[2])
-            assert_close(np.frombuffer(embedding, "<f4"), np.frombuffer(other[1], "<f4"), 1e-6)
-        assert a == b
 
     assert len(run("alone", workers=1)["faces"]) >= 6
     assert_same(run("two", workers=2), run("alone again", workers=1))

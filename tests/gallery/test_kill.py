@@ -24,6 +24,7 @@ from .conftest import (
     QUICK,
     Prepared,
     assert_intact,
+    assert_same,
     by_words,
     face_of,
     fakes,
@@ -179,7 +180,7 @@ def test_killed_at_any_moment(path: Path, album: Path, undisturbed: tuple[Any, f
         assert_none_is_left(f"killed {tenth}")
     assert_intact(path)
     finish(path, album)
-    assert rows(path) == expected
+    assert_same(rows(path), expected)
     assert_intact(path)
 
 
@@ -204,12 +205,12 @@ def test_killed_again_and_again(path: Path, album: Path, undisturbed: tuple[Any,
             process.communicate()
             assert_none_is_left("again")
     assert 3 <= kills < 19
-    assert rows(path) == expected
+    assert_same(rows(path), expected)
 
 
 @needs_weights
 @needs_proc
-@pytest.mark.parametrize(("tenth", "to"), [(1, "all"), (3, "all"), (5, "one"), (7, "all"), (8, "one"), (9, "all")])
+@pytest.mark.parametrize(("tenth", "to"), [(1, "all"), (2, "one"), (3, "all"), (4, "one")])
 def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], tenth: float, to: str) -> None:
     """Ctrl-C, which a terminal sends to all processes, ends a run as KeyboardInterrupt, soon and without a word from
     the workers; none of them is left, and the next run goes on.
@@ -230,7 +231,7 @@ def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], te
         assert_none_is_left(mark)
     assert_intact(path)
     finish(path, album)
-    assert rows(path) == expected
+    assert_same(rows(path), expected)
 
 
 def test_killed_while_it_writes(path: Path, tmp_path: Path, no_weights: None) -> None:

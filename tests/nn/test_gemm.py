@@ -59,3 +59,12 @@ def test_kernels_are_packed_once(rng: np.random.Generator) -> None:
 def test_small_products_are_known_of() -> None:
     """NumPy's library has them or not."""
     assert has_small_products() in (True, False)
+
+
+def test_small_products_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another library that SciPy brings along does not count."""
+    theirs = {"architecture": "SkylakeX", "filepath": "/lib/scipy.libs/libscipy_openblas.so"}
+    ours = {"architecture": "Haswell", "filepath": "/lib/numpy.libs/libopenblas.so"}
+    for libraries, expected in (([theirs, ours], False), ([theirs, {**ours, "architecture": "SkylakeX"}], True)):
+        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda libraries=libraries: libraries)
+        assert has_small_products.__wrapped__() == expected

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
 
 # What SQLite keeps in the header of a file to tell whose it is ("Face").
 _APPLICATION = 0x46616365
+_TRIES = 10
 _PATIENCE = 30.0  # seconds to wait for another program that writes: 100,000 faces are clustered in 20
 
 
@@ -176,12 +178,7 @@ def _check_owner(path: Path) -> None:
     SQLite knows how to live with that.
     """
     try:
-        try:
-            application = _application(path, "mode=ro&immutable=1")  # without looking at locks and logs
-        except sqlite3.DatabaseError:
-            if not path.with_name(f"{path.name}-wal").exists():
-                raise
-            application = _application(path, "mode=ro")  # another program is just moving its log into the file
+        application = _application(path)
     except sqlite3.DatabaseError as error:
         if path.is_dir() or "not a database" not in str(error):
             raise
@@ -191,10 +188,22 @@ def _check_owner(path: Path) -> None:
         raise GalleryError(f"{path}: this is {what}; it is left alone")
 
 
-def _application(path: Path, how: str) -> int:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE)) as db:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-    return int(application)
+def _application(path: Path) -> int:
+    """Return whose database this is, without looking at locks and logs, unless another program is just moving its log
+    into the file, so that it seems to be damaged.
+    """
+    for attempt in range(_TRIES):
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        how = "mode=ro" if attempt and has_log else "mode=ro&immutable=1"
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE)) as db:
+                (application,) = db.execute("PRAGMA application_id").fetchone()
+                return int(application)
+        except sqlite3.DatabaseError as error:
+            if attempt == _TRIES - 1 or "not a database" in str(error):
+                raise
+            time.sleep(0.01)
+    raise AssertionError
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

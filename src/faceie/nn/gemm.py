@@ -100,7 +100,9 @@ def _in_panels(kernel: Array) -> Array:
 
 @cache
 def has_small_products() -> bool:
-    """Tell whether NumPy's BLAS library has kernels for small products."""
+    """Tell whether NumPy's BLAS library has kernels for small products. SciPy may have loaded another one."""
     import threadpoolctl
 
-    return any(library.get("architecture") in _ARCHITECTURES for library in threadpoolctl.threadpool_info())
+    libraries = threadpoolctl.threadpool_info()
+    of_numpy = [library for library in libraries if "numpy" in library.get("filepath", "")]
+    return any(library.get("architecture") in _ARCHITECTURES for library in of_numpy or libraries)
