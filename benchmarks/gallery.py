@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from lfw import central
 from numpy.typing import NDArray
 
 from faceie import DetectionOptions, Gallery, detect_faces, encode_faces, open_image
@@ -173,12 +174,9 @@ def labeled(folder: Path) -> tuple[Floats, Floats, NDArray[np.str_]]:
         for path in sorted(folder.rglob("*.jpg")):
             image = open_image(path)
             found = detect_faces(image)
-            if not len(found.probabilities):
+            best = central(image, found)
+            if best is None or found.images is None:
                 continue
-            x1, y1, x2, y2 = found.bounding_boxes.T
-            off = (x1 + x2 - image.width) ** 2 / 4 + (y1 + y2 - image.height) ** 2 / 4
-            best = int(np.argmax((x2 - x1) * (y2 - y1) - 2 * off))
-            assert found.images
             names.append(path.parent.name)
             crops.append(found.images[best])
             qualities.append(found.qualities[best])

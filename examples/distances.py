@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     picture = draw(images, found, crops, distances)
     picture.save(folder / "distances.jpg", quality=88)
-    print(f"\nSee {folder / 'demo.jpg'}")
+    print(f"\nSee {folder / 'distances.jpg'}")
 
 
 def draw(

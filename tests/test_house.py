@@ -22,15 +22,16 @@ SOURCE = ROOT / "src" / "faceie"
 # Each room, and the rooms that it may know besides `errors`.
 ROOMS = {
     "errors": set[str](),
+    "files": set[str](),
     "nn": set[str](),
     "boxes": {"nn"},
     "images": {"nn"},
-    "weights": set[str](),
+    "weights": {"files"},
     "mtcnn": {"nn", "boxes", "images", "weights"},
     "facenet": {"nn", "images", "weights"},
     "recognition": {"nn"},
     "photos": set[str](),
-    "gallery": {"nn", "boxes", "images", "mtcnn", "facenet", "recognition", "photos"},
+    "gallery": {"files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "photos"},
     "web": {"gallery"},
 }
 

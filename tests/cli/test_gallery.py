@@ -66,6 +66,14 @@ def test_index_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert line.startswith(f"{album / 'no-photo.jpg'}: ")
 
 
+def test_index_refuses_a_size_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 is no size, and not taken for the default."""
+    file = tmp_path / "g.faceie"
+    _, complaint = run(capsys, "index", tmp_path, "--gallery", file, "--min-face-size", "0", code=2)
+    assert "min_face_size" in complaint
+    assert not file.exists()
+
+
 def test_index_with_processes(tmp_path: Path) -> None:
     """Without --workers, processes do the work, quietly if nobody looks on."""
     album = tmp_path / "album"

@@ -11,7 +11,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -556,6 +556,13 @@ def test_nothing_to_do(gallery: Gallery, tmp_path: Path) -> None:
 
 
 # Which settings
+
+
+def test_crops_are_made_for_the_encoder(path: Path) -> None:
+    """Options without crops would leave nothing to encode."""
+    for _ in range(2):
+        with Gallery(path, options=replace(QUICK, crops=False)) as gallery:
+            assert gallery._settings.options == QUICK
 
 
 def test_other_options_are_refused(gallery: Gallery) -> None:

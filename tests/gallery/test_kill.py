@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from faceie import Gallery, set_threads
+from faceie.gallery.workers import _no_interrupts
 from faceie.nn.threads import get_threads
 
 from ..conftest import PHOTOS, ROOT
@@ -234,6 +235,23 @@ def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], te
     assert_same(rows(path), expected)
 
 
+def test_interrupted_while_workers_start() -> None:
+    """Ctrl-C waits until the workers have all that they need: those that are given half of it complain."""
+    started = False
+
+    def start() -> None:
+        nonlocal started
+        with _no_interrupts():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as in other threads, which may receive it
+            signal.raise_signal(signal.SIGINT)
+            started = True
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_killed_while_it_writes(path: Path, tmp_path: Path, no_weights: None) -> None:
     """Twenty kills within the writing of many photos: nothing is half written, and the rows end the same."""
     words = {f"{i:03}.jpg": " ".join(f"{1 + (i + k) % 9}.{i}" for k in range(1 + i % 3)) for i in range(300)}
@@ -243,16 +261,20 @@ def test_killed_while_it_writes(path: Path, tmp_path: Path, no_weights: None) ->
     _with_anna(path)
     stored = set[int]()
     for _ in range(20):
-        with running(_FAKE, path, photos) as process:
-            wait_until_ready(process)
-            time.sleep(moments.uniform(0, seconds / 4))
-            process.kill()
-            process.communicate()
-        assert_intact(path)
+        _kill_after(moments.uniform(0, seconds / 4), path, photos)
         stored.add(len(rows(path)["photos"]))
     assert len(stored) >= 5, "kills have missed the writing"
     run(_FAKE, path, photos)
     assert rows(path) == expected
+    assert_intact(path)
+
+
+def _kill_after(seconds: float, path: Path, photos: Path) -> None:
+    with running(_FAKE, path, photos) as process:
+        wait_until_ready(process)
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
     assert_intact(path)
 
 
@@ -289,12 +311,7 @@ def test_killed_while_photos_change_places(path: Path, tmp_path: Path, no_weight
     seconds = run(_FAKE, undisturbed, album)
     moments = random.Random(1)
     for _ in range(8):
-        with running(_FAKE, path, album) as process:
-            wait_until_ready(process)
-            time.sleep(moments.uniform(0, seconds / 3))
-            process.kill()
-            process.communicate()
-        assert_intact(path)
+        _kill_after(moments.uniform(0, seconds / 3), path, album)
     run(_FAKE, path, album)
     assert rows(path) == rows(undisturbed)
     with Gallery(path) as gallery:

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Index the folders, then tell what came of it."""
     if not arguments.folders and not arguments.errors:
         raise OptionError("faceie index: which folders? Expected one or more, or --errors")
-    options = DetectionOptions(min_face_size=arguments.min_face_size) if arguments.min_face_size else None
+    options = DetectionOptions(min_face_size=arguments.min_face_size) if arguments.min_face_size is not None else None
     weights = weights_source(arguments.weights) if arguments.weights else None
     with Gallery(arguments.gallery, create=bool(arguments.folders), weights=weights, options=options) as gallery:
         trouble = bool(arguments.folders) and _index(gallery, arguments)

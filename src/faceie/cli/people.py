@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import Gallery
-from ..gallery import Person
 from ..web import people_page
 from ..web.pages import Group
 from .index import counted
@@ -56,10 +56,33 @@ def add_parser(commands: Any) -> None:
     one = ("who", {"type": who, "metavar": "WHO"})
     faces = ("faces", {"type": int, "nargs": "+", "metavar": "FACE"})
     add("faces", _faces, "list the faces of a cluster or person", one)
-    add("name", _name, "name a cluster, or rename a person", one, ("name", {"metavar": "NAME"}))
-    add("merge", _merge, "make one person of several", ("people", {"type": who, "nargs": "+", "metavar": "WHO"}))
-    add("split", _split, "make another cluster of some faces", one, faces)
-    add("is", _is, "say that faces are this person, who may be new", one, faces)
+    add(
+        "name",
+        _telling(lambda gallery, given: gallery.name(given.who, given.name)),
+        "name a cluster, or rename a person",
+        one,
+        ("name", {"metavar": "NAME"}),
+    )
+    add(
+        "merge",
+        _telling(lambda gallery, given: gallery.merge(*given.people)),
+        "make one person of several",
+        ("people", {"type": who, "nargs": "+", "metavar": "WHO"}),
+    )
+    add(
+        "split",
+        _telling(lambda gallery, given: gallery.split(given.who, given.faces)),
+        "make another cluster of some faces",
+        one,
+        faces,
+    )
+    add(
+        "is",
+        _telling(lambda gallery, given: gallery.confirm(given.who, given.faces)),
+        "say that faces are this person, who may be new",
+        one,
+        faces,
+    )
     add("not", _not, "say that faces are not this person", one, faces)
 
 
@@ -98,38 +121,24 @@ def _faces(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _name(arguments: argparse.Namespace) -> int:
-    with Gallery(arguments.gallery, create=False) as gallery:
-        return _tell(gallery, gallery.name(arguments.who, arguments.name))
+def _telling(change: Callable[[Gallery, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Return the command that makes this change, and prints what has become of the person or cluster."""
 
+    def run(arguments: argparse.Namespace) -> int:
+        with Gallery(arguments.gallery, create=False) as gallery:
+            number = change(gallery, arguments)
+            person = gallery.person(number)
+        called = f"{printable(person.name)} (number {number})" if person.name else f"cluster {number}"
+        write(f"{called}: {counted(person.faces, 'face')} in {counted(person.photos, 'photo')}")
+        return OK
 
-def _merge(arguments: argparse.Namespace) -> int:
-    with Gallery(arguments.gallery, create=False) as gallery:
-        return _tell(gallery, gallery.merge(*arguments.people))
-
-
-def _split(arguments: argparse.Namespace) -> int:
-    with Gallery(arguments.gallery, create=False) as gallery:
-        return _tell(gallery, gallery.split(arguments.who, arguments.faces))
-
-
-def _is(arguments: argparse.Namespace) -> int:
-    with Gallery(arguments.gallery, create=False) as gallery:
-        return _tell(gallery, gallery.confirm(arguments.who, arguments.faces))
+    return run
 
 
 def _not(arguments: argparse.Namespace) -> int:
     with Gallery(arguments.gallery, create=False) as gallery:
         gallery.deny(arguments.who, arguments.faces)
         write(f"noted: {counted(len(arguments.faces), 'face')} not {printable(arguments.who)}")
-    return OK
-
-
-def _tell(gallery: Gallery, number: int) -> int:
-    """Print what has become of a person or cluster."""
-    person: Person = gallery.person(number)
-    called = f"{printable(person.name)} (number {number})" if person.name else f"cluster {number}"
-    write(f"{called}: {counted(person.faces, 'face')} in {counted(person.photos, 'photo')}")
     return OK
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..files import replacing
 from ..photos import Photo
 
 __all__ = ["Results", "is_same_file", "write_private"]
@@ -30,14 +30,8 @@ class Results:
 def write_private(path: Path, text: str) -> None:
     """Write a file that holds faces: only its owner can read it. It replaces another one when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # readable by its owner only
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with replacing(path, private=True) as file:
+        file.write(text.encode())
 
 
 def is_same_file(a: Path, b: Path) -> bool:

@@ -142,13 +142,11 @@ class _Groups:
         roots = [self.find(face) for face in range(len(self._parents))]
         return np.array([root if self.is_settled(root) else -1 for root in roots], np.int64)
 
-    def join(self, a: int, b: int) -> bool:
+    def join(self, a: int, b: int) -> None:
         """Join the groups of two faces, if that is allowed."""
         a, b = self.find(a), self.find(b)
-        if a == b or not self._may(a, b) or not self._are_close(a, b):
-            return False
-        self._unite(a, b)
-        return True
+        if a != b and self._may(a, b) and self._are_close(a, b):
+            self._unite(a, b)
 
     def _may(self, a: int, b: int) -> bool:
         p, q = self._people[a], self._people[b]

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,7 +32,7 @@ from .look import Settings, read, thumbnail, written
 from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import connect, reported, transaction
-from .store import Store
+from .store import Store, no_face
 from .workers import Workforce
 
 __all__ = ["PRIOR", "Gallery", "default_path"]
@@ -164,19 +164,17 @@ class Gallery:
         with reported(self.path):
             if found := self._store.face(face):
                 return found
-            raise GalleryError(f"there is no face {face} in this gallery")
+            raise no_face(face)
 
     def embedding(self, face: int) -> Array:
         """Return the embedding (512,) float32 of the face with this id."""
         with reported(self.path):
-            self.face(face)
-            return self._store.embedding(face)
+            return self._store.embedding(self._store.existing(face))
 
     def thumbnail(self, face: int) -> bytes:
         """Return a small JPEG of the face with this id."""
         with reported(self.path):
-            self.face(face)
-            return self._store.thumbnail(face)
+            return self._store.thumbnail(self._store.existing(face))
 
     # Search
 
@@ -186,7 +184,7 @@ class Gallery:
 
         Raises ImageError if the photo cannot be used or has no face, and OptionError if it has none of this number.
         """
-        found = detect_faces(photo, **{**self._settings.options.keywords(), "crops": True})
+        found = detect_faces(photo, **self._settings.options.keywords())
         count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
         if not count:
             raise ImageError(f"{name}no face was found in this photo")
@@ -343,6 +341,8 @@ class Gallery:
     def _settle(self, weights: str | Path | None, options: DetectionOptions | None) -> None:
         """Choose the settings of a new gallery, or compare those that are asked for with those that it has."""
         store = self._store
+        if options:
+            options = replace(options, crops=True)  # which are what is encoded
         if store.setting("key") is None:
             with transaction(store.db):
                 if store.setting("key") is None:  # and no other process has been quicker

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import replacing
 from ..nn.threads import parallel
 from ..nn.tree import Array
 
@@ -72,20 +71,13 @@ def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int
 
     The file is readable by its owner only, and has its name only when it is complete. Raises OSError.
     """
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        ids = np.empty(count, np.dtype("<i8"))
-        with os.fdopen(handle, "wb") as file:
-            file.write(_HEADER.pack(_MAGIC, key, revision, count).ljust(_START, b"\0"))
-            for index, (face, embedding) in enumerate(rows):
-                ids[index] = face
-                file.write(embedding)
-            file.write(ids.tobytes())
-        Path(draft).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(draft).unlink()
-        raise
+    ids = np.empty(count, np.dtype("<i8"))
+    with replacing(path, private=True) as file:
+        file.write(_HEADER.pack(_MAGIC, key, revision, count).ljust(_START, b"\0"))
+        for index, (face, embedding) in enumerate(rows):
+            ids[index] = face
+            file.write(embedding)
+        file.write(ids.tobytes())
 
 
 def nearest(matrix: Matrix, probe: Array, limit: int) -> tuple[NDArray[np.intp], Array]:

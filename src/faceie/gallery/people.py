@@ -273,11 +273,7 @@ def _checked(new_name: str) -> str:
 
 
 def _existing(store: Store, faces: Iterable[int]) -> list[int]:
-    chosen = list(dict.fromkeys(faces))
-    for face in chosen:
-        if not store.db.execute("SELECT 1 FROM faces WHERE id = ?", (face,)).fetchone():
-            raise GalleryError(f"there is no face {face} in this gallery")
-    return chosen
+    return [store.existing(face) for face in dict.fromkeys(faces)]
 
 
 def _assign(store: Store, faces: Iterable[int], number: int) -> None:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import GalleryError
 from ..nn.tree import Array
 from .look import Look
 from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
 from .records import BadPhoto, Face
 
-__all__ = ["File", "Store"]
+__all__ = ["File", "Store", "no_face"]
 
 _FLOATS = np.dtype("<f4")
 
@@ -165,6 +166,12 @@ class Store:
     def face(self, face: int) -> Face | None:
         return next(self.faces("faces.id = ?", (face,)), None)
 
+    def existing(self, face: int) -> int:
+        """Return the id of a face. Raises GalleryError if there is none."""
+        if self.db.execute("SELECT 1 FROM faces WHERE id = ?", (face,)).fetchone() is None:
+            raise no_face(face)
+        return face
+
     def face_ids(self) -> list[int]:
         return [face for (face,) in self.db.execute("SELECT id FROM faces ORDER BY id")]
 
@@ -220,6 +227,11 @@ class Store:
     def thumbnail(self, face: int) -> bytes:
         (data,) = self.db.execute("SELECT thumbnail FROM portraits WHERE face = ?", (face,)).fetchone()
         return bytes(data)
+
+
+def no_face(face: int) -> GalleryError:
+    """Return the error that there is no face with this id."""
+    return GalleryError(f"there is no face {face} in this gallery")
 
 
 def _packed(numbers: Array) -> bytes:

@@ -43,8 +43,7 @@ class Workforce:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ours = None
-        self._stack.close()
+        self._dismiss()
 
     def submit(self, path: str, settings: Settings) -> Future[Look]:
         """Have somebody look at a photo."""
@@ -62,13 +61,16 @@ class Workforce:
         """
         if self._theirs:
             raise GalleryError(f"the executor that was passed in has broken down ({error}); index again with a new one")
-        self._ours = None
-        self._stack.close()
+        self._dismiss()
         try:
             with _processes(1) as alone:
                 return alone.submit(look, path, settings).result()
         except BrokenExecutor:
             return Look(error="a process that looked at it died: it needs too much memory, or its decoder has a defect")
+
+    def _dismiss(self) -> None:
+        self._ours = None
+        self._stack.close()
 
     def _executor(self) -> Executor:
         if self._theirs:
@@ -118,15 +120,26 @@ def _processes(count: int) -> Iterator[Executor]:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Start processes that know no Ctrl-C, which reaches all processes of a terminal: the first one decides."""
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
+    """Start processes that know no Ctrl-C, which reaches all processes of a terminal: the first one decides, and that
+    when they have started; those that are given half of what they need complain.
+    """
+    held: list[int] = []
+    former = signal.getsignal(signal.SIGINT)
+    ours = threading.current_thread() is threading.main_thread() and former is not None  # who may set a handler
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: held.append(number))  # any thread may receive a signal
+    if masks:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if ours:
+            signal.signal(signal.SIGINT, former)
+            if held:
+                signal.raise_signal(signal.SIGINT)
 
 
 def _start(lifeline: Connection) -> None:

@@ -10,19 +10,17 @@ Nothing in a file can be run, and nothing it claims is believed: every number is
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from ..files import replacing
 
 __all__ = ["looks_like", "read", "write"]
 
@@ -116,24 +114,9 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str])
     text += b" " * (-(8 + len(text)) % _PAGE)  # the format allows spaces at the end
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as file:
+        with replacing(path) as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for tensor in tensors.values():
                 file.write(np.ascontiguousarray(tensor, _FLOAT).data)
     except OSError as error:
         raise WeightsError(f"{path}: weights cannot be written here: {error}") from error
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a temporary file beside `path`, which takes its place at the end, or is removed if there was an error."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
