@@ -13,7 +13,7 @@ import numpy as np
 
 from .activations import NO_BORDER, Activations, Layout
 from .graph import Operation, Value, uses
-from .record import Memory
+from .record import Memory, aligned
 from .tree import Array, Shape
 
 __all__ = ["Places"]
@@ -134,9 +134,9 @@ class Places:
             storage.memory = self._memory.take(math.prod(shape))
         else:  # what is zero once stays so, if it is used for nothing else
             free = self._zeros.setdefault(key, [])
-            storage.memory = free.pop() if free else np.zeros(math.prod(shape), np.float32)
+            storage.memory = free.pop() if free else aligned(math.prod(shape), zero=True)
             self._number_of_zeros += 0 if free else math.prod(shape)
-        base = storage.memory[: math.prod(shape)].reshape(shape)
+        base = storage.memory.reshape(shape)
         storage.activations = Activations(base.swapaxes(1, 2) if layout.columns_first else base, layout.border)
 
     def _key(self, storage: Storage, images: int) -> tuple[Shape, Layout]:
