@@ -63,7 +63,7 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
         def _plan(self, op: Operation, start: int, stop: int) -> None:
             super()._plan(op, start, stop)
             name = part(op.shape[0] if len(op.shape) == 3 else 1)
-            parts.extend([name] * (len(self._record.calls) - len(parts)))
+            parts.extend([name] * (len(self._records[0].calls) - len(parts)))
 
     graph = trace(inception_resnet_v1, facenet.load(), (160, 160, 3))
     plan = Marked(graph, batch, {}, small_products=has_small_products())
@@ -76,7 +76,7 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
         plan.run(np.random.default_rng(0).standard_normal((batch, 160, 160, 3)).astype(np.float32))
         for _ in range(RUNS):
             spent: dict[str, float] = defaultdict(float)
-            for name, call in zip(parts, plan._record.calls, strict=True):
+            for name, call in zip(parts, plan.calls, strict=True):
                 start = time.perf_counter()
                 call()
                 spent[name] += time.perf_counter() - start

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from faceie import set_threads
 from faceie.nn import reference
 from faceie.nn.graph import trace
 from faceie.nn.kernels import Kernels
 from faceie.nn.plan import Plan, Plans
+from faceie.nn.threads import get_threads
 from faceie.nn.tree import Array, Conv
 
 from ..conftest import assert_close
@@ -53,6 +56,14 @@ def _conv(rng: np.random.Generator, *shape: int) -> Conv:
     return Conv(kernel.astype(np.float32), rng.standard_normal(shape[3]).astype(np.float32))
 
 
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave the number of threads as it was."""
+    before = get_threads()
+    yield
+    set_threads(before)
+
+
 @pytest.fixture
 def weights(rng: np.random.Generator) -> Net:
     return Net(
@@ -68,10 +79,13 @@ def weights(rng: np.random.Generator) -> Net:
 
 
 @pytest.mark.parametrize("small_products", [False, True])
-@pytest.mark.parametrize("batch", [1, 2, 3, 5, 13])
-def test_plan(batch: int, small_products: bool, weights: Net, rng: np.random.Generator) -> None:
-    """A plan gives the same as the slow kernels, each time."""
-    plan = Plan(trace(network, weights, SHAPE), batch, {}, small_products=small_products)
+@pytest.mark.parametrize(
+    ("batch", "threads"), [(1, 1), (2, 1), (3, 1), (5, 1), (13, 1), (1, 2), (1, 3), (2, 2), (13, 5)]
+)
+def test_plan(batch: int, threads: int, small_products: bool, weights: Net, rng: np.random.Generator) -> None:
+    """A plan gives the same as the slow kernels, each time, however many threads share it."""
+    set_threads(threads)
+    plan = Plan(trace(network, weights, SHAPE), batch, {}, small_products=small_products, threads=threads)
     for _ in range(2):
         x = rng.standard_normal((batch, *SHAPE)).astype(np.float32)
         (y,) = plan.run(x)
@@ -80,6 +94,29 @@ def test_plan(batch: int, small_products: bool, weights: Net, rng: np.random.Gen
         kept = y.copy()
         plan.run(x + 1)
         assert np.array_equal(y, kept)  # what was returned is the caller's
+
+
+def test_threads_share_the_work(weights: Net) -> None:
+    """Two threads make products each, and in no step touches one what the other one writes."""
+    plan = Plan(trace(network, weights, SHAPE), 1, {}, small_products=True, threads=2)
+    flop = [0, 0]
+    for step in plan._steps:
+        written: list[list[np.ndarray]] = [[], []]
+        read: list[list[np.ndarray]] = [[], []]
+        for number, part in enumerate(step):
+            for call in part:
+                *inputs, out = [x for x in (*call.args, *call.keywords.values()) if isinstance(x, np.ndarray)]
+                if call.func is np.copyto:
+                    inputs, out = [out], inputs[0]
+                written[number].append(out)
+                read[number] += inputs
+                if call.func is np.matmul:
+                    flop[number] += 2 * out.size * inputs[0].shape[-1]
+        for number in (0, 1):
+            for x in written[number]:
+                assert not any(np.shares_memory(x, y) for y in read[1 - number] + written[1 - number])
+    assert min(flop) > sum(flop) / 5  # some of these convolutions are too small to be shared
+    assert 5 < len(plan._steps) < len(plan.calls) / 3
 
 
 def test_print(weights: Net) -> None:

@@ -6,8 +6,10 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
 from faceie.nn import threads
-from faceie.nn.threads import get_threads, parallel, single_threaded_blas
+from faceie.nn.threads import get_threads, in_step, parallel, single_threaded_blas
 
 from ..conftest import PHOTOS, assert_close, golden
 
@@ -52,6 +54,58 @@ def test_work_is_done_side_by_side() -> None:
     nested = parallel(lambda x: parallel(lambda y: (threading.get_ident(), x + y), range(3)), range(4))
     assert [[value for _, value in inner] for inner in nested] == [[x + y for y in range(3)] for x in range(4)]
     assert all(len({thread for thread, _ in inner}) == 1 for inner in nested)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
+    """No part begins before those of the step before are done, all are done once, whether there are helpers or not."""
+    set_threads(number)
+    release = threading.Event()
+    if busy and number > 1:
+        threads._get_helpers().submit(lambda: release.wait(10), times=number - 1)
+    log: list[tuple[str, int, int]] = []
+
+    def part(step: int, piece: int) -> list[Callable[[], object]]:
+        return [
+            partial(log.append, ("begin", step, piece)),
+            partial(time.sleep, 0.0002 * ((step + piece) % 3)),
+            partial(log.append, ("end", step, piece)),
+        ]
+
+    in_step([[part(step, piece) for piece in range(step % 4)] for step in range(40)])
+    release.set()
+    assert sorted(log) == sorted((what, s, p) for what in ("begin", "end") for s in range(40) for p in range(s % 4))
+    assert [step for _, step, _ in log] == sorted(step for _, step, _ in log)
+
+
+def test_parts_of_a_step_are_done_side_by_side() -> None:
+    """Two parts that wait for each other both end; within a piece of other work, parts are done in turn."""
+    set_threads(2)
+    barrier = threading.Barrier(2, timeout=10)
+    in_step([[[barrier.wait], [barrier.wait]] for _ in range(20)])
+    seen: list[int] = []
+    parallel(lambda _: in_step([[[lambda: seen.append(threading.get_ident())]] * 3]), [0])
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("whose", [0, 1])
+def test_an_error_ends_the_steps(whose: int) -> None:
+    """An error in any part comes out, no later step begins, and what comes after works."""
+    set_threads(2)
+    barrier = threading.Barrier(2, timeout=10)
+    late: list[int] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    parts: list[list[Callable[[], object]]] = [[barrier.wait], [barrier.wait]]
+    parts[whose].append(fail)
+    with pytest.raises(ZeroDivisionError):
+        in_step([parts, [[partial(late.append, 1)], [partial(late.append, 2)]]])
+    assert not late
+    in_step([[[barrier.wait], [barrier.wait]]])
 
 
 def in_a_thread(function: Callable[[], object]) -> None:

@@ -71,11 +71,14 @@ def encode_faces(
 
 
 def _encode(x: Array, w: InceptionResNetV1) -> Array:
-    """Run the network, a part of the batch in each thread. One face alone is left to the threads of BLAS."""
+    """Run the network, a part of the batch in each thread. One face alone is shared by two of them, in steps, or by the
+    threads of BLAS, which are for more threads, and for large products.
+    """
+    small_products = has_small_products()
     parts = np.array_split(x, min(get_threads(), len(x)))
     if len(parts) == 1 and get_threads() > 1:
-        return _plans.run(x, w, 1, small_products=False)[0]
-    small_products = has_small_products()
+        share = small_products and get_threads() == 2
+        return _plans.run(x, w, 1, small_products=share, threads=2 if share else 1)[0]
     run = partial(_plans.run, weights=w, small_products=small_products)
     return np.concatenate(parallel(lambda part: run(part, batch=len(part))[0], parts))
 

@@ -52,18 +52,22 @@ class Activations(NamedTuple):
     @property
     def array(self) -> Array:
         """The activations alone: (n, h, w, c)."""
-        return self._inside(NO_BORDER)
+        return self.inside(NO_BORDER)
 
-    def _inside(self, border: Border) -> Array:
+    def inside(self, border: Border) -> Array:
         """Return the activations with less of the zeros around them."""
         above, left, below, right = (there - asked for there, asked in zip(self.border, border, strict=True))
         _, height, width, _ = self.base.shape
         return self.base[:, above : height - below, left : width - right]
 
+    def has(self, border: Border) -> bool:
+        """Tell whether there are so many zeros around the activations."""
+        return all(there >= asked for there, asked in zip(self.border, border, strict=True))
+
     def bordered(self, border: Border, record: Recorder) -> Array:
         """Return the activations with so many zeros around them: as they lie, or as a copy."""
-        if all(there >= asked for there, asked in zip(self.border, border, strict=True)):
-            return self._inside(border)
+        if self.has(border):
+            return self.inside(border)
         n, h, w, c = self.array.shape
         above, left, below, right = border
         copy = np.zeros((n, h + above + below, w + left + right, c), np.float32)
@@ -87,6 +91,13 @@ class Finish:
         residual = None if self.residual is None else self.residual.swapaxes(1, 2)
         return replace(self, target=self.target.swapaxes(1, 2), residual=residual)
 
+    def part(self, rows: slice, channels: slice) -> Finish:
+        """Return the same for some of the rows and channels."""
+        bias, slope = (None if x is None else x[channels] for x in (self.bias, self.slope))
+        target, residual = (None if x is None else x[:, rows, :, channels] for x in (self.target, self.residual))
+        assert target is not None
+        return replace(self, target=target, bias=bias, slope=slope, residual=residual)
+
     def product(self, a: Array, b: Factor, index: Index, record: Recorder) -> None:
         """Record the product of matrices a [positions, k] and b [k, out], for the outputs at `index`, and the rest."""
         target = self.target[index]  # [n, h, w, out]
@@ -99,7 +110,8 @@ class Finish:
         """Record that sums (n, h, w, out) get residual, bias and ReLU, and go where they belong."""
         target = self.target[index]
         if self.residual is not None:
-            record(np.add, *_in_rows(sums, self.residual[index]), out=_in_rows(sums)[0])
+            rows, residual = _in_rows(sums, self.residual[index])
+            record(np.add, rows, residual, out=rows)
         if self.bias is not None and not biased:
             (rows,) = _in_rows(sums)
             record(np.add, rows, _row(self.bias, rows), out=rows)

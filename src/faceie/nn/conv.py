@@ -16,6 +16,7 @@ rules that ``benchmarks/methods.py`` measures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,13 +24,15 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import winograd as f4
 from .activations import ALL, Activations, Border, Finish, Index, Layout, as_matrix, maximum
-from .gemm import factor, product
+from .gemm import PANEL, Factor, factor, product
 from .record import Recorder
 from .tree import Array
 
-__all__ = ["METHODS", "Method", "Problem", "choose"]
+__all__ = ["METHODS", "Method", "Problem", "choose", "shares"]
 
 _BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
+_ROWS = 4  # of outputs, for each thread that gets some
+_BY_ROWS = ("pointwise", "patches", "planes")  # methods that can do with some rows of the input
 _POSITIONS = 256  # of all outputs: fewer do not make up for what `winograd` and `windows` do besides
 
 
@@ -41,13 +44,25 @@ class Problem(NamedTuple):
     finish: Finish
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
+    channels: slice = slice(None)  # of the kernel, those that are asked for
+
+    @property
+    def reads(self) -> list[Array]:
+        """What it reads besides the kernel."""
+        return [x for x in (self.x.base, self.finish.residual) if x is not None]
+
+    def factor(
+        self, kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None
+    ) -> Factor:
+        """Return the kernel (..., k, out), whose channels are asked for, as a factor (see `gemm`)."""
+        return factor(kernel, rows, record, transform).columns(self.channels)
 
     def swapped(self) -> Problem:
         """Return the same for rows and columns exchanged."""
         above, left, below, right = self.x.border
         x = Activations(self.x.base.swapaxes(1, 2), (left, above, right, below))
         kernel, padding = self.kernel.swapaxes(0, 1), self.padding[::-1]
-        return Problem(x, kernel, self.finish.swapped(), self.stride, padding)
+        return Problem(x, kernel, self.finish.swapped(), self.stride, padding, self.channels)
 
 
 def pointwise(problem: Problem, record: Recorder) -> None:
@@ -57,20 +72,20 @@ def pointwise(problem: Problem, record: Recorder) -> None:
         copy = record.scratch(*x.shape)
         record(np.copyto, copy, x)
         matrix = copy.reshape(-1, x.shape[3])
-    problem.finish.product(matrix, factor(kernel, len(matrix), record), ALL, record)
+    problem.finish.product(matrix, problem.factor(kernel, len(matrix), record), ALL, record)
 
 
 def patches(problem: Problem, record: Recorder) -> None:
     """Record copies of the windows, [positions, kh * kw * in], some rows or images at a time, and their products."""
     vertical, horizontal = problem.padding
     x = problem.x.bordered((vertical, horizontal) * 2, record)
-    kh, kw, c, out = problem.kernel.shape
+    kh, kw, c, _ = problem.kernel.shape
     n, rows, columns, _ = problem.finish.target.shape
     image, row, column, item = x.strides
     shape, strides = (n, rows, columns, kh, kw, c), (image, row * problem.stride, column * problem.stride, row, column)
     views = as_strided(x, shape, (*strides, item), writeable=False)
     depth = kh * kw * c
-    kernel = factor(problem.kernel.reshape(depth, out), n * rows * columns, record)
+    kernel = problem.factor(problem.kernel.reshape(depth, -1), n * rows * columns, record)
     for index in _blocks(n, rows, columns * depth):
         window = views[index]
         with record.part():
@@ -98,14 +113,14 @@ def windows(problem: Problem, record: Recorder) -> None:
     """
     if problem.kernel.shape[1] == 1:
         problem = problem.swapped()
-    x, (_, taps, c, out) = problem.x.array, problem.kernel.shape
+    x, (_, taps, c, _), out = problem.x.array, problem.kernel.shape, problem.finish.target.shape[3]
     if not x.flags.c_contiguous:
         copy = record.scratch(*x.shape)
         record(np.copyto, copy, x)
         x = copy
     n, h, w, _ = x.shape
     matrix, pad = x.reshape(n * h, w * c), problem.padding[1]
-    kernel = factor(problem.kernel.reshape(taps * c, out), n * h, record)
+    kernel = problem.factor(problem.kernel.reshape(taps * c, -1), n * h, record)
     columns = w + 2 * pad - taps + 1
     sums = record.scratch(columns, n * h, out)
     for column in range(columns):
@@ -123,8 +138,8 @@ def planes(problem: Problem, record: Recorder) -> None:
     """
     vertical, horizontal = problem.padding
     x = problem.x.bordered((vertical, horizontal) * 2, record)
-    kh, kw, c, out = problem.kernel.shape
-    n, rows, columns, _ = problem.finish.target.shape
+    kh, kw, c, _ = problem.kernel.shape
+    n, rows, columns, out = problem.finish.target.shape
     rows_of_planes = record.scratch(n, x.shape[1], kw, c, columns)
     for tap in range(kw):
         seen = x[:, :, tap : tap + problem.stride * (columns - 1) + 1 : problem.stride]  # [n, height, columns, in]
@@ -132,7 +147,8 @@ def planes(problem: Problem, record: Recorder) -> None:
     image, row, *_ = rows_of_planes.strides
     shape, strides = (n, rows, columns, kh * kw * c), (image, row * problem.stride, x.itemsize, columns * x.itemsize)
     sums = record.scratch(n, rows, columns, out)
-    record(np.matmul, as_strided(rows_of_planes, shape, strides), problem.kernel.reshape(-1, out), out=sums)
+    kernel = problem.kernel.reshape(kh * kw * c, -1)[:, problem.channels]
+    record(np.matmul, as_strided(rows_of_planes, shape, strides), kernel, out=sums)
     problem.finish.store(sums, ALL, record)
 
 
@@ -147,8 +163,8 @@ def winograd(problem: Problem, record: Recorder) -> None:
     shape = (f4.POINTS, f4.POINTS, n, down, right, c)
     tiles = as_strided(x, shape, (row, column, image, row * f4.TILE, column * f4.TILE, item), writeable=False)
 
-    points, out, positions = f4.POINTS**2, problem.kernel.shape[3], n * down * right
-    kernel = factor(problem.kernel, positions, record, f4.transform_kernel)  # [36, in, out]
+    points, out, positions = f4.POINTS**2, problem.finish.target.shape[3], n * down * right
+    kernel = problem.factor(problem.kernel, positions, record, f4.transform_kernel)  # [36, in, out]
     gathered, seen = record.scratch(*shape), record.scratch(points, positions, c)
     products, sums = record.scratch(points, positions, out), record.scratch(f4.TILE**2, positions, out)
     record(np.copyto, gathered, tiles)
@@ -240,6 +256,37 @@ METHODS = {
         lambda kernel, padding, size: Layout(_border_of_tiles(kernel, padding, size)),
     ),
 }
+
+
+def shares(problem: Problem, method: str, count: int) -> list[Problem]:
+    """Cut a convolution into so many parts of about one size, for threads that work side by side, or leave it whole.
+
+    Where there are many rows of outputs, each gets some of these; otherwise some of the channels, and with them not all
+    of the kernel, which is larger than the activations then.
+    """
+    _, rows, _, out = problem.finish.target.shape
+    vertical, horizontal = problem.padding
+    border = (vertical, horizontal, vertical, horizontal)
+    if method in _BY_ROWS and rows >= _ROWS * count and not problem.finish.pool and problem.x.has(border):
+        x, taps = problem.x.inside(border), problem.kernel.shape[0]
+        cuts = [rows * number // count for number in range(count + 1)]
+        return [
+            Problem(
+                Activations(x[:, first * problem.stride : (last - 1) * problem.stride + taps]),
+                problem.kernel,
+                problem.finish.part(slice(first, last), slice(None)),
+                problem.stride,
+            )
+            for first, last in pairwise(cuts)
+        ]
+    panels = out // PANEL
+    if out % PANEL == 0 and panels >= count:
+        cuts = [panels * number // count * PANEL for number in range(count + 1)]
+        return [
+            problem._replace(finish=problem.finish.part(slice(None), slice(*cut)), channels=slice(*cut))
+            for cut in pairwise(cuts)
+        ]
+    return [problem]
 
 
 def choose(kernel: Array, stride: int, padding: tuple[int, int], sums: tuple[int, int], images: int) -> str:

@@ -20,9 +20,9 @@ from numpy.lib.stride_tricks import as_strided
 from .record import Recorder
 from .tree import Array
 
-__all__ = ["Factor", "factor", "has_small_products", "product"]
+__all__ = ["PANEL", "Factor", "factor", "has_small_products", "product"]
 
-_PANEL = 32  # columns
+PANEL = 32  # columns
 _SMALL = 1_000_000  # multiplications, up to which OpenBLAS takes a product for a small one
 _ROWS = range(6, 54, 6)  # rows of small products: its kernels take six at a time
 _SHALLOW = 400  # rows of a kernel, up to which panels are faster for any number of rows of the other factor
@@ -42,6 +42,14 @@ class Factor(NamedTuple):
             return Factor(None, self.panels[..., first:last, :])
         assert self.matrix is not None
         return Factor(self.matrix[..., first:last, :])
+
+    def columns(self, channels: slice) -> Factor:
+        """Return the factor that these columns are, of panels whole ones."""
+        if self.panels is not None:
+            first, last, _ = channels.indices(self.panels.shape[-3] * self.panels.shape[-1])
+            return Factor(None, self.panels[..., first // self.panels.shape[-1] : last // self.panels.shape[-1], :, :])
+        assert self.matrix is not None
+        return Factor(self.matrix[..., channels])
 
 
 def factor(kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None) -> Factor:
@@ -86,9 +94,9 @@ def _view(x: Array, shape: tuple[int, int, int, int], rows: tuple[int, int, int]
 
 def _columns(n: int) -> int:
     """Return how wide panels of a kernel with n columns are; 0 if it has none."""
-    if n % _PANEL == 0:
-        return _PANEL
-    return n if n % 16 == 0 and n <= 3 * _PANEL else 0
+    if n % PANEL == 0:
+        return PANEL
+    return n if n % 16 == 0 and n <= 3 * PANEL else 0
 
 
 def _in_panels(kernel: Array) -> Array:

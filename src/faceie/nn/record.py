@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from .tree import Array
 
-__all__ = ["Memory", "Recorder", "aligned"]
+__all__ = ["Call", "Memory", "Recorder", "aligned"]
+
+Call: TypeAlias = Callable[[], Any]
 
 
 _LINE = 16  # floats of a line of the cache: what vector instructions read at once, if it begins with one
@@ -94,11 +96,16 @@ class Recorder:
     memory: Memory = field(default_factory=Memory)
     packed: dict[tuple[str, int], Array] = field(default_factory=dict)  # kernels, in the form that is multiplied
     small_products: bool = False  # whether the BLAS library is good at them (see `gemm`)
-    calls: list[Callable[[], Any]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     _taken: list[Array] = field(default_factory=list)
 
     def __call__(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         self.calls.append(partial(function, *arguments, **options))
+
+    def end(self) -> list[Call]:
+        """Return the calls that were recorded since the last time."""
+        calls, self.calls = self.calls, []
+        return calls
 
     def scratch(self, *shape: int) -> Array:
         """Return an array for the calls that are recorded in this `part`."""
@@ -117,7 +124,7 @@ class Recorder:
 
     def pack(self, kernel: Array, *functions: Callable[[Array], Array]) -> Array:
         """Return what functions make, one after the other, of a kernel that lives as long as `packed`: only once."""
-        key = (" ".join(function.__name__ for function in functions), kernel.__array_interface__["data"][0])
+        key = (" ".join(function.__name__ for function in functions), _address(kernel))
         if key not in self.packed:
             packed = kernel
             for function in functions:
