@@ -52,10 +52,11 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return the milliseconds a face of each part, and its GFLOP."""
     from faceie import facenet
     from faceie.facenet.network import inception_resnet_v1
+    from faceie.nn.blas import single_threaded_blas
     from faceie.nn.gemm import has_small_products
     from faceie.nn.graph import Operation, trace
+    from faceie.nn.memory import Packed
     from faceie.nn.plan import Plan
-    from faceie.nn.threads import single_threaded_blas
 
     parts: list[str] = []  # of each call
 
@@ -66,7 +67,7 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
             parts.extend([name] * (len(self._records[0].calls) - len(parts)))
 
     graph = trace(inception_resnet_v1, facenet.load(), (160, 160, 3))
-    plan = Marked(graph, batch, {}, small_products=has_small_products())
+    plan = Marked(graph, batch, Packed(), small_products=has_small_products())
     flops: dict[str, float] = defaultdict(float)
     for row in plan.rows:
         sizes = row.output.split(" x ")
@@ -98,7 +99,7 @@ def theirs(batch: int, prefix: str) -> dict[str, float]:
 
 def product_speed() -> float:
     """Return the GFLOP/s of one large matrix product in one thread."""
-    from faceie.nn.threads import single_threaded_blas
+    from faceie.nn.blas import single_threaded_blas
 
     a, times = np.ones((2048, 2048), np.float32), []
     with single_threaded_blas():

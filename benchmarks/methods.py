@@ -17,10 +17,10 @@ import numpy as np
 from faceie import facenet
 from faceie.facenet.network import inception_resnet_v1
 from faceie.nn.activations import Activations, Finish
+from faceie.nn.blas import single_threaded_blas
 from faceie.nn.conv import METHODS, Problem, choose
 from faceie.nn.graph import Operation, trace
 from faceie.nn.record import Recorder
-from faceie.nn.threads import single_threaded_blas
 
 RUNS = 9
 

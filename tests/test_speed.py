@@ -19,10 +19,12 @@ import threadpoolctl
 from faceie import detect_faces, facenet, set_threads
 from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
 from faceie.mtcnn import planned, pyramid
+from faceie.nn.blas import single_threaded_blas
 from faceie.nn.gemm import has_small_products
 from faceie.nn.graph import Graph, Operation, trace
+from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan, Plans
-from faceie.nn.threads import get_threads, single_threaded_blas
+from faceie.nn.threads import get_threads
 
 from .conftest import PHOTOS
 
@@ -78,7 +80,7 @@ class EncoderPlan(Plan):
     def __init__(self, graph: Graph, batch: int, small_products: bool, threads: int = 1) -> None:
         self.wide: list[Callable[[], Any]] = []
         self.wide_gflop = 0.0
-        self.packed: dict[tuple[str, int], np.ndarray] = {}
+        self.packed = Packed()
         super().__init__(graph, batch, self.packed, small_products=small_products, threads=threads)
 
     def _plan(self, op: Operation, start: int, stop: int) -> None:
@@ -96,7 +98,7 @@ class EncoderPlan(Plan):
                 gflop += 2e-9 * call.keywords["out"].size * arrays[0].shape[-1]
             else:
                 passes += sum(x.nbytes for x in arrays) / 1e6
-        kernels = sum(kernel.nbytes for kernel in self.packed.values()) / 1e6
+        kernels = self.packed.megabytes
         numbers = (round(x, 2) for x in (gflop, passes, self.megabytes))
         return PlanCost(len(self.calls), *numbers, steps=len(self._steps), kernels=round(kernels, 2))
 

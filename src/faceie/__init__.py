@@ -12,16 +12,20 @@ The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; t
 `faceie.nn`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import facenet, mtcnn
 from .errors import FaceieError, GalleryError, ImageError, OptionError, WeightsError, WeightsNotFoundError
 from .facenet.encode import encode_faces
-from .gallery import Gallery
 from .images import open_image
 from .mtcnn.detect import detect_faces
 from .mtcnn.detected import DetectedFaces
 from .mtcnn.options import DetectionOptions
 from .nn.threads import set_threads
 from .recognition import Thresholds, distance, pairwise_distances, same_person_probability, thresholds
+
+if TYPE_CHECKING:
+    from .gallery import Gallery
 
 __version__ = "0.1.0"
 
@@ -48,3 +52,16 @@ __all__ = [
     "set_threads",
     "thresholds",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the gallery when it is first asked for: it needs a database, processes and more, which take their time."""
+    if name == "Gallery":
+        from .gallery import Gallery
+
+        return Gallery
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

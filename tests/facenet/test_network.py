@@ -11,6 +11,7 @@ from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
 from faceie.images import to_input
 from faceie.nn import reference
 from faceie.nn.graph import trace
+from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan
 from faceie.weights import registry
 
@@ -38,7 +39,7 @@ def test_encoder_equals_the_reference(batch: int, name: str) -> None:
     weights = facenet.load(name)
     graph = trace(inception_resnet_v1, weights, (INPUT_SIZE, INPUT_SIZE, 3))
     for small_products in (False, True):
-        embeddings = Plan(graph, batch, {}, small_products=small_products).run(x[index])[0]
+        embeddings = Plan(graph, batch, Packed(), small_products=small_products).run(x[index])[0]
         assert embeddings.dtype == np.float32
         assert_close(embeddings, answers[index], TOLERANCE)
     assert_close(inception_resnet_v1(x[index], weights), answers[index], TOLERANCE)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from faceie.nn.gemm import factor, has_small_products, product
+from faceie.nn.memory import Packed
 from faceie.nn.record import Recorder
 
 from ..conftest import assert_close
@@ -50,7 +51,7 @@ def _doubled(kernel: np.ndarray) -> np.ndarray:
 def test_kernels_are_packed_once(rng: np.random.Generator) -> None:
     """Who shares `packed` shares what is in it."""
     kernel = rng.standard_normal((64, 64)).astype(np.float32)
-    packed: dict[tuple[str, int], np.ndarray] = {}
+    packed = Packed()
     first, second = (factor(kernel, 9, Recorder(packed=packed, small_products=True)).panels for _ in range(2))
     assert first is second
     assert len(packed) == 1

@@ -13,6 +13,7 @@ from faceie import set_threads
 from faceie.nn import reference
 from faceie.nn.graph import trace
 from faceie.nn.kernels import Kernels
+from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan, Plans
 from faceie.nn.threads import get_threads
 from faceie.nn.tree import Array, Conv
@@ -85,7 +86,7 @@ def weights(rng: np.random.Generator) -> Net:
 def test_plan(batch: int, threads: int, small_products: bool, weights: Net, rng: np.random.Generator) -> None:
     """A plan gives the same as the slow kernels, each time, however many threads share it."""
     set_threads(threads)
-    plan = Plan(trace(network, weights, SHAPE), batch, {}, small_products=small_products, threads=threads)
+    plan = Plan(trace(network, weights, SHAPE), batch, Packed(), small_products=small_products, threads=threads)
     for _ in range(2):
         x = rng.standard_normal((batch, *SHAPE)).astype(np.float32)
         (y,) = plan.run(x)
@@ -98,7 +99,7 @@ def test_plan(batch: int, threads: int, small_products: bool, weights: Net, rng:
 
 def test_threads_share_the_work(weights: Net) -> None:
     """Two threads make products each, and in no step touches one what the other one writes."""
-    plan = Plan(trace(network, weights, SHAPE), 1, {}, small_products=True, threads=2)
+    plan = Plan(trace(network, weights, SHAPE), 1, Packed(), small_products=True, threads=2)
     flop = [0, 0]
     for step in plan._steps:
         written: list[list[np.ndarray]] = [[], []]
@@ -121,7 +122,7 @@ def test_threads_share_the_work(weights: Net) -> None:
 
 def test_print(weights: Net) -> None:
     """A plan says what it does: a line for each operation, and a sum."""
-    plan = Plan(trace(network, weights, SHAPE), 2, {}, small_products=False)
+    plan = Plan(trace(network, weights, SHAPE), 2, Packed(), small_products=False)
     lines = str(plan).splitlines()
     assert len(lines) == len(plan.rows) + 2
     assert any("winograd" in line for line in lines)
@@ -156,4 +157,4 @@ def test_what_cannot_be_planned() -> None:
         return nn._add("dropout", [x], x.shape)
 
     with pytest.raises(NotImplementedError, match="dropout"):
-        Plan(trace(unknown, None, (2, 2, 1)), 1, {}, small_products=False)
+        Plan(trace(unknown, None, (2, 2, 1)), 1, Packed(), small_products=False)

@@ -16,8 +16,10 @@ import pytest
 import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
-from faceie.nn import threads
-from faceie.nn.threads import get_threads, in_step, parallel, single_threaded_blas
+from faceie.nn import blas, threads
+from faceie.nn.blas import single_threaded_blas
+from faceie.nn.steps import in_step
+from faceie.nn.threads import get_threads, parallel
 
 from ..conftest import PHOTOS, assert_close, golden
 
@@ -63,7 +65,7 @@ def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
     set_threads(number)
     release = threading.Event()
     if busy and number > 1:
-        threads._get_helpers().submit(lambda: release.wait(10), times=number - 1)
+        threads.helpers().submit(lambda: release.wait(10), times=number - 1)
     log: list[tuple[str, int, int]] = []
 
     def part(step: int, piece: int) -> list[Callable[[], object]]:
@@ -144,9 +146,9 @@ def test_blas_is_single_threaded_meanwhile_only() -> None:
         other.submit(check).result()
         check()
         with single_threaded_blas():
-            other.submit(threads._blas.enter).result()
+            other.submit(blas._blas.enter).result()
         assert blas_threads() == {1}
-        other.submit(threads._blas.leave).result()
+        other.submit(blas._blas.leave).result()
         assert blas_threads() == {2}
         other.submit(check).result()
 
@@ -178,7 +180,7 @@ def test_interruption(moment: str) -> None:
     program = f"""
 import threading, time
 import threadpoolctl
-from faceie.nn import threads
+from faceie.nn import blas, threads
 
 def interrupted(self, *arguments, original=threading.Thread.start):
     original(self, *arguments)

@@ -25,6 +25,9 @@ __all__ = ["encode_faces"]
 
 _BATCH = 16  # faces that go through the network at a time: more gain little speed and take 5 MB each
 
+_FEW = 3  # faces that come alone, before it is worth while to plan for more
+
+_alone = itertools.count()
 _plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3), most=2)
 
 T = TypeVar("T")
@@ -71,13 +74,13 @@ def encode_faces(
 
 
 def _encode(x: Array, w: InceptionResNetV1) -> Array:
-    """Run the network, a part of the batch in each thread. One face alone is shared by two of them, in steps, or by the
-    threads of BLAS, which are for more threads, and for large products.
-    """
+    """Run the network, a part of the batch in each thread."""
     small_products = has_small_products()
     parts = np.array_split(x, min(get_threads(), len(x)))
     if len(parts) == 1 and get_threads() > 1:
-        share = small_products and get_threads() == 2
+        # One face alone is left to the threads of BLAS; or shared by two of ours, which is better with small products,
+        # but takes more time to plan than the first few faces gain.
+        share = get_threads() == 2 and small_products and next(_alone) >= _FEW
         return _plans.run(x, w, 1, small_products=share, threads=2 if share else 1)[0]
     run = partial(_plans.run, weights=w, small_products=small_products)
     return np.concatenate(parallel(lambda part: run(part, batch=len(part))[0], parts))

@@ -11,7 +11,8 @@ from PIL import Image
 
 from ..boxes import area, non_maximum_suppression, overlaps
 from ..images import ImageLike, upright
-from ..nn.threads import parallel, single_threaded_blas
+from ..nn.blas import single_threaded_blas
+from ..nn.threads import parallel
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
 from .detected import DetectedFaces
 from .loading import load

@@ -15,7 +15,8 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ..nn.kernels import Kernels
-from ..nn.record import Memory, Recorder
+from ..nn.memory import Memory
+from ..nn.record import Recorder
 from ..nn.resample import AreaResampler
 from ..nn.rows import RowKernels
 from ..nn.tree import Array

@@ -14,12 +14,13 @@ document processing": patches and a matrix product) and in Goodfellow et al. 201
 `gemm`              matrix products as the library below NumPy likes them
 `places`            where activations are while a plan runs
 `activations`       how they lie in memory, and what becomes of the sums of a convolution
-`record`            calls of NumPy, written down to be made later
+`record`, `memory`  calls of NumPy, written down to be made later, and what they work on
 `rows`              recorded kernels for large images with few channels, in another order
 `resample`          area resampling, the one image operation that must be exact for weights to stay compatible
 `fold`              batch normalization absorbed into the kernel before it
 `tree`              networks' weights as nested named tuples, to and from flat names
-`threads`           independent pieces of work side by side
+`threads`, `steps`  independent pieces of work side by side; and parts of one that must wait for each other
+`daemons`, `blas`   the threads that do it, and those of the library below NumPy, which do not
 ==================  ===============================================================================================
 
 `layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``. A

@@ -58,8 +58,8 @@ def factor(kernel: Array, rows: int, record: Recorder, transform: Callable[[Arra
     functions = [transform] if transform else []
     columns = _columns(n) if record.small_products else 0
     if columns and columns * k * min(_ROWS) <= _SMALL and (k <= _SHALLOW or rows * k <= _FEW):
-        return Factor(None, record.pack(kernel, *functions, _in_panels))
-    return Factor(record.pack(kernel, *functions) if functions else kernel)
+        return Factor(None, record.packed.get(kernel, *functions, _in_panels))
+    return Factor(record.packed.get(kernel, *functions) if functions else kernel)
 
 
 def product(a: Array, b: Factor, out: Array, record: Recorder) -> None:
@@ -103,7 +103,8 @@ def _in_panels(kernel: Array) -> Array:
     """Return a kernel (..., k, n) as panels (..., n / columns, k, columns)."""
     *stack, k, n = kernel.shape
     columns = _columns(n)
-    return np.ascontiguousarray(kernel.reshape(*stack, k, n // columns, columns).swapaxes(-3, -2))
+    panels: Array = kernel.reshape(*stack, k, n // columns, columns).swapaxes(-3, -2)
+    return panels
 
 
 @cache

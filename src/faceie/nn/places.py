@@ -13,7 +13,7 @@ import numpy as np
 
 from .activations import NO_BORDER, Activations, Layout
 from .graph import Operation, Value, uses
-from .record import Memory, aligned
+from .memory import Memory, aligned
 from .tree import Array, Shape
 
 __all__ = ["Places"]

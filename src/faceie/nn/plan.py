@@ -28,9 +28,10 @@ from . import layers
 from .activations import Activations, Finish, Layout, max_pool
 from .conv import METHODS, Problem, choose, shares
 from .graph import Graph, Operation, Value, trace
+from .memory import Memory, Packed
 from .places import Places
-from .record import Call, Memory, Recorder
-from .threads import Step, in_step
+from .record import Call, Recorder
+from .steps import Step, in_step
 from .tree import Array, Shape
 
 __all__ = ["Plan", "Plans", "Row"]
@@ -56,7 +57,7 @@ class Plan:
         self,
         graph: Graph,
         batch: int,
-        packed: dict[tuple[str, int], Array],
+        packed: Packed,
         *,
         small_products: bool,
         threads: int = 1,
@@ -257,6 +258,7 @@ def _renew_locks() -> None:
     """Whoever held a lock when a process forked is not there in the new one."""
     for plans in _all_plans:
         plans._lock = threading.Lock()
+        plans._packed.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -275,7 +277,7 @@ class Plans:
         _all_plans.add(self)
         self._weights: Any = None
         self._graph: Graph | None = None
-        self._packed: dict[tuple[str, int], Array] = {}
+        self._packed = Packed()
         self._waiting: list[tuple[Plan, tuple[int, bool, int]]] = []  # latest last; and what they are for
 
     def run(self, x: Array, weights: Any, batch: int, *, small_products: bool, threads: int = 1) -> list[Array]:
@@ -287,7 +289,7 @@ class Plans:
         key = (batch, small_products, threads)
         with self._lock:
             if self._weights is not weights:
-                self._weights, self._packed, self._waiting = weights, {}, []
+                self._weights, self._packed, self._waiting = weights, Packed(), []
                 self._graph = trace(self._network, weights, self._shape)
             graph, packed = self._graph, self._packed
             fitting = [item for item in self._waiting if item[1] == key]

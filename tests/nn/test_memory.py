@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceie.nn.record import Memory, Recorder, aligned
+from faceie.nn.memory import Memory, Packed, aligned
 
 
 @pytest.mark.parametrize("zero", [False, True])
@@ -70,9 +70,9 @@ def test_packed_kernels_leave_the_file(tmp_path: Path) -> None:
     def doubled(x: np.ndarray) -> np.ndarray:
         return 2 * x
 
-    record = Recorder()
-    packed = record.pack(kernel, doubled)
+    packed = Packed()
+    kernel_twice = packed.get(kernel, doubled)
     assert resident() < 500  # KiB, of 3500
-    assert np.array_equal(packed, 2 * kernel)
+    assert np.array_equal(kernel_twice, 2 * kernel)
     assert resident() > 3000
-    assert record.pack(kernel, doubled) is packed
+    assert packed.get(kernel, doubled) is kernel_twice

@@ -1,0 +1,81 @@
+"""Threads that nobody waits for in the end, and where they run."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["Daemons", "kept", "this_processor"]
+
+_LONG = 0.0005  # seconds without work, after which a thread may be woken where another one works
+
+
+class Daemons:
+    """Threads that do what they are given, and that nobody waits for in the end."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._queue: queue.SimpleQueue[tuple[Callable[[], object], int | None] | None] = queue.SimpleQueue()
+        for _ in range(count):
+            threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        idle_since = time.monotonic()
+        while job := self._queue.get():
+            function, processor = job
+            if time.monotonic() - idle_since > _LONG:
+                with kept(processor, away=True):
+                    pass  # it may come back
+            function()
+            del function, job  # and what they hold, while waiting for the next
+            idle_since = time.monotonic()
+
+    def submit(self, function: Callable[[], object], times: int = 1, beside: bool = False) -> None:
+        """Have `function`, which raises nothing, called by so many of the threads, as they become free.
+
+        `beside`: on another processor than the caller's, who works meanwhile.
+        """
+        processor = this_processor() if beside else None
+        for _ in range(times):
+            self._queue.put((function, processor))
+
+    def dismiss(self) -> None:
+        """End the threads when they have done what they were given."""
+        for _ in range(self._count):
+            self._queue.put(None)
+
+
+def this_processor() -> int | None:
+    """Return the number of the processor that this thread runs on, where Linux tells."""
+    try:
+        with Path("/proc/thread-self/stat").open("rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[36])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@contextmanager
+def kept(processor: int | None, *, away: bool = False) -> Iterator[None]:
+    """Keep this thread on a processor meanwhile, or away from it if there are others.
+
+    Linux wakes a thread where it ran before, if that processor is idle, and otherwise where the waking one runs. In a
+    virtual machine, a processor that has been idle for a while does not look idle: so two threads share the other one
+    until that is noticed, which takes 10 to 60 milliseconds.
+    """
+    allowed = os.sched_getaffinity(0) if processor is not None else set[int]()  # of this thread
+    chosen = allowed - {processor} if away else allowed & {processor}
+    if not chosen or chosen == allowed:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            os.sched_setaffinity(0, chosen)
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, allowed)

@@ -1,0 +1,110 @@
+"""Steps: work in parts that are done side by side, but in step, for what is too short for a job of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .blas import single_threaded_blas
+from .daemons import kept, this_processor
+from .threads import at_work, get_threads, helpers, is_at_work
+
+__all__ = ["Step", "in_step"]
+
+#: What may be done side by side: parts, each a list of calls that are made in turn.
+Step: TypeAlias = Sequence[Sequence[Callable[[], object]]]
+
+_IDLE = 10_000  # zeros
+
+
+def in_step(steps: Sequence[Step]) -> None:
+    """Do the parts of each step side by side, as far as there are threads, and one step after the other."""
+    parts = max(map(len, steps), default=0)
+    others = min(get_threads(), parts) - 1
+    if others < 1 or is_at_work():
+        for step in steps:
+            for part in step:
+                _do(part)
+        return
+    with single_threaded_blas():
+        march = _March(steps)
+        helpers().submit(march.follow, times=others)
+        march.lead()
+
+
+def _do(part: Sequence[Callable[[], object]]) -> None:
+    for call in part:
+        call()
+
+
+class _March:
+    """Steps that threads take together.
+
+    A part belongs to the thread that takes it first: so nobody waits for a thread that is late, or does not come. They
+    wait for each other at work, since one that sleeps is woken some 50 microseconds late, which is as long as a part
+    may take.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+        self._processor = this_processor()  # of the one who leads
+        self._now = 0  # the step that is taken
+        self._open = {(number, part): None for number, step in enumerate(steps) for part in range(len(step))}
+        self._done: list[int] = []  # parts that those who follow have done
+        self._error: BaseException | None = None
+
+    def lead(self) -> None:
+        """Take all steps, with whoever follows."""
+        with kept(self._processor):
+            self._lead()
+
+    def _lead(self) -> None:
+        taken = 0  # by those who follow
+        idle = np.zeros(_IDLE, np.float32)
+        try:
+            for number, step in enumerate(self._steps):
+                self._now = number
+                for part, calls in enumerate(step):
+                    if self._take(number, part):
+                        _do(calls)
+                    else:
+                        taken += 1
+                while len(self._done) < taken:
+                    _linger(idle)
+                if self._error:
+                    raise self._error
+        finally:
+            self._now = len(self._steps)
+
+    def follow(self) -> None:
+        """Do parts of the step that is taken, until there is none."""
+        with at_work(), kept(self._processor, away=True):
+            self._follow()
+
+    def _follow(self) -> None:
+        idle = np.zeros(_IDLE, np.float32)
+        while (number := self._now) < len(self._steps):
+            for part, calls in reversed([*enumerate(self._steps[number])]):
+                if self._take(number, part):
+                    try:
+                        _do(calls)
+                    except BaseException as error:  # of whatever kind: it is raised where the steps came from
+                        self._error = error
+                    self._done.append(part)
+            while self._now == number:
+                _linger(idle)
+
+    def _take(self, number: int, part: int) -> bool:
+        try:
+            del self._open[number, part]
+        except KeyError:
+            return False
+        return True
+
+
+def _linger(idle: NDArray[np.float32]) -> None:
+    """Let two or three microseconds pass, most of them without Python's lock, which others need for their next call."""
+    np.add(idle, idle, out=idle)
