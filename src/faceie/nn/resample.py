@@ -18,7 +18,7 @@ from .tree import Array
 __all__ = ["AreaResampler", "resample_area"]
 
 _BAND = 32  # rows of the source at a time
-_BINS = 48  # output columns at a time: more means fewer, larger products with more zeros in them
+_BINS = 32  # output columns at a time: more means fewer, larger products with more zeros in them
 
 
 class Bins(NamedTuple):
