@@ -58,11 +58,11 @@ class SearchCost(NamedTuple):
 # By faces in a batch, whether there are small products, of which every processor can make the plan, and how many
 # threads share it.
 PLANS: dict[tuple[int, bool, int], PlanCost] = {
-    (1, True, 1): PlanCost(calls=590, gflop=2.4, passes=117.51, memory=14.07, steps=1, kernels=69.05),
+    (1, True, 1): PlanCost(calls=556, gflop=2.4, passes=117.51, memory=14.07, steps=1, kernels=69.05),
     (1, False, 1): PlanCost(calls=515, gflop=2.4, passes=117.51, memory=14.07, steps=1, kernels=7.82),
-    (8, True, 1): PlanCost(calls=1211, gflop=18.25, passes=848.73, memory=34.84, steps=1, kernels=48.4),
+    (8, True, 1): PlanCost(calls=1209, gflop=18.25, passes=848.73, memory=34.84, steps=1, kernels=48.4),
     (8, False, 1): PlanCost(calls=1105, gflop=18.25, passes=848.73, memory=34.84, steps=1, kernels=17.25),
-    (1, True, 2): PlanCost(calls=1244, gflop=2.46, passes=126.7, memory=19.22, steps=71, kernels=90.15),
+    (1, True, 2): PlanCost(calls=1070, gflop=2.46, passes=126.7, memory=19.22, steps=71, kernels=90.15),
 }
 
 # By photo, and angles to search.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faceie.nn.gemm import factor, has_small_products, product
+from faceie.nn.gemm import _step, factor, has_small_products, product
 from faceie.nn.memory import Packed
 from faceie.nn.record import Recorder
 
@@ -69,3 +69,15 @@ def test_small_products_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> N
     for libraries, expected in (([theirs, ours], False), ([theirs, {**ours, "architecture": "SkylakeX"}], True)):
         monkeypatch.setattr("threadpoolctl.threadpool_info", lambda libraries=libraries: libraries)
         assert has_small_products.__wrapped__() == expected
+
+
+def test_rows_of_small_products() -> None:
+    """They leave little beside sixes, need one call if possible, and are as many as may be."""
+    assert [_step(m, 48) for m in (1, 9, 32, 36, 72)] == [1, 9, 32, 36, 36]
+    assert _step(32, 20) == 16
+    for m in range(1, 300):
+        for most in (6, 17, 48):
+            step = _step(m, most)
+            assert 1 <= step <= min(m, most)
+            sixes = m // step * -(-step // 6) + -(-(m % step) // 6)
+            assert sixes <= -(-m // 6)

@@ -24,7 +24,8 @@ __all__ = ["PANEL", "Factor", "factor", "has_small_products", "product"]
 
 PANEL = 32  # columns
 _SMALL = 1_000_000  # multiplications, up to which OpenBLAS takes a product for a small one
-_ROWS = range(6, 54, 6)  # rows of small products: its kernels take six at a time
+_SIX = 6  # rows that its kernels take at a time
+_MOST = 48  # rows of a small product
 _SHALLOW = 400  # rows of a kernel, up to which panels are faster for any number of rows of the other factor
 _FEW = 40_000  # numbers in the other factor, up to which they are faster for any depth
 _ARCHITECTURES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # those for which OpenBLAS has such kernels
@@ -57,7 +58,7 @@ def factor(kernel: Array, rows: int, record: Recorder, transform: Callable[[Arra
     *_, k, n = kernel.shape
     functions = [transform] if transform else []
     columns = _columns(n) if record.small_products else 0
-    if columns and columns * k * min(_ROWS) <= _SMALL and (k <= _SHALLOW or rows * k <= _FEW):
+    if columns and columns * k * _SIX <= _SMALL and (k <= _SHALLOW or rows * k <= _FEW):
         return Factor(None, record.packed.get(kernel, *functions, _in_panels))
     return Factor(record.packed.get(kernel, *functions) if functions else kernel)
 
@@ -69,8 +70,7 @@ def product(a: Array, b: Factor, out: Array, record: Recorder) -> None:
         return
     *_, m, k = a.shape
     panels, columns = b.panels.shape[-3], b.panels.shape[-1]
-    most = _SMALL // (columns * k)  # rows of a small product
-    step = min((rows for rows in _ROWS if rows <= most), key=lambda rows: m % rows + m // rows / 8)
+    step = _step(m, min(_SMALL // (columns * k), _MOST))
     whole = m // step * step
     for first, count, rows in ((0, m // step, step), (whole, 1, m - whole)):
         if count and rows:
@@ -82,6 +82,18 @@ def product(a: Array, b: Factor, out: Array, record: Recorder) -> None:
                 b.panels[..., None, :, :, :],
                 out=_view(goal, (count, panels, rows, columns), (rows, 0, 1), columns),
             )
+
+
+def _step(m: int, most: int) -> int:
+    """Return how many of m rows, `most` or fewer, a small product takes: so that there is little beside sixes, then so
+    that one call is enough, and then so that products are few.
+    """
+
+    def cost(rows: int) -> tuple[int, int, int]:
+        count, rest = divmod(m, rows)
+        return count * -(-rows // _SIX) + -(-rest // _SIX), count > 0 < rest, count
+
+    return min(range(1, min(m, most) + 1), key=cost)
 
 
 def _view(x: Array, shape: tuple[int, int, int, int], rows: tuple[int, int, int], columns: int) -> Array:
