@@ -207,3 +207,16 @@ def test_no_host_of_a_registry() -> None:
         if not name.endswith((".safetensors", ".npz", ".jpg")) and (ROOT / name).is_file():
             text = (ROOT / name).read_bytes()
             assert not [host for host in [*hosts, "/ro" + "ot/", "/wo" + "rk/"] if host.encode() in text], name
+
+
+def test_gallery_is_imported_when_asked_for() -> None:
+    """The first lesson does without a database and processes; both names of the gallery are there all the same."""
+    program = """
+import sys, faceie
+assert not {"sqlite3", "faceie.gallery"} & set(sys.modules)
+assert faceie.Gallery is faceie.gallery.Gallery
+assert "Gallery" in dir(faceie) and not hasattr(faceie, "Museum")
+from faceie import *
+assert Gallery is faceie.Gallery
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

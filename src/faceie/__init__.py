@@ -12,6 +12,7 @@ The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; t
 `faceie.nn`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import facenet, mtcnn
@@ -25,7 +26,20 @@ from .nn.threads import set_threads
 from .recognition import Thresholds, distance, pairwise_distances, same_person_probability, thresholds
 
 if TYPE_CHECKING:
+    from . import gallery as gallery
     from .gallery import Gallery
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import the gallery when it is first asked for: it needs a database, processes and more, which take time."""
+        if name not in ("Gallery", "gallery"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        gallery = importlib.import_module(".gallery", __name__)
+        return gallery if name == "gallery" else gallery.Gallery
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.1.0"
 
@@ -52,16 +66,3 @@ __all__ = [
     "set_threads",
     "thresholds",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the gallery when it is first asked for: it needs a database, processes and more, which take their time."""
-    if name == "Gallery":
-        from .gallery import Gallery
-
-        return Gallery
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from faceie import set_threads
-from faceie.nn.daemons import Daemons, kept, this_processor
+from faceie.nn.daemons import Daemons, kept, processors, this_processor
 from faceie.nn.steps import in_step
 from faceie.nn.threads import get_threads, parallel
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="who may run where is told by Linux")
-several = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is one processor")
+several = pytest.mark.skipif(processors() < 2, reason="there is one processor")
 
 
 @linux

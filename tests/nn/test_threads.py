@@ -16,12 +16,15 @@ import pytest
 import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
-from faceie.nn import blas, threads
+from faceie.nn import blas, steps, threads
 from faceie.nn.blas import single_threaded_blas
-from faceie.nn.steps import in_step
+from faceie.nn.daemons import processors
+from faceie.nn.steps import Step, in_step
 from faceie.nn.threads import get_threads, parallel
 
 from ..conftest import PHOTOS, assert_close, golden
+
+several = pytest.mark.skipif(processors() < 2, reason="with one processor, parts are done in turn")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +84,7 @@ def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
     assert [step for _, step, _ in log] == sorted(step for _, step, _ in log)
 
 
+@several
 def test_parts_of_a_step_are_done_side_by_side() -> None:
     """Two parts that wait for each other both end; within a piece of other work, parts are done in turn."""
     set_threads(2)
@@ -92,6 +96,7 @@ def test_parts_of_a_step_are_done_side_by_side() -> None:
     assert len(set(seen)) == 1
 
 
+@several
 @pytest.mark.parametrize("whose", [0, 1])
 def test_an_error_ends_the_steps(whose: int) -> None:
     """An error in any part comes out, no later step begins, and what comes after works."""
@@ -108,6 +113,26 @@ def test_an_error_ends_the_steps(whose: int) -> None:
         in_step([parts, [[partial(late.append, 1)], [partial(late.append, 2)]]])
     assert not late
     in_step([[[barrier.wait], [barrier.wait]]])
+
+
+@several
+def test_interrupted_steps_leave_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before the first step, when a helper has begun already: it is free again."""
+    set_threads(2)
+    begun = threading.Event()
+    parts: list[Step] = [[[begun.set], [begun.set]], [[begun.set], [begun.set]]]
+
+    def interrupted(_: object) -> None:
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps._March, "lead", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            in_step(parts)
+    barrier = threading.Barrier(2, timeout=10)
+    in_step([[[barrier.wait], [barrier.wait]]])
+    assert sorted(parallel(lambda _: barrier.wait(), range(2))) == [0, 1]
 
 
 def in_a_thread(function: Callable[[], object]) -> None:

@@ -27,8 +27,8 @@ _BATCH = 16  # faces that go through the network at a time: more gain little spe
 
 _FEW = 3  # faces that come alone, before it is worth while to plan for more
 
-_alone = itertools.count()
-_plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3), most=2)
+_alone = 0  # faces that have come alone, one after the other
+_plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3), most=3)
 
 T = TypeVar("T")
 
@@ -75,12 +75,14 @@ def encode_faces(
 
 def _encode(x: Array, w: InceptionResNetV1) -> Array:
     """Run the network, a part of the batch in each thread."""
+    global _alone
     small_products = has_small_products()
     parts = np.array_split(x, min(get_threads(), len(x)))
+    _alone = _alone + 1 if len(parts) == 1 else 0
     if len(parts) == 1 and get_threads() > 1:
         # One face alone is left to the threads of BLAS; or shared by two of ours, which is better with small products,
         # but takes more time to plan than the first few faces gain.
-        share = get_threads() == 2 and small_products and next(_alone) >= _FEW
+        share = get_threads() == 2 and small_products and _alone > _FEW
         return _plans.run(x, w, 1, small_products=share, threads=2 if share else 1)[0]
     run = partial(_plans.run, weights=w, small_products=small_products)
     return np.concatenate(parallel(lambda part: run(part, batch=len(part))[0], parts))

@@ -261,8 +261,8 @@ METHODS = {
 def shares(problem: Problem, method: str, count: int) -> list[Problem]:
     """Cut a convolution into so many parts of about one size, for threads that work side by side, or leave it whole.
 
-    Where there are many rows of outputs, each gets some of these; otherwise some of the channels, and with them not all
-    of the kernel, which is larger than the activations then.
+    Where there are many rows of outputs, each gets some of these, if the zeros that it needs lie around the input, and
+    no maxima are taken; otherwise some of the channels, and with them not all of the kernel.
     """
     _, rows, _, out = problem.finish.target.shape
     vertical, horizontal = problem.padding

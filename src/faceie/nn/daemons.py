@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["Daemons", "kept", "this_processor"]
+__all__ = ["Daemons", "kept", "processors", "this_processor"]
 
 _LONG = 0.0005  # seconds without work, after which a thread may be woken where another one works
 
@@ -50,8 +50,18 @@ class Daemons:
             self._queue.put(None)
 
 
+def processors() -> int:
+    """Return how many processors this thread may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
 def this_processor() -> int | None:
-    """Return the number of the processor that this thread runs on, where Linux tells."""
+    """Return the number of the processor that this thread runs on, where Linux tells, and lets us choose another."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
     try:
         with Path("/proc/thread-self/stat").open("rb") as file:
             return int(file.read().rpartition(b")")[2].split()[36])
@@ -67,7 +77,10 @@ def kept(processor: int | None, *, away: bool = False) -> Iterator[None]:
     virtual machine, a processor that has been idle for a while does not look idle: so two threads share the other one
     until that is noticed, which takes 10 to 60 milliseconds.
     """
-    allowed = os.sched_getaffinity(0) if processor is not None else set[int]()  # of this thread
+    allowed = set[int]()
+    if processor is not None:
+        with suppress(OSError):
+            allowed = os.sched_getaffinity(0)  # of this thread
     chosen = allowed - {processor} if away else allowed & {processor}
     if not chosen or chosen == allowed:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,10 @@ def _mapped(floats: int) -> Array:
     """
     if not hasattr(mmap, "MAP_PRIVATE"):  # on Windows
         return aligned(floats)
-    memory = mmap.mmap(-1, 4 * floats, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # not shared with forked processes
+    try:  # private: not shared with forked processes
+        memory = mmap.mmap(-1, 4 * floats, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"the system has no {4 * floats:,} bytes: {error}") from error
     return np.frombuffer(memory, np.float32)
 
 
@@ -66,15 +70,16 @@ class Memory:
         span = next((span for span in self._free if span.stop - span.start >= size), None)
         if span is None:
             span = _Span(len(self._blocks), 0, max(size, _BLOCK))
-            self._blocks.append(_mapped(span.stop))
+            mapped = _mapped(span.stop)
             self._used.append(0)
+            self._blocks.append(mapped)
         else:
             self._free.remove(span)
         block, start, stop = span
         if start + size < stop:
             self._free = sorted([*self._free, _Span(block, start + size, stop)])
         self._used[block] = max(self._used[block], start + size)
-        array = self._blocks[block][start : start + floats]
+        array = self._blocks[block][start : start + size][:floats]
         self._taken[_address(array)] = _Span(block, start, start + size)
         return array
 
@@ -113,20 +118,22 @@ class Packed:
                 new = kernel
                 for function in functions:
                     new = function(new)
-                self._arrays[key] = self._memory.take(new.size).reshape(new.shape)
-                np.copyto(self._arrays[key], new)
+                array = self._memory.take(new.size).reshape(new.shape)
+                np.copyto(array, new)
+                self._arrays[key] = array  # whole: a process may fork, or be interrupted, meanwhile
                 _leave_to_the_file(kernel)
             return self._arrays[key]
 
 
 def _leave_to_the_file(x: Array) -> None:
-    """Let the system take back the memory of an array that is mapped from a file: it is read again if it is needed."""
+    """Let the system take back the memory of an array of a file that is mapped to be read: it can be read again."""
     file: Any = x
     while isinstance(file, np.ndarray):
         file = file.base
-    if not isinstance(file, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+    if not isinstance(file, mmap.mmap) or not memoryview(file).readonly or not hasattr(mmap, "MADV_DONTNEED"):
         return
     start = x.__array_interface__["data"][0] - np.frombuffer(file, np.uint8).__array_interface__["data"][0]
     first, last = -(-start // mmap.PAGESIZE), (start + x.nbytes) // mmap.PAGESIZE  # whole pages
     if last > first:
-        file.madvise(mmap.MADV_DONTNEED, first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)
+        with suppress(OSError):  # as of pages that are locked in memory
+            file.madvise(mmap.MADV_DONTNEED, first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)

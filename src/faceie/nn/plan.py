@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 class Plan:
-    """A network for batches of one size. One thread at a time may run it."""
+    """A network for batches of one size. One thread at a time may run it, and after an error nobody again."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Plan:
 
         Plans for the same graph share `packed`, kernels in the form that is multiplied, which must not outlive it.
         `small_products`: whether the BLAS library is good at them (see `gemm`).
-        `threads`: how many share each convolution, in steps (see `threads.in_step`). It is better to give each of them
+        `threads`: how many share each convolution, in steps (see `steps.in_step`). It is better to give each of them
         images of its own, if there are enough.
         """
         x, operations, results = graph

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .blas import single_threaded_blas
-from .daemons import kept, this_processor
+from .daemons import kept, processors, this_processor
 from .threads import at_work, get_threads, helpers, is_at_work
 
 __all__ = ["Step", "in_step"]
@@ -18,12 +21,16 @@ __all__ = ["Step", "in_step"]
 Step: TypeAlias = Sequence[Sequence[Callable[[], object]]]
 
 _IDLE = 10_000  # zeros
+_PATIENCE = 1000  # pauses at work
 
 
 def in_step(steps: Sequence[Step]) -> None:
-    """Do the parts of each step side by side, as far as there are threads, and one step after the other."""
+    """Do the parts of each step side by side, as far as there are threads, and one step after the other.
+
+    After an error, or an interruption, another thread may still be at its part.
+    """
     parts = max(map(len, steps), default=0)
-    others = min(get_threads(), parts) - 1
+    others = min(get_threads(), processors(), parts) - 1
     if others < 1 or is_at_work():
         for step in steps:
             for part in step:
@@ -31,8 +38,11 @@ def in_step(steps: Sequence[Step]) -> None:
         return
     with single_threaded_blas():
         march = _March(steps)
-        helpers().submit(march.follow, times=others)
-        march.lead()
+        try:
+            helpers().submit(march.follow, times=others)
+            march.lead()
+        finally:
+            march.end()
 
 
 def _do(part: Sequence[Callable[[], object]]) -> None:
@@ -45,7 +55,7 @@ class _March:
 
     A part belongs to the thread that takes it first: so nobody waits for a thread that is late, or does not come. They
     wait for each other at work, since one that sleeps is woken some 50 microseconds late, which is as long as a part
-    may take.
+    may take; but not for ever, since there may be other programs.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -58,13 +68,9 @@ class _March:
 
     def lead(self) -> None:
         """Take all steps, with whoever follows."""
-        with kept(self._processor):
-            self._lead()
-
-    def _lead(self) -> None:
         taken = 0  # by those who follow
-        idle = np.zeros(_IDLE, np.float32)
-        try:
+        with kept(self._processor):
+            idle = np.zeros(_IDLE, np.float32)
             for number, step in enumerate(self._steps):
                 self._now = number
                 for part, calls in enumerate(step):
@@ -72,30 +78,33 @@ class _March:
                         _do(calls)
                     else:
                         taken += 1
-                while len(self._done) < taken:
-                    _linger(idle)
+                for pause in _pauses(idle):
+                    if len(self._done) >= taken:
+                        break
+                    pause()
                 if self._error:
                     raise self._error
-        finally:
-            self._now = len(self._steps)
+
+    def end(self) -> None:
+        """Let those who follow go."""
+        self._now = len(self._steps)
 
     def follow(self) -> None:
         """Do parts of the step that is taken, until there is none."""
         with at_work(), kept(self._processor, away=True):
-            self._follow()
-
-    def _follow(self) -> None:
-        idle = np.zeros(_IDLE, np.float32)
-        while (number := self._now) < len(self._steps):
-            for part, calls in reversed([*enumerate(self._steps[number])]):
-                if self._take(number, part):
-                    try:
-                        _do(calls)
-                    except BaseException as error:  # of whatever kind: it is raised where the steps came from
-                        self._error = error
-                    self._done.append(part)
-            while self._now == number:
-                _linger(idle)
+            idle = np.zeros(_IDLE, np.float32)
+            while (number := self._now) < len(self._steps):
+                for part, calls in reversed([*enumerate(self._steps[number])]):
+                    if self._take(number, part):
+                        try:
+                            _do(calls)
+                        except BaseException as error:  # of whatever kind: it is raised where the steps came from
+                            self._error = error
+                        self._done.append(part)
+                for pause in _pauses(idle):
+                    if self._now != number:
+                        break
+                    pause()
 
     def _take(self, number: int, part: int) -> bool:
         try:
@@ -105,6 +114,9 @@ class _March:
         return True
 
 
-def _linger(idle: NDArray[np.float32]) -> None:
-    """Let two or three microseconds pass, most of them without Python's lock, which others need for their next call."""
-    np.add(idle, idle, out=idle)
+def _pauses(idle: NDArray[np.float32]) -> Iterator[Callable[[], object]]:
+    """Yield what lets some time pass: at first, two or three microseconds of work, most of them without Python's lock,
+    which others need for their next call; later, sleep.
+    """
+    yield from repeat(partial(np.add, idle, idle, out=idle), _PATIENCE)
+    yield from repeat(partial(time.sleep, 0.0001))

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import OptionError
 from .blas import single_threaded_blas
-from .daemons import Daemons
+from .daemons import Daemons, processors
 
 __all__ = ["at_work", "get_threads", "helpers", "is_at_work", "parallel", "set_threads"]
 
@@ -40,7 +40,7 @@ def get_threads() -> int:
         text = os.environ.get("FACEIE_THREADS", "")
         if text and not (text.isdigit() and int(text)):
             raise OptionError(f"FACEIE_THREADS is {text!r}, expected a whole number, 1 or more")
-        _threads = int(text) if text else _processors()
+        _threads = int(text) if text else processors()
     return _threads
 
 
@@ -54,14 +54,6 @@ def set_threads(number: int) -> None:
         old, _helpers = _helpers, None
     if old:
         old.dismiss()
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
 
 
 def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
