@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
 from faceie import set_threads
-from faceie.nn.daemons import Daemons, kept, processors, this_processor
+from faceie.nn.daemons import kept, processors, this_processor
 from faceie.nn.steps import in_step
 from faceie.nn.threads import get_threads, parallel
 
@@ -59,27 +60,29 @@ def test_kept_nowhere_else() -> None:
 
 @linux
 @several
-def test_daemons_begin_beside_the_caller() -> None:
-    """A thread that was idle begins on another processor than the one who works meanwhile, and may then go anywhere."""
+def test_threads_stay_beside_each_other() -> None:
+    """Those that share work are on different processors meanwhile, and afterwards as free as before."""
     before = get_threads()
     set_threads(2)
     allowed = os.sched_getaffinity(0)
-    seen: list[set[int]] = []
+    barrier = threading.Barrier(2, timeout=10)
+    seen: list[tuple[set[int], int | None]] = []
+
+    def work(*_: object) -> None:
+        barrier.wait()
+        seen.append((os.sched_getaffinity(0), this_processor()))
+        barrier.wait()
+
     try:
-        parallel(lambda _: seen.append(os.sched_getaffinity(0)), range(8))
-        in_step([[[lambda: seen.append(os.sched_getaffinity(0))]] * 2] * 8)
+        for number in range(10):
+            time.sleep(0.003 * number)  # after a pause, they would often be woken on one processor
+            parallel(work, range(2))
+            in_step([[[work], [work]]] * 2)
         assert os.sched_getaffinity(0) == allowed
-        assert seen[:8] == [allowed] * 8
-        assert all(processors <= allowed for processors in seen)
     finally:
         set_threads(before)
-    here, there, done = this_processor(), [], threading.Event()
-    daemons = Daemons(1, "test")
-    with kept(here):
-        for _ in range(20):
-            done.clear()
-            threading.Event().wait(0.002)
-            daemons.submit(lambda: (there.append(this_processor()), done.set()), beside=True)
-            assert done.wait(10)
-    daemons.dismiss()
-    assert sum(processor != here for processor in there) > 10  # it may have been moved back at once
+    assert len(seen) == 60
+    for (mine, here), (yours, there) in zip(seen[::2], seen[1::2], strict=True):
+        assert not mine & yours
+        assert here in mine
+        assert there in yours

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["Daemons", "kept", "processors", "this_processor"]
-
-_LONG = 0.0005  # seconds without work, after which a thread may be woken where another one works
 
 
 class Daemons:
@@ -20,29 +17,19 @@ class Daemons:
 
     def __init__(self, count: int, name: str) -> None:
         self._count = count
-        self._queue: queue.SimpleQueue[tuple[Callable[[], object], int | None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         for _ in range(count):
             threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     def _serve(self) -> None:
-        idle_since = time.monotonic()
-        while job := self._queue.get():
-            function, processor = job
-            if time.monotonic() - idle_since > _LONG:
-                with kept(processor, away=True):
-                    pass  # it may come back
+        while function := self._queue.get():
             function()
-            del function, job  # and what they hold, while waiting for the next
-            idle_since = time.monotonic()
+            del function  # and what it holds, while waiting for the next
 
-    def submit(self, function: Callable[[], object], times: int = 1, beside: bool = False) -> None:
-        """Have `function`, which raises nothing, called by so many of the threads, as they become free.
-
-        `beside`: on another processor than the caller's, who works meanwhile.
-        """
-        processor = this_processor() if beside else None
+    def submit(self, function: Callable[[], object], times: int = 1) -> None:
+        """Have `function`, which raises nothing, called by so many of the threads, as they become free."""
         for _ in range(times):
-            self._queue.put((function, processor))
+            self._queue.put(function)
 
     def dismiss(self) -> None:
         """End the threads when they have done what they were given."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blas import single_threaded_blas
-from .daemons import kept, processors, this_processor
-from .threads import at_work, get_threads, helpers, is_at_work
+from .daemons import processors
+from .threads import at_work, get_threads, helped, is_at_work
 
 __all__ = ["Step", "in_step"]
 
@@ -39,8 +39,8 @@ def in_step(steps: Sequence[Step]) -> None:
     with single_threaded_blas():
         march = _March(steps)
         try:
-            helpers().submit(march.follow, times=others)
-            march.lead()
+            with helped(march.follow, others):
+                march.lead()
         finally:
             march.end()
 
@@ -60,7 +60,6 @@ class _March:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = steps
-        self._processor = this_processor()  # of the one who leads
         self._now = 0  # the step that is taken
         self._open = {(number, part): None for number, step in enumerate(steps) for part in range(len(step))}
         self._done: list[int] = []  # parts that those who follow have done
@@ -69,21 +68,20 @@ class _March:
     def lead(self) -> None:
         """Take all steps, with whoever follows."""
         taken = 0  # by those who follow
-        with kept(self._processor):
-            idle = np.zeros(_IDLE, np.float32)
-            for number, step in enumerate(self._steps):
-                self._now = number
-                for part, calls in enumerate(step):
-                    if self._take(number, part):
-                        _do(calls)
-                    else:
-                        taken += 1
-                for pause in _pauses(idle):
-                    if len(self._done) >= taken:
-                        break
-                    pause()
-                if self._error:
-                    raise self._error
+        idle = np.zeros(_IDLE, np.float32)
+        for number, step in enumerate(self._steps):
+            self._now = number
+            for part, calls in enumerate(step):
+                if self._take(number, part):
+                    _do(calls)
+                else:
+                    taken += 1
+            for pause in _pauses(idle):
+                if len(self._done) >= taken:
+                    break
+                pause()
+            if self._error:
+                raise self._error
 
     def end(self) -> None:
         """Let those who follow go."""
@@ -91,7 +89,7 @@ class _March:
 
     def follow(self) -> None:
         """Do parts of the step that is taken, until there is none."""
-        with at_work(), kept(self._processor, away=True):
+        with at_work():
             idle = np.zeros(_IDLE, np.float32)
             while (number := self._now) < len(self._steps):
                 for part, calls in reversed([*enumerate(self._steps[number])]):

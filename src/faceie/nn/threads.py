@@ -20,9 +20,9 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import OptionError
 from .blas import single_threaded_blas
-from .daemons import Daemons, processors
+from .daemons import Daemons, kept, processors, this_processor
 
-__all__ = ["at_work", "get_threads", "helpers", "is_at_work", "parallel", "set_threads"]
+__all__ = ["at_work", "get_threads", "helped", "helpers", "is_at_work", "parallel", "set_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,9 +66,8 @@ def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return [function(item) for item in items]
     with single_threaded_blas():
         job = _Job(function, items)
-        if others := min(get_threads(), len(items)) - 1:
-            helpers().submit(job.work, times=others, beside=True)
-        return job.finish()
+        with helped(job.work, min(get_threads(), len(items)) - 1):
+            return job.finish()
 
 
 class _Job(Generic[T, R]):
@@ -138,6 +137,25 @@ def at_work() -> Iterator[None]:
         yield
     finally:
         _thread.inside = False
+
+
+@contextmanager
+def helped(work: Callable[[], None], times: int) -> Iterator[None]:
+    """Have so many other threads do `work`, which raises nothing, on other processors than that where this one stays
+    meanwhile (`daemons.kept` tells why).
+    """
+    if times < 1:
+        yield
+        return
+    processor = this_processor()
+
+    def beside() -> None:
+        with kept(processor, away=True):
+            work()
+
+    helpers().submit(beside, times)
+    with kept(processor):
+        yield
 
 
 def helpers() -> Daemons:
