@@ -3,7 +3,8 @@
 NumPy lets go of Python's lock while it computes, so threads that work on different tiles or images keep all processors
 busy. Letting the BLAS library (which computes NumPy's matrix products) use its own threads within each small product
 gains little, and loses a great deal when something else runs on the machine: its threads wait for each other by
-spinning. So BLAS is limited to one thread while ours work, and has its own setting again afterwards.
+spinning. So BLAS is limited to one thread while ours work, and has its own setting again afterwards. (Where ours must
+wait for each other after each few calls, they spin, too, but for moments: `steps`.)
 
 How many threads: `set_threads`, or the environment variable FACEIE_THREADS, or the number of processors that this
 process may use. The thread that asks for something is one of them. The others are daemons: they hold nothing that must
