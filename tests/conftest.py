@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from faceie import set_threads
+from faceie.nn.daemons import processors
+from faceie.nn.threads import get_threads
+
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "examples" / "photos"
 GOLDEN = ROOT / "tests" / "golden"
+
+two_processors = pytest.mark.skipif(processors() < 2, reason="with one processor, nothing is done side by side")
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """Leave the number of threads as it was."""
+    before = get_threads()
+    yield
+    if get_threads() != before:
+        set_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,6 @@ from faceie.nn.gemm import has_small_products
 from faceie.nn.graph import Graph, Operation, trace
 from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan, Plans
-from faceie.nn.threads import get_threads
 
 from .conftest import PHOTOS
 
@@ -124,18 +123,10 @@ def test_encoder_is_planned_no_worse(batch: int, small_products: bool, threads: 
     assert_no_more(plan.cost(), PLANS[batch, small_products, threads])
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = get_threads()
-    set_threads(1)
-    yield
-    set_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(("photo", "rotations"), SEARCHES)
 def test_photo_is_searched_no_longer(photo: str, rotations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks are shown no more than they were, in no more runs."""
+    set_threads(1)
     count: Counter[str] = Counter()
     p_net, crops, run = pyramid._network, planned._run, Plans.run
 

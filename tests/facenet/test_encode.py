@@ -13,7 +13,6 @@ from faceie import ImageError, WeightsError, detect_faces, encode_faces, set_thr
 from faceie.facenet import encode
 from faceie.facenet.network import InceptionResNetV1
 from faceie.nn.gemm import has_small_products
-from faceie.nn.threads import get_threads
 
 from ..conftest import assert_close, golden
 
@@ -39,18 +38,14 @@ def test_one_and_many(crops: list[Image.Image]) -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_faces_that_come_alone(threads: int, crops: list[Image.Image]) -> None:
     """One after the other, they give what they give together, whoever computes them."""
-    before = get_threads()
     set_threads(threads)
-    try:
-        expected = encode_faces(crops)
-        for _ in range(3):
-            for crop, embedding in zip(crops, expected, strict=True):
-                assert_close(encode_faces(crop), embedding, 1e-6)
-        shared = [key for _, key in encode._plans._waiting if key[2] == 2]
-        assert bool(shared) == (threads == 2 and has_small_products())
-    finally:
-        set_threads(before)
-        encode._plans._waiting.clear()
+    encode._plans._waiting.clear()
+    expected = encode_faces(crops)
+    for _ in range(3):
+        for crop, embedding in zip(crops, expected, strict=True):
+            assert_close(encode_faces(crop), embedding, 1e-6)
+    shared = [key for _, key in encode._plans._waiting if key[2] == 2]
+    assert bool(shared) == (threads == 2 and has_small_products())
 
 
 @pytest.mark.parametrize("nothing", [[], (), iter([]), np.empty((0, 160, 160, 3), np.uint8)])

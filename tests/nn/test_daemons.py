@@ -9,12 +9,13 @@ import time
 import pytest
 
 from faceie import set_threads
-from faceie.nn.daemons import kept, processors, this_processor
+from faceie.nn.daemons import kept, this_processor
 from faceie.nn.steps import in_step
-from faceie.nn.threads import get_threads, parallel
+from faceie.nn.threads import parallel
+
+from ..conftest import two_processors
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="who may run where is told by Linux")
-several = pytest.mark.skipif(processors() < 2, reason="there is one processor")
 
 
 @linux
@@ -30,7 +31,7 @@ def test_this_processor() -> None:
 
 
 @linux
-@several
+@two_processors
 def test_kept_away() -> None:
     """A thread that is kept away from a processor is elsewhere, and is free again afterwards, whatever happens."""
     allowed = os.sched_getaffinity(0)
@@ -59,10 +60,9 @@ def test_kept_nowhere_else() -> None:
 
 
 @linux
-@several
+@two_processors
 def test_threads_stay_beside_each_other() -> None:
     """Those that share work are on different processors meanwhile, and afterwards as free as before."""
-    before = get_threads()
     set_threads(2)
     allowed = os.sched_getaffinity(0)
     barrier = threading.Barrier(2, timeout=10)
@@ -73,14 +73,11 @@ def test_threads_stay_beside_each_other() -> None:
         seen.append((os.sched_getaffinity(0), this_processor()))
         barrier.wait()
 
-    try:
-        for number in range(10):
-            time.sleep(0.003 * number)  # after a pause, they would often be woken on one processor
-            parallel(work, range(2))
-            in_step([[[work], [work]]] * 2)
-        assert os.sched_getaffinity(0) == allowed
-    finally:
-        set_threads(before)
+    for number in range(10):
+        time.sleep(0.003 * number)  # after a pause, they would often be woken on one processor
+        parallel(work, range(2))
+        in_step([[[work], [work]]] * 2)
+    assert os.sched_getaffinity(0) == allowed
     assert len(seen) == 60
     for (mine, here), (yours, there) in zip(seen[::2], seen[1::2], strict=True):
         assert not mine & yours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from faceie.nn.graph import trace
 from faceie.nn.kernels import Kernels
 from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan, Plans
-from faceie.nn.threads import get_threads
 from faceie.nn.tree import Array, Conv
 
 from ..conftest import assert_close
@@ -55,14 +53,6 @@ def network(x: Array, w: Net, nn: Kernels) -> Array:
 def _conv(rng: np.random.Generator, *shape: int) -> Conv:
     kernel = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:3]))
     return Conv(kernel.astype(np.float32), rng.standard_normal(shape[3]).astype(np.float32))
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Leave the number of threads as it was."""
-    before = get_threads()
-    yield
-    set_threads(before)
 
 
 @pytest.fixture

@@ -18,21 +18,10 @@ import threadpoolctl
 from faceie import OptionError, detect_faces, encode_faces, set_threads
 from faceie.nn import blas, steps, threads
 from faceie.nn.blas import single_threaded_blas
-from faceie.nn.daemons import processors
 from faceie.nn.steps import Step, in_step
 from faceie.nn.threads import get_threads, parallel
 
-from ..conftest import PHOTOS, assert_close, golden
-
-several = pytest.mark.skipif(processors() < 2, reason="with one processor, parts are done in turn")
-
-
-@pytest.fixture(autouse=True)
-def restored() -> object:
-    """Leave the number of threads as it was."""
-    before = get_threads()
-    yield
-    set_threads(before)
+from ..conftest import PHOTOS, assert_close, golden, two_processors
 
 
 def blas_threads() -> set[int]:
@@ -68,7 +57,7 @@ def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
     set_threads(number)
     release = threading.Event()
     if busy and number > 1:
-        threads.helpers().submit(lambda: release.wait(10), times=number - 1)
+        threads._get_helpers().submit(lambda: release.wait(10), times=number - 1)
     log: list[tuple[str, int, int]] = []
 
     def part(step: int, piece: int) -> list[Callable[[], object]]:
@@ -84,7 +73,7 @@ def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
     assert [step for _, step, _ in log] == sorted(step for _, step, _ in log)
 
 
-@several
+@two_processors
 def test_parts_of_a_step_are_done_side_by_side() -> None:
     """Two parts that wait for each other both end; within a piece of other work, parts are done in turn."""
     set_threads(2)
@@ -96,7 +85,7 @@ def test_parts_of_a_step_are_done_side_by_side() -> None:
     assert len(set(seen)) == 1
 
 
-@several
+@two_processors
 @pytest.mark.parametrize("whose", [0, 1])
 def test_an_error_ends_the_steps(whose: int) -> None:
     """An error in any part comes out, no later step begins, and what comes after works."""
@@ -115,7 +104,7 @@ def test_an_error_ends_the_steps(whose: int) -> None:
     in_step([[[barrier.wait], [barrier.wait]]])
 
 
-@several
+@two_processors
 def test_interrupted_steps_leave_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C before the first step, when a helper has begun already: it is free again."""
     set_threads(2)
@@ -205,7 +194,7 @@ def test_interruption(moment: str) -> None:
     program = f"""
 import threading, time
 import threadpoolctl
-from faceie.nn import blas, threads
+from faceie.nn import threads
 
 def interrupted(self, *arguments, original=threading.Thread.start):
     original(self, *arguments)

@@ -76,15 +76,14 @@ def encode_faces(
 def _encode(x: Array, w: InceptionResNetV1) -> Array:
     """Run the network, a part of the batch in each thread."""
     global _alone
-    small_products = has_small_products()
-    parts = np.array_split(x, min(get_threads(), len(x)))
-    _alone = _alone + 1 if len(parts) == 1 else 0
-    if len(parts) == 1 and get_threads() > 1:
+    _alone = _alone + 1 if len(x) == 1 else 0
+    if len(x) == 1 and get_threads() > 1:
         # One face alone is left to the threads of BLAS; or shared by two of ours, which is better with small products,
         # but takes more time to plan than the first few faces gain.
-        share = get_threads() == 2 and small_products and _alone > _FEW
+        share = get_threads() == 2 and _alone > _FEW and has_small_products()
         return _plans.run(x, w, 1, small_products=share, threads=2 if share else 1)[0]
-    run = partial(_plans.run, weights=w, small_products=small_products)
+    parts = np.array_split(x, min(get_threads(), len(x)))
+    run = partial(_plans.run, weights=w, small_products=has_small_products())
     return np.concatenate(parallel(lambda part: run(part, batch=len(part))[0], parts))
 
 

@@ -28,7 +28,7 @@ from .gemm import PANEL, Factor, factor, product
 from .record import Recorder
 from .tree import Array
 
-__all__ = ["METHODS", "Method", "Problem", "choose", "shares"]
+__all__ = ["METHODS", "Method", "Problem", "choose", "evenly", "shares"]
 
 _BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
 _ROWS = 4  # of outputs, for each thread that gets some
@@ -258,6 +258,11 @@ METHODS = {
 }
 
 
+def evenly(length: int, count: int) -> list[tuple[int, int]]:
+    """Return where so many parts of about one size begin and end."""
+    return list(pairwise(length * number // count for number in range(count + 1)))
+
+
 def shares(problem: Problem, method: str, count: int) -> list[Problem]:
     """Cut a convolution into so many parts of about one size, for threads that work side by side, or leave it whole.
 
@@ -269,7 +274,6 @@ def shares(problem: Problem, method: str, count: int) -> list[Problem]:
     border = (vertical, horizontal, vertical, horizontal)
     if method in _BY_ROWS and rows >= _ROWS * count and not problem.finish.pool and problem.x.has(border):
         x, taps = problem.x.inside(border), problem.kernel.shape[0]
-        cuts = [rows * number // count for number in range(count + 1)]
         return [
             Problem(
                 Activations(x[:, first * problem.stride : (last - 1) * problem.stride + taps]),
@@ -277,14 +281,12 @@ def shares(problem: Problem, method: str, count: int) -> list[Problem]:
                 problem.finish.part(slice(first, last), slice(None)),
                 problem.stride,
             )
-            for first, last in pairwise(cuts)
+            for first, last in evenly(rows, count)
         ]
-    panels = out // PANEL
-    if out % PANEL == 0 and panels >= count:
-        cuts = [panels * number // count * PANEL for number in range(count + 1)]
+    if out % PANEL == 0 and out >= PANEL * count:
+        parts = [slice(first * PANEL, last * PANEL) for first, last in evenly(out // PANEL, count)]
         return [
-            problem._replace(finish=problem.finish.part(slice(None), slice(*cut)), channels=slice(*cut))
-            for cut in pairwise(cuts)
+            problem._replace(finish=problem.finish.part(slice(None), channels), channels=channels) for channels in parts
         ]
     return [problem]
 

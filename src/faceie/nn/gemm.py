@@ -47,8 +47,9 @@ class Factor(NamedTuple):
     def columns(self, channels: slice) -> Factor:
         """Return the factor that these columns are, of panels whole ones."""
         if self.panels is not None:
-            first, last, _ = channels.indices(self.panels.shape[-3] * self.panels.shape[-1])
-            return Factor(None, self.panels[..., first // self.panels.shape[-1] : last // self.panels.shape[-1], :, :])
+            *_, panels, _, columns = self.panels.shape
+            first, last, _ = channels.indices(panels * columns)
+            return Factor(None, self.panels[..., first // columns : last // columns, :, :])
         assert self.matrix is not None
         return Factor(self.matrix[..., channels])
 

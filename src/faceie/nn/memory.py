@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .tree import Array
 
@@ -25,7 +26,7 @@ def aligned(floats: int, *, zero: bool = False) -> Array:
     return array[first : first + floats]
 
 
-def _address(array: Array) -> int:
+def _address(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
@@ -132,7 +133,7 @@ def _leave_to_the_file(x: Array) -> None:
         file = file.base
     if not isinstance(file, mmap.mmap) or not memoryview(file).readonly or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    start = x.__array_interface__["data"][0] - np.frombuffer(file, np.uint8).__array_interface__["data"][0]
+    start = _address(x) - _address(np.frombuffer(file, np.uint8))
     first, last = -(-start // mmap.PAGESIZE), (start + x.nbytes) // mmap.PAGESIZE  # whole pages
     if last > first:
         with suppress(OSError):  # as of pages that are locked in memory

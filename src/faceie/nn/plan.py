@@ -19,14 +19,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import layers
 from .activations import Activations, Finish, Layout, max_pool
-from .conv import METHODS, Problem, choose, shares
+from .conv import METHODS, Problem, choose, evenly, shares
 from .graph import Graph, Operation, Value, trace
 from .memory import Memory, Packed
 from .places import Places
@@ -208,8 +208,8 @@ class Plan:
         for value in op.inputs:
             if not self._places.share(value, op.y):
                 part, place = self._places.at(value, start, stop).array, y[..., first : first + value.shape[-1]]
-                rows = [y.shape[1] * number // len(self._records) for number in range(len(self._records) + 1)]
-                copies = [(place[:, first:last], part[:, first:last]) for first, last in pairwise(rows)]
+                rows = evenly(y.shape[1], len(self._records))
+                copies = [(place[:, first:last], part[:, first:last]) for first, last in rows]
                 self._use([([source], target) for target, source in copies])
                 for record, copy in zip(self._records, copies, strict=True):
                     record(np.copyto, *copy)

@@ -23,7 +23,7 @@ from ..errors import OptionError
 from .blas import single_threaded_blas
 from .daemons import Daemons, kept, processors, this_processor
 
-__all__ = ["at_work", "get_threads", "helped", "helpers", "is_at_work", "parallel", "set_threads"]
+__all__ = ["at_work", "get_threads", "helped", "is_at_work", "parallel", "set_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -154,12 +154,12 @@ def helped(work: Callable[[], None], times: int) -> Iterator[None]:
         with kept(processor, away=True):
             work()
 
-    helpers().submit(beside, times)
+    _get_helpers().submit(beside, times)
     with kept(processor):
         yield
 
 
-def helpers() -> Daemons:
+def _get_helpers() -> Daemons:
     """Return the threads that work beside those that ask for something."""
     global _helpers
     with _lock:
