@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 
 from faceie import set_threads
-from faceie.nn.daemons import processors
 from faceie.nn.threads import get_threads
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "examples" / "photos"
 GOLDEN = ROOT / "tests" / "golden"
-
-two_processors = pytest.mark.skipif(processors() < 2, reason="with one processor, nothing is done side by side")
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,13 @@ SOURCE = ROOT / "src" / "faceie"
 # Each room, and the rooms that it may know besides `errors`.
 ROOMS = {
     "errors": set[str](),
+    "checks": set[str](),
     "files": set[str](),
-    "nn": set[str](),
+    "forks": set[str](),
+    "machine": set[str](),
+    "nn": {"checks", "forks", "machine"},
     "boxes": {"nn"},
-    "images": {"nn"},
+    "images": {"checks", "forks", "nn"},
     "weights": {"files"},
     "mtcnn": {"nn", "boxes", "images", "weights"},
     "facenet": {"nn", "images", "weights"},

@@ -10,7 +10,6 @@ import io
 import math
 import os
 import struct
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,7 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from .errors import ImageError, OptionError
+from .checks import whole_number
+from .errors import ImageError
+from .forks import Lock
 from .nn.tree import Array
 
 __all__ = ["Affine", "ImageLike", "Upright", "date_taken", "open_image", "to_input", "to_rgb", "upright"]
@@ -54,7 +55,7 @@ _ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] =
 # Formats whose pixels Pillow reads without warning of anything, so that threads may read them side by side.
 _QUIET = ("JPEG", "MPO", "PNG", "WEBP")
 
-_warnings_lock = threading.RLock()
+_warnings_lock = Lock()
 
 
 class Upright(NamedTuple):
@@ -77,8 +78,8 @@ def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pix
     HEIC needs the extra `faceie[heic]`. Raises ImageError, which names the file, for whatever cannot be read, and
     OptionError for a limit that is none.
     """
-    if max_pixels is not None and (not isinstance(max_pixels, int) or max_pixels < 1):
-        raise OptionError(f"max_pixels is {max_pixels!r}, expected a whole number, 1 or more, or None")
+    if max_pixels is not None:
+        max_pixels = whole_number("max_pixels", max_pixels, or_else=", or None")
     path = Path(path)
     try:
         with _open(path, truncated, max_pixels) as file, nullcontext() if file.format in _QUIET else _no_warnings():

@@ -12,7 +12,6 @@ from PIL import Image
 from faceie import ImageError, WeightsError, detect_faces, encode_faces, set_threads
 from faceie.facenet import encode
 from faceie.facenet.network import InceptionResNetV1
-from faceie.nn.gemm import has_small_products
 
 from ..conftest import assert_close, golden
 
@@ -33,19 +32,6 @@ def test_one_and_many(crops: list[Image.Image]) -> None:
         assert (embeddings.shape, embeddings.dtype) == ((len(crops), 512), np.float32)
         assert_close(embeddings, answers, 1e-5)
     assert_close(np.linalg.norm(embeddings, axis=1), np.ones(len(crops)), 1e-6)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_faces_that_come_alone(threads: int, crops: list[Image.Image]) -> None:
-    """One after the other, they give what they give together, whoever computes them."""
-    set_threads(threads)
-    encode._plans._waiting.clear()
-    expected = encode_faces(crops)
-    for _ in range(3):
-        for crop, embedding in zip(crops, expected, strict=True):
-            assert_close(encode_faces(crop), embedding, 1e-6)
-    shared = [key for _, key in encode._plans._waiting if key[2] == 2]
-    assert bool(shared) == (threads == 2 and has_small_products())
 
 
 @pytest.mark.parametrize("nothing", [[], (), iter([]), np.empty((0, 160, 160, 3), np.uint8)])
@@ -77,11 +63,12 @@ def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: py
     ahead: list[int] = []
     waiting = 0
     encode_batch = encode._encode
+    set_threads(2)
 
-    def counting(x: np.ndarray, w: InceptionResNetV1) -> np.ndarray:
+    def counting(x: np.ndarray, w: InceptionResNetV1, alone: bool) -> np.ndarray:
         nonlocal waiting
         waiting = 0
-        return encode_batch(x[:1], w).repeat(len(x), 0)
+        return encode_batch(x[:1], w, alone).repeat(len(x), 0)
 
     def images() -> Iterator[Image.Image]:
         nonlocal waiting
@@ -92,7 +79,7 @@ def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: py
 
     monkeypatch.setattr(encode, "_encode", counting)
     assert encode_faces(images()).shape == (100, 512)
-    assert max(ahead) <= encode._BATCH
+    assert max(ahead) <= 16
 
 
 def test_errors_say_which_image(crops: list[Image.Image]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from faceie.nn import reference
 from faceie.nn.activations import Activations, Finish
-from faceie.nn.conv import METHODS, Problem, choose, shares
+from faceie.nn.conv import METHODS, Problem, choose
 from faceie.nn.record import Recorder
 from faceie.nn.tree import Conv
 
@@ -79,47 +79,6 @@ def test_method_equals_the_reference(name: str, case: Case, wish: bool, small_pr
         assert_close(target, expected, TOLERANCE[name])
     assert np.all(whole[..., :3] == 7)
     assert np.all(whole[..., 3 + kernel[3] :] == 7)
-
-
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("wish", [False, True], ids=["plain", "as wished"])
-@pytest.mark.parametrize(("name", "case"), _fitting(), ids=str)
-def test_shares_make_up_the_whole(name: str, case: Case, wish: bool, count: int) -> None:
-    """What threads compute each for itself is together what one computes, with bias, slope and residual."""
-    shape, kernel, stride, padding = case
-    w, method, slope = _conv(*kernel), METHODS[name], np.linspace(-0.5, 0.9, kernel[3], dtype=np.float32)
-    x = _activations(shape, method.layout(w.kernel, padding, shape[1:3]) if wish else None)
-    x.array[...] = _random(*shape)
-    sums = reference.conv2d(x.array, w, stride=stride, padding=padding)
-    residual = _random(*sums.shape) if name != "winograd" else np.zeros_like(sums)
-    target = np.full(sums.shape, np.nan, np.float32)
-    finish = Finish(target, w.bias, slope=slope, residual=residual if name != "winograd" else None)
-    parts = shares(Problem(x, w.kernel, finish, stride, padding), name, count)
-    assert len(parts) in (1, count)
-    for part in parts:
-        record = Recorder(small_products=True)
-        method.record(part, record)
-        for call in record.calls:
-            call()
-    expected = sums + residual
-    assert_close(target, np.where(expected > 0, expected, slope * expected), TOLERANCE[name])
-
-
-def test_shares() -> None:
-    """Rows where there are many, else channels, in whole panels; what is too small is left whole."""
-
-    def cut(method: str, count: int, rows: int, out: int, border: int = 1) -> list[tuple[int, ...]]:
-        x = Activations(np.zeros((1, rows + 2 * border, 8 + 2 * border, 4), np.float32), (border,) * 4)
-        finish = Finish(np.zeros((1, rows, 8, out), np.float32))
-        problem = Problem(x, np.zeros((3, 3, 4, out), np.float32), finish, 1, (1, 1))
-        return [part.finish.target.shape[1::2] for part in shares(problem, method, count)]
-
-    assert cut("patches", 2, 17, 64) == [(8, 64), (9, 64)]
-    assert cut("patches", 2, 17, 64, border=0) == [(17, 32), (17, 32)]
-    assert cut("patches", 2, 3, 96) == [(3, 32), (3, 64)]
-    assert cut("winograd", 2, 17, 128) == [(17, 64), (17, 64)]
-    assert cut("patches", 2, 3, 32) == [(3, 32)]
-    assert cut("patches", 2, 3, 72) == [(3, 72)]
 
 
 def _activations(shape: tuple[int, ...], layout: object) -> Activations:

@@ -6,22 +6,19 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 import pytest
 import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
-from faceie.nn import blas, steps, threads
-from faceie.nn.blas import single_threaded_blas
-from faceie.nn.steps import Step, in_step
+from faceie.nn import blas, threads
+from faceie.nn.blas import limited_blas, single_threaded_blas
 from faceie.nn.threads import get_threads, parallel
 
-from ..conftest import PHOTOS, assert_close, golden, two_processors
+from ..conftest import PHOTOS, assert_close, golden
 
 
 def blas_threads() -> set[int]:
@@ -48,80 +45,6 @@ def test_work_is_done_side_by_side() -> None:
     nested = parallel(lambda x: parallel(lambda y: (threading.get_ident(), x + y), range(3)), range(4))
     assert [[value for _, value in inner] for inner in nested] == [[x + y for y in range(3)] for x in range(4)]
     assert all(len({thread for thread, _ in inner}) == 1 for inner in nested)
-
-
-@pytest.mark.parametrize("number", [1, 2, 5])
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_steps_are_taken_in_turn(number: int, busy: bool) -> None:
-    """No part begins before those of the step before are done, all are done once, whether there are helpers or not."""
-    set_threads(number)
-    release = threading.Event()
-    if busy and number > 1:
-        threads._get_helpers().submit(lambda: release.wait(10), times=number - 1)
-    log: list[tuple[str, int, int]] = []
-
-    def part(step: int, piece: int) -> list[Callable[[], object]]:
-        return [
-            partial(log.append, ("begin", step, piece)),
-            partial(time.sleep, 0.0002 * ((step + piece) % 3)),
-            partial(log.append, ("end", step, piece)),
-        ]
-
-    in_step([[part(step, piece) for piece in range(step % 4)] for step in range(40)])
-    release.set()
-    assert sorted(log) == sorted((what, s, p) for what in ("begin", "end") for s in range(40) for p in range(s % 4))
-    assert [step for _, step, _ in log] == sorted(step for _, step, _ in log)
-
-
-@two_processors
-def test_parts_of_a_step_are_done_side_by_side() -> None:
-    """Two parts that wait for each other both end; within a piece of other work, parts are done in turn."""
-    set_threads(2)
-    barrier = threading.Barrier(2, timeout=10)
-    in_step([[[barrier.wait], [barrier.wait]] for _ in range(20)])
-    seen: list[int] = []
-    parallel(lambda _: in_step([[[lambda: seen.append(threading.get_ident())]] * 3]), [0])
-    assert len(seen) == 3
-    assert len(set(seen)) == 1
-
-
-@two_processors
-@pytest.mark.parametrize("whose", [0, 1])
-def test_an_error_ends_the_steps(whose: int) -> None:
-    """An error in any part comes out, no later step begins, and what comes after works."""
-    set_threads(2)
-    barrier = threading.Barrier(2, timeout=10)
-    late: list[int] = []
-
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    parts: list[list[Callable[[], object]]] = [[barrier.wait], [barrier.wait]]
-    parts[whose].append(fail)
-    with pytest.raises(ZeroDivisionError):
-        in_step([parts, [[partial(late.append, 1)], [partial(late.append, 2)]]])
-    assert not late
-    in_step([[[barrier.wait], [barrier.wait]]])
-
-
-@two_processors
-def test_interrupted_steps_leave_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C before the first step, when a helper has begun already: it is free again."""
-    set_threads(2)
-    begun = threading.Event()
-    parts: list[Step] = [[[begun.set], [begun.set]], [[begun.set], [begun.set]]]
-
-    def interrupted(_: object) -> None:
-        assert begun.wait(10)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(steps._March, "lead", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            in_step(parts)
-    barrier = threading.Barrier(2, timeout=10)
-    in_step([[[barrier.wait], [barrier.wait]]])
-    assert sorted(parallel(lambda _: barrier.wait(), range(2))) == [0, 1]
 
 
 def in_a_thread(function: Callable[[], object]) -> None:
@@ -160,11 +83,22 @@ def test_blas_is_single_threaded_meanwhile_only() -> None:
         other.submit(check).result()
         check()
         with single_threaded_blas():
-            other.submit(blas._blas.enter).result()
+            other.submit(blas._blas.enter, 1).result()
         assert blas_threads() == {1}
-        other.submit(blas._blas.leave).result()
+        other.submit(blas._blas.leave, 1).result()
         assert blas_threads() == {2}
         other.submit(check).result()
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_the_lowest_limit_of_blas_counts() -> None:
+    """Of several limits at once, the lowest is in force; none gives BLAS more threads than it had."""
+    with limited_blas(8):
+        assert blas_threads() == {2}
+        with single_threaded_blas(), limited_blas(2):
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+    assert blas_threads() == {2}
 
 
 def test_same_results_from_many_callers() -> None:
@@ -248,12 +182,14 @@ def test_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_threads", None)
     monkeypatch.delenv("FACEIE_THREADS")
     assert get_threads() >= 1
-    for text in ("0", "two", "-1"):
+    for text in ("0", "two", "-1", "²", "٣"):
         monkeypatch.setattr(threads, "_threads", None)
         monkeypatch.setenv("FACEIE_THREADS", text)
         with pytest.raises(OptionError, match=f"FACEIE_THREADS is '{text}'"):
             get_threads()
     monkeypatch.setattr(threads, "_threads", 1)
-    for number in (0, -1, 1.5, "2"):
+    set_threads(np.int64(2))  # type: ignore[arg-type]
+    assert (get_threads(), type(get_threads())) == (2, int)
+    for number in (0, -1, 1.5, "2", True, np.array([2])):
         with pytest.raises(OptionError, match="the number of threads is"):
             set_threads(number)  # type: ignore[arg-type]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import non_maximum_suppression, squared
-from ..nn.threads import get_threads, parallel
+from ..nn.threads import parallel
 from ..nn.tree import Array
 from .crops import crops_of, inside
 from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions
-from .planned import BATCH, run_o_net, run_r_net
+from .planned import run_o_net, run_r_net
 from .pyramid import FIELD, STRIDE, Level, Tile, levels
 from .source import Source
 
@@ -32,6 +32,10 @@ __all__ = [
     "scales",
     "scan",
 ]
+
+
+_CROPS = 32  # that a thread cuts out and shows to R-Net at a time: enough for plans of the best size
+_CROPS_O = 8  # the same for O-Net, whose candidates are few
 
 
 class Boxes(NamedTuple):
@@ -131,7 +135,7 @@ def output(source: Source, candidates: Array, w: ONet, options: DetectionOptions
     """Stage 3: return the faces among the candidates, with final boxes and landmarks."""
     if not len(candidates := inside(candidates, source)):
         return Faces(candidates, np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
-    scores, offsets, points = ask(lambda boxes: run_o_net(crops_of(source, boxes, 48), w), candidates)
+    scores, offsets, points = ask(lambda boxes: run_o_net(crops_of(source, boxes, 48), w), candidates, _CROPS_O)
     passed = scores > np.float32(options.thresholds[2])
     faces = Boxes(candidates, scores, offsets).take(passed)
     # Landmarks are relative to the box before its correction, and count pixels from 0.
@@ -159,11 +163,9 @@ def _corrected(found: Boxes, inclusive: bool = True) -> Array:
     return boxes
 
 
-def ask(network: Callable[[Array], tuple[NDArray[Any], ...]], boxes: Array) -> list[NDArray[Any]]:
-    """Return what a network says of boxes (n, 4): arrays (n, ...). Threads take some each, of about one size."""
+def ask(network: Callable[[Array], tuple[NDArray[Any], ...]], boxes: Array, crops: int = _CROPS) -> list[NDArray[Any]]:
+    """Return what a network says of boxes (n, 4): arrays (n, ...). Each thread takes so many `crops` at a time."""
     order = np.argsort(boxes[:, 2] - boxes[:, 0], kind="stable")[::-1]  # large ones first: they take the longest
-    threads = min(get_threads(), len(order))
-    rounds = -(-len(order) // (BATCH * threads))
-    found = parallel(lambda part: network(boxes[part]), np.array_split(order, rounds * threads))
+    found = parallel(lambda part: network(boxes[part]), np.split(order, range(crops, len(order), crops)))
     place = np.argsort(order)  # undoes the order
     return [np.concatenate(answers)[place] for answers in zip(*found, strict=True)]

@@ -10,10 +10,9 @@ from ..nn.plan import Plans
 from ..nn.tree import Array
 from .networks import ONet, RNet, o_net, r_net
 
-__all__ = ["BATCH", "run_o_net", "run_r_net"]
+__all__ = ["run_o_net", "run_r_net"]
 
-BATCH = 32  # crops that a network looks at at a time, at most
-_BATCHES = (4, 8, 16, BATCH)  # that there are plans for
+_BATCHES = (4, 8, 16, 32)  # crops that there are plans for
 
 _r_net, _o_net = Plans(r_net, (24, 24, 3)), Plans(o_net, (48, 48, 3))
 

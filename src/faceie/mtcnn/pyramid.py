@@ -104,19 +104,19 @@ class _Networks(threading.local):
     def __init__(self) -> None:
         self.memory = Memory()
         self.largest: _Network | None = None  # takes the memory that is enough for all others
-        self.known: OrderedDict[tuple[int, int], tuple[PNet, _Network]] = OrderedDict()
+        self.known: OrderedDict[tuple[int, int, int], tuple[PNet, _Network]] = OrderedDict()
 
 
 _networks = _Networks()
 
 
 def _network(w: PNet, height: int, width: int) -> _Network:
-    key = (height, width)
-    of, network = _networks.known.get(key, (None, None))
+    key = (id(w), height, width)  # of weights that are kept, so their id is not given twice
+    _, network = _networks.known.get(key, (None, None))
     if _networks.largest is None:
         rows, columns = (STRIDE * windows + FIELD - STRIDE for windows in _TILE)
         _networks.largest = _Network(w, rows, columns, _networks.memory)
-    if network is None or of is not w:
+    if network is None:
         network = _Network(w, height, width, _networks.memory)
         _networks.known[key] = w, network
         if len(_networks.known) > _KEPT:

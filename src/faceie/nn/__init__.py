@@ -19,8 +19,8 @@ document processing": patches and a matrix product) and in Goodfellow et al. 201
 `resample`          area resampling, the one image operation that must be exact for weights to stay compatible
 `fold`              batch normalization absorbed into the kernel before it
 `tree`              networks' weights as nested named tuples, to and from flat names
-`threads`, `steps`  independent pieces of work side by side; and parts of one that must wait for each other
-`daemons`, `blas`   the threads that do it, and those of the library below NumPy, which do not
+`threads`           independent pieces of work side by side, in threads
+`daemons`, `blas`   these threads; and the threads of the BLAS library, which are switched off during that
 ==================  ===============================================================================================
 
 `layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``. A

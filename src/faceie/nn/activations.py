@@ -91,13 +91,6 @@ class Finish:
         residual = None if self.residual is None else self.residual.swapaxes(1, 2)
         return replace(self, target=self.target.swapaxes(1, 2), residual=residual)
 
-    def part(self, rows: slice, channels: slice) -> Finish:
-        """Return the same for some of the rows and channels."""
-        bias, slope = (None if x is None else x[channels] for x in (self.bias, self.slope))
-        target, residual = (None if x is None else x[:, rows, :, channels] for x in (self.target, self.residual))
-        assert target is not None
-        return replace(self, target=target, bias=bias, slope=slope, residual=residual)
-
     def product(self, a: Array, b: Factor, index: Index, record: Recorder) -> None:
         """Record the product of matrices a [positions, k] and b [k, out], for the outputs at `index`, and the rest."""
         target = self.target[index]  # [n, h, w, out]

@@ -1,58 +1,59 @@
-"""The library that computes NumPy's matrix products, and its threads."""
+"""The BLAS library, which computes NumPy's matrix products, and its threads."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from .. import forks
 from .daemons import Daemons
 
-__all__ = ["single_threaded_blas"]
+__all__ = ["limited_blas", "single_threaded_blas"]
 
 
 class _Blas:
-    """Limits BLAS to one thread while anyone in this process asks for it: the setting belongs to the whole process.
+    """Limits the threads of BLAS to the least that anyone in this process asks for: the setting is the process's.
 
     From version 3.8 on, threadpoolctl lets only one thread of a process change it: so one of our own does, and only
     where the caller has `threadpoolctl.threadpool_limits` in force, that stays as it is.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.users = 0
+        self.lock = forks.Lock()
+        self.limits: list[int] = []  # that are asked for
         self.thread: Daemons | None = None
-        self.limit: Any = None
+        self.setting: tuple[int, Any] | None = None  # that is in force, and what undoes it
         self.controller: Any = None
 
-    def enter(self) -> None:
+    def enter(self, limit: int) -> None:
         with self.lock:
-            if self.users == 0:
-                self.thread = self.thread or Daemons(1, "faceie-blas")
-                try:
-                    self._wait_for(self._set)
-                except BaseException:  # Ctrl-C, or there is no threadpoolctl
-                    self.thread.submit(self._reset)
-                    raise
-            self.users += 1
+            self.limits.append(limit)
+            try:
+                self._apply()
+            except BaseException:  # Ctrl-C, or there is no threadpoolctl
+                self.limits.remove(limit)
+                if self.thread and not self.limits:
+                    self.thread.submit(self._set)
+                raise
 
-    def leave(self) -> None:
+    def leave(self, limit: int) -> None:
         with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                self._wait_for(self._reset)
+            self.limits.remove(limit)
+            self._apply()
 
-    def _wait_for(self, function: Callable[[], None]) -> None:
-        """Have the one thread do something, and wait until it is done."""
-        assert self.thread
+    def _apply(self) -> None:
+        """Have the one thread change the setting, if need be, and wait until it has."""
+        if (self.setting[0] if self.setting else None) == min(self.limits, default=None):
+            return
+        self.thread = self.thread or Daemons(1, "faceie-blas")
         done = threading.Event()
         errors: list[BaseException] = []
 
         def do() -> None:
             try:
-                function()
+                self._set()
             except BaseException as error:
                 errors.append(error)
             finally:
@@ -64,38 +65,46 @@ class _Blas:
             raise errors[0]
 
     def _set(self) -> None:
+        setting, self.setting = self.setting, None
+        if setting:
+            setting[1]()
+        if self.limits:
+            limit = min(self.limits)
+            self.setting = (limit, self._limit(limit))
+
+    def _limit(self, limit: int) -> Callable[[], object]:
+        """Limit BLAS; return what undoes it. Fewer threads than that are left alone."""
         if self.controller is None:
             import threadpoolctl  # takes some milliseconds, and finds libraries only once they are loaded
 
-            self.controller = threadpoolctl.ThreadpoolController()
-        self.limit = self.controller.limit(limits=1, user_api="blas")
-        self.limit.__enter__()
-
-    def _reset(self) -> None:
-        limit, self.limit = self.limit, None
-        if limit:
-            limit.__exit__(None, None, None)
+            self.controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        if all(library.num_threads <= limit for library in self.controller.lib_controllers):
+            return lambda: None
+        limiter = self.controller.limit(limits=limit, user_api="blas")
+        limiter.__enter__()
+        return lambda: limiter.__exit__(None, None, None)
 
 
 _blas = _Blas()
 
 
 @contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Keep BLAS from using threads of its own meanwhile."""
+def limited_blas(limit: int) -> Iterator[None]:
+    """Let BLAS use at most so many threads of its own."""
     blas = _blas
-    blas.enter()
+    blas.enter(limit)
     try:
         yield
     finally:
-        blas.leave()
+        blas.leave(limit)
 
 
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """Keep BLAS from using threads of its own."""
+    return limited_blas(1)
+
+
+@forks.in_child
 def _forget() -> None:
-    """A forked process has no threads but the one that forked, whatever this module remembers."""
     global _blas
     _blas = _Blas()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

@@ -16,7 +16,6 @@ rules that ``benchmarks/methods.py`` measures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,15 +23,13 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import winograd as f4
 from .activations import ALL, Activations, Border, Finish, Index, Layout, as_matrix, maximum
-from .gemm import PANEL, Factor, factor, product
+from .gemm import factor, product
 from .record import Recorder
 from .tree import Array
 
-__all__ = ["METHODS", "Method", "Problem", "choose", "evenly", "shares"]
+__all__ = ["METHODS", "Method", "Problem", "choose"]
 
 _BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
-_ROWS = 4  # of outputs, for each thread that gets some
-_BY_ROWS = ("pointwise", "patches", "planes")  # methods that can do with some rows of the input
 _POSITIONS = 256  # of all outputs: fewer do not make up for what `winograd` and `windows` do besides
 
 
@@ -44,25 +41,13 @@ class Problem(NamedTuple):
     finish: Finish
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
-    channels: slice = slice(None)  # of the kernel, those that are asked for
-
-    @property
-    def reads(self) -> list[Array]:
-        """What it reads besides the kernel."""
-        return [x for x in (self.x.base, self.finish.residual) if x is not None]
-
-    def factor(
-        self, kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None
-    ) -> Factor:
-        """Return the kernel (..., k, out), whose channels are asked for, as a factor (see `gemm`)."""
-        return factor(kernel, rows, record, transform).columns(self.channels)
 
     def swapped(self) -> Problem:
         """Return the same for rows and columns exchanged."""
         above, left, below, right = self.x.border
         x = Activations(self.x.base.swapaxes(1, 2), (left, above, right, below))
         kernel, padding = self.kernel.swapaxes(0, 1), self.padding[::-1]
-        return Problem(x, kernel, self.finish.swapped(), self.stride, padding, self.channels)
+        return Problem(x, kernel, self.finish.swapped(), self.stride, padding)
 
 
 def pointwise(problem: Problem, record: Recorder) -> None:
@@ -72,7 +57,7 @@ def pointwise(problem: Problem, record: Recorder) -> None:
         copy = record.scratch(*x.shape)
         record(np.copyto, copy, x)
         matrix = copy.reshape(-1, x.shape[3])
-    problem.finish.product(matrix, problem.factor(kernel, len(matrix), record), ALL, record)
+    problem.finish.product(matrix, factor(kernel, len(matrix), record), ALL, record)
 
 
 def patches(problem: Problem, record: Recorder) -> None:
@@ -85,7 +70,7 @@ def patches(problem: Problem, record: Recorder) -> None:
     shape, strides = (n, rows, columns, kh, kw, c), (image, row * problem.stride, column * problem.stride, row, column)
     views = as_strided(x, shape, (*strides, item), writeable=False)
     depth = kh * kw * c
-    kernel = problem.factor(problem.kernel.reshape(depth, -1), n * rows * columns, record)
+    kernel = factor(problem.kernel.reshape(depth, -1), n * rows * columns, record)
     for index in _blocks(n, rows, columns * depth):
         window = views[index]
         with record.part():
@@ -120,7 +105,7 @@ def windows(problem: Problem, record: Recorder) -> None:
         x = copy
     n, h, w, _ = x.shape
     matrix, pad = x.reshape(n * h, w * c), problem.padding[1]
-    kernel = problem.factor(problem.kernel.reshape(taps * c, -1), n * h, record)
+    kernel = factor(problem.kernel.reshape(taps * c, -1), n * h, record)
     columns = w + 2 * pad - taps + 1
     sums = record.scratch(columns, n * h, out)
     for column in range(columns):
@@ -147,7 +132,7 @@ def planes(problem: Problem, record: Recorder) -> None:
     image, row, *_ = rows_of_planes.strides
     shape, strides = (n, rows, columns, kh * kw * c), (image, row * problem.stride, x.itemsize, columns * x.itemsize)
     sums = record.scratch(n, rows, columns, out)
-    kernel = problem.kernel.reshape(kh * kw * c, -1)[:, problem.channels]
+    kernel = problem.kernel.reshape(kh * kw * c, -1)
     record(np.matmul, as_strided(rows_of_planes, shape, strides), kernel, out=sums)
     problem.finish.store(sums, ALL, record)
 
@@ -164,7 +149,7 @@ def winograd(problem: Problem, record: Recorder) -> None:
     tiles = as_strided(x, shape, (row, column, image, row * f4.TILE, column * f4.TILE, item), writeable=False)
 
     points, out, positions = f4.POINTS**2, problem.finish.target.shape[3], n * down * right
-    kernel = problem.factor(problem.kernel, positions, record, f4.transform_kernel)  # [36, in, out]
+    kernel = factor(problem.kernel, positions, record, f4.transform_kernel)  # [36, in, out]
     gathered, seen = record.scratch(*shape), record.scratch(points, positions, c)
     products, sums = record.scratch(points, positions, out), record.scratch(f4.TILE**2, positions, out)
     record(np.copyto, gathered, tiles)
@@ -256,39 +241,6 @@ METHODS = {
         lambda kernel, padding, size: Layout(_border_of_tiles(kernel, padding, size)),
     ),
 }
-
-
-def evenly(length: int, count: int) -> list[tuple[int, int]]:
-    """Return where so many parts of about one size begin and end."""
-    return list(pairwise(length * number // count for number in range(count + 1)))
-
-
-def shares(problem: Problem, method: str, count: int) -> list[Problem]:
-    """Cut a convolution into so many parts of about one size, for threads that work side by side, or leave it whole.
-
-    Where there are many rows of outputs, each gets some of these, if the zeros that it needs lie around the input, and
-    no maxima are taken; otherwise some of the channels, and with them not all of the kernel.
-    """
-    _, rows, _, out = problem.finish.target.shape
-    vertical, horizontal = problem.padding
-    border = (vertical, horizontal, vertical, horizontal)
-    if method in _BY_ROWS and rows >= _ROWS * count and not problem.finish.pool and problem.x.has(border):
-        x, taps = problem.x.inside(border), problem.kernel.shape[0]
-        return [
-            Problem(
-                Activations(x[:, first * problem.stride : (last - 1) * problem.stride + taps]),
-                problem.kernel,
-                problem.finish.part(slice(first, last), slice(None)),
-                problem.stride,
-            )
-            for first, last in evenly(rows, count)
-        ]
-    if out % PANEL == 0 and out >= PANEL * count:
-        parts = [slice(first * PANEL, last * PANEL) for first, last in evenly(out // PANEL, count)]
-        return [
-            problem._replace(finish=problem.finish.part(slice(None), channels), channels=channels) for channels in parts
-        ]
-    return [problem]
 
 
 def choose(kernel: Array, stride: int, padding: tuple[int, int], sums: tuple[int, int], images: int) -> str:

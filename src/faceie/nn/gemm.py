@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from .record import Recorder
 from .tree import Array
 
-__all__ = ["PANEL", "Factor", "factor", "has_small_products", "product"]
+__all__ = ["Factor", "factor", "has_small_products", "product"]
 
 PANEL = 32  # columns
 _SMALL = 1_000_000  # multiplications, up to which OpenBLAS takes a product for a small one
@@ -43,15 +43,6 @@ class Factor(NamedTuple):
             return Factor(None, self.panels[..., first:last, :])
         assert self.matrix is not None
         return Factor(self.matrix[..., first:last, :])
-
-    def columns(self, channels: slice) -> Factor:
-        """Return the factor that these columns are, of panels whole ones."""
-        if self.panels is not None:
-            *_, panels, _, columns = self.panels.shape
-            first, last, _ = channels.indices(panels * columns)
-            return Factor(None, self.panels[..., first // columns : last // columns, :, :])
-        assert self.matrix is not None
-        return Factor(self.matrix[..., channels])
 
 
 def factor(kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None) -> Factor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..forks import Lock
 from .tree import Array
 
 __all__ = ["Memory", "Packed", "aligned"]
@@ -99,7 +99,7 @@ class Packed:
     """Kernels of a network in the form that is multiplied, which its plans share."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self._memory = Memory()
         self._arrays: dict[tuple[str, int], Array] = {}
 

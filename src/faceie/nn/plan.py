@@ -14,29 +14,30 @@ shows what is computed how.
 from __future__ import annotations
 
 import math
-import os
-import threading
-import weakref
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .. import forks
 from . import layers
 from .activations import Activations, Finish, Layout, max_pool
-from .conv import METHODS, Problem, choose, evenly, shares
+from .conv import METHODS, Problem, choose
 from .graph import Graph, Operation, Value, trace
 from .memory import Memory, Packed
 from .places import Places
 from .record import Call, Recorder
-from .steps import Step, in_step
+from .threads import concurrency
 from .tree import Array, Shape
 
 __all__ = ["Plan", "Plans", "Row"]
 
 _FLOATS = 600_000  # of an operation's input and output that are worked on at a time, if one image has fewer
+_WEIGHTS = 2  # of one network, for which plans are kept: those that are used in turn
+
+Key: TypeAlias = tuple[int, bool]  # images of a plan, and whether its products are small
 
 
 class Row(NamedTuple):
@@ -53,31 +54,16 @@ class Row(NamedTuple):
 class Plan:
     """A network for batches of one size. One thread at a time may run it, and after an error nobody again."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        batch: int,
-        packed: Packed,
-        *,
-        small_products: bool,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, graph: Graph, batch: int, packed: Packed, *, small_products: bool) -> None:
         """Plan a network (see `graph.trace`) for `batch` images.
 
         Plans for the same graph share `packed`, kernels in the form that is multiplied, which must not outlive it.
         `small_products`: whether the BLAS library is good at them (see `gemm`).
-        `threads`: how many share each convolution, in steps (see `steps.in_step`). It is better to give each of them
-        images of its own, if there are enough.
         """
         x, operations, results = graph
         self.batch = batch
         self.rows: list[Row] = []
-        self._memory = Memory()
-        self._records = [Recorder(self._memory if threads == 1 else Memory(), packed, small_products)]
-        self._records += [Recorder(Memory(), packed, small_products) for _ in range(threads - 1)]
-        self._steps: list[Step] = []
-        self._read: list[list[Array]] = [[] for _ in self._records]  # by each thread, in the step that is recorded
-        self._written: list[list[Array]] = [[] for _ in self._records]
+        self._record = Recorder(Memory(), packed, small_products)
         self._methods = {
             op: choose(op.kernel, op.stride, op.padding, op.sums, batch)
             for op in operations
@@ -87,37 +73,35 @@ class Plan:
         stages = [
             (images, [operation for _, operation in stage]) for images, stage in groupby(numbered, lambda item: item[0])
         ]
-        self._places = Places(x, [stage for _, stage in stages], results, batch, self._memory, self._wish)
+        memory = self._record.memory
+        self._places = Places(x, [stage for _, stage in stages], results, batch, memory, self._wish)
         self._input = self._places.at(x, 0, batch).array
         for images, stage in stages:
             for start in range(0, batch, images):
                 stop = min(start + images, batch)
                 for number, op in stage:
-                    with ExitStack() as stack:
-                        for record in self._records:
-                            stack.enter_context(record.part())
+                    with self._record.part():
                         self._plan(op, start, stop)
                     self._places.free(number, last=stop == batch)
-        self._end_step()
         self._outputs = [self._places.at(result, 0, batch).base for result in results]
 
     def run(self, x: Array) -> list[Array]:
         """Return what the network makes of images (n, ...), n at most `batch`: its results, (n, ...) each."""
         np.copyto(self._input[: len(x)], x)
         self._input[len(x) :] = 0
-        in_step(self._steps)
+        for call in self._record.calls:
+            call()
         return [output[: len(x)].copy() for output in self._outputs]
 
     @property
     def megabytes(self) -> float:
         """How much memory the plan takes, without weights."""
-        memories = {self._memory, *(record.memory for record in self._records)}
-        return (sum(memory.floats for memory in memories) + self._places.floats) * 4 / 1e6
+        return (self._record.memory.floats + self._places.floats) * 4 / 1e6
 
     @property
     def calls(self) -> list[Call]:
         """The calls that are made."""
-        return [call for step in self._steps for part in step for call in part]
+        return self._record.calls
 
     def __str__(self) -> str:
         lines = [f"{'kernel':14} {'method':13} {'output':22} {'images':>6} {'GFLOP':>7} {'MB':>6}"]
@@ -148,15 +132,13 @@ class Plan:
         """Record an operation for these images."""
         x = self._places.at(op.inputs[0], start, stop)
         y = self._places.at(op.outputs[0], start, stop, op.shape[-1])
-        record = self._records[0]
-        if op.kind not in ("conv2d", "linear", "concatenate"):
-            self._use([([x.base], y.base)])
+        record = self._record
         if op.kind == "conv2d":
             self._plan_convolution(op, x, y.array, start, stop)
         elif op.kind == "linear":  # an image of 1 x 1
             assert op.kernel is not None
             finish = Finish(y.base[:, None, None], op.bias, slope=op.slope)
-            self._share(Problem(Activations(x.base[:, None, None]), op.kernel, finish), "pointwise")
+            METHODS["pointwise"].record(Problem(Activations(x.base[:, None, None]), op.kernel, finish), record)
         elif op.kind == "concatenate":
             self._plan_concatenation(op, y.array, start, stop)
         elif op.kind == "max_pool":
@@ -175,65 +157,32 @@ class Plan:
 
     def _plan_convolution(self, op: Operation, x: Activations, y: Array, start: int, stop: int) -> None:
         assert op.kernel is not None
-        method, bias, residual, record = self._methods[op], op.bias, None, self._records[0]
+        record, method, bias, residual = self._record, METHODS[self._methods[op]], op.bias, None
         if op.residual:
             residual = self._places.at(op.residual, start, stop).array
-            if op.scale != 1:
+            if op.scale != 1:  # the activations before the kernel are fewer than those behind it
                 assert bias is not None
                 bias = bias * np.float32(op.scale)
+                scaled = record.scratch(*x.array.shape)
+                record(np.multiply, x.array, np.float32(op.scale), out=scaled)
+                x = Activations(scaled)
         finish = Finish(y, bias, op.relu, op.slope, residual)
-        if op.pool and method != "winograd":
-            self._use([([x.base], y)])
+        if op.pool and self._methods[op] != "winograd":
             sums = record.scratch(len(y), *op.sums, y.shape[3])
-            METHODS[method].record(Problem(x, op.kernel, Finish(sums), op.stride, op.padding), record)
+            method.record(Problem(x, op.kernel, Finish(sums), op.stride, op.padding), record)
             max_pool(sums, op.pool, finish, record)
         else:
             finish.pool = op.pool
-            self._share(Problem(x, op.kernel, finish, op.stride, op.padding), method, op.scale)
-
-    def _share(self, problem: Problem, method: str, scale: float = 1.0) -> None:
-        """Record a convolution, times `scale`, for each thread its part."""
-        parts = shares(problem, method, len(self._records))
-        self._use([(part.reads, part.finish.target) for part in parts])
-        for part, record in zip(parts, self._records, strict=False):
-            if scale != 1:  # the activations before the kernel are fewer than those behind it
-                scaled = record.scratch(*part.x.array.shape)
-                record(np.multiply, part.x.array, np.float32(scale), out=scaled)
-                part = part._replace(x=Activations(scaled))
-            METHODS[method].record(part, record)
+            method.record(Problem(x, op.kernel, finish, op.stride, op.padding), record)
 
     def _plan_concatenation(self, op: Operation, y: Array, start: int, stop: int) -> None:
         """Copy the parts that are not in their place already."""
         first = 0
         for value in op.inputs:
             if not self._places.share(value, op.y):
-                part, place = self._places.at(value, start, stop).array, y[..., first : first + value.shape[-1]]
-                rows = evenly(y.shape[1], len(self._records))
-                copies = [(place[:, first:last], part[:, first:last]) for first, last in rows]
-                self._use([([source], target) for target, source in copies])
-                for record, copy in zip(self._records, copies, strict=True):
-                    record(np.copyto, *copy)
+                part = self._places.at(value, start, stop).array
+                self._record(np.copyto, y[..., first : first + value.shape[-1]], part)
             first += value.shape[-1]
-
-    def _use(self, parts: list[tuple[list[Array], Array]]) -> None:
-        """Note what an operation reads and writes in each thread. If another one may be at it still, a step ends."""
-        if len(self._records) > 1:
-            if any(self._clash(number, *part) for number, part in enumerate(parts)):
-                self._end_step()
-            for number, (read, written) in enumerate(parts):
-                self._read[number] += read
-                self._written[number].append(written)
-
-    def _clash(self, number: int, read: list[Array], written: Array) -> bool:
-        others = [other for other in range(len(self._records)) if other != number]
-        reads, writes = ([x for other in others for x in lists[other]] for lists in (self._read, self._written))
-        pairs = [(written, x) for x in [*reads, *writes]] + [(x, y) for x in read for y in writes]
-        return any(np.shares_memory(a, b) for a, b in pairs)
-
-    def _end_step(self) -> None:
-        self._steps.append([record.end() for record in self._records])
-        self._read = [[] for _ in self._records]
-        self._written = [[] for _ in self._records]
 
     def _describe(self, op: Operation, images: int) -> None:
         kernel, gflop = op.kind, 0.0
@@ -251,54 +200,60 @@ def _copy(function: Callable[[Array], Array], x: Array, out: Array) -> None:
     np.copyto(out, function(x).reshape(out.shape))
 
 
-_all_plans: weakref.WeakSet[Plans] = weakref.WeakSet()
+class _Planned:
+    """A network of certain weights, and its plans."""
 
-
-def _renew_locks() -> None:
-    """Whoever held a lock when a process forked is not there in the new one."""
-    for plans in _all_plans:
-        plans._lock = threading.Lock()
-        plans._packed.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    def __init__(self, network: Any, weights: Any, shape: Shape) -> None:
+        self.weights = weights
+        self.graph = trace(network, weights, shape)
+        self.packed = Packed()
+        self.idle: defaultdict[Key, list[Plan]] = defaultdict(list)
+        self.busy: Counter[Key] = Counter()
 
 
 class Plans:
-    """Plans of a network that wait for their next batch: for one set of weights at a time, and not more than a few."""
+    """Plans of a network that wait for their next batch.
 
-    def __init__(self, network: Any, shape: Shape, most: int = 4) -> None:
-        """Keep at most so many plans of a `network` (see `graph.trace`) for images of this `shape`."""
+    For each size of a batch, there are as many as threads can run at once, and no more: with more threads than
+    processors, some wait for a plan. So memory is limited, and no warm batch builds a plan.
+    """
+
+    def __init__(self, network: Any, shape: Shape) -> None:
+        """Plan a `network` (see `graph.trace`) for images of this `shape`."""
         self._network = network
         self._shape = shape
-        self._most = most
-        self._lock = threading.Lock()
-        _all_plans.add(self)
-        self._weights: Any = None
-        self._graph: Graph | None = None
-        self._packed = Packed()
-        self._waiting: list[tuple[Plan, tuple[int, bool, int]]] = []  # latest last; and what they are for
+        self._lock = forks.Lock()
+        self._planned: list[_Planned] = []  # latest last
+        forks.in_child(self._planned.clear)  # plans that other threads of the parent run are not given back there
 
-    def run(self, x: Array, weights: Any, batch: int, *, small_products: bool, threads: int = 1) -> list[Array]:
+    def run(self, x: Array, weights: Any, batch: int, *, small_products: bool) -> list[Array]:
         """Return what the network makes of images (n, ...), with these weights; any thread may call this.
 
         `batch`: how many images to plan for, at least n. A plan for more than there are does in vain what is too much.
-        `small_products`, `threads`: as for `Plan`.
+        `small_products`: as for `Plan`.
         """
-        key = (batch, small_products, threads)
+        key = (batch, small_products)
         with self._lock:
-            if self._weights is not weights:
-                self._weights, self._packed, self._waiting = weights, Packed(), []
-                self._graph = trace(self._network, weights, self._shape)
-            graph, packed = self._graph, self._packed
-            fitting = [item for item in self._waiting if item[1] == key]
-            if fitting:
-                self._waiting.remove(fitting[-1])
-        assert graph is not None
-        plan = fitting[-1][0] if fitting else Plan(graph, batch, packed, small_products=small_products, threads=threads)
-        y = plan.run(x)
-        with self._lock:
-            if packed is self._packed:  # the weights are still those
-                self._waiting = [*self._waiting, (plan, key)][-self._most :]
+            planned = self._planned_for(weights)
+            while planned.busy[key] >= concurrency():
+                self._lock.wait()
+            planned.busy[key] += 1
+            plan = planned.idle[key].pop() if planned.idle[key] else None
+        whole = None  # the plan, once it has run without error
+        try:
+            plan = plan or Plan(planned.graph, batch, planned.packed, small_products=small_products)
+            y = plan.run(x)
+            whole = plan
+        finally:
+            with self._lock:
+                planned.busy[key] -= 1
+                planned.idle[key] += [whole] if whole else []
+                self._lock.notify()
         return y
+
+    def _planned_for(self, weights: Any) -> _Planned:
+        """Return the plans for these weights. Those of a few others are kept, too: they may be used in turn."""
+        found = next((known for known in self._planned if known.weights is weights), None)
+        planned = found or _Planned(self._network, weights, self._shape)
+        self._planned[:] = [*(known for known in self._planned if known is not planned), planned][-_WEIGHTS:]
+        return planned

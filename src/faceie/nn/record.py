@@ -34,11 +34,6 @@ class Recorder:
     def __call__(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         self.calls.append(partial(function, *arguments, **options))
 
-    def end(self) -> list[Call]:
-        """Return the calls that were recorded since the last time."""
-        calls, self.calls = self.calls, []
-        return calls
-
     def scratch(self, *shape: int) -> Array:
         """Return an array for the calls that are recorded in this `part`."""
         array = self.memory.take(math.prod(shape))

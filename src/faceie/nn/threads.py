@@ -3,8 +3,10 @@
 NumPy lets go of Python's lock while it computes, so threads that work on different tiles or images keep all processors
 busy. Letting the BLAS library (which computes NumPy's matrix products) use its own threads within each small product
 gains little, and loses a great deal when something else runs on the machine: its threads wait for each other by
-spinning. So BLAS is limited to one thread while ours work, and has its own setting again afterwards. (Where ours must
-wait for each other after each few calls, they spin, too, but for moments: `steps`.)
+spinning. So BLAS is limited to one thread while ours work, and has its own setting again afterwards.
+
+How work is cut into pieces never depends on the number of threads. So their number does not change a bit of any result,
+as long as BLAS computes each product in the same way (docs/numbers.md).
 
 How many threads: `set_threads`, or the environment variable FACEIE_THREADS, or the number of processors that this
 process may use. The thread that asks for something is one of them. The others are daemons: they hold nothing that must
@@ -19,17 +21,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+from .. import forks
+from ..checks import whole_number
 from ..errors import OptionError
+from ..machine import available_processors
 from .blas import single_threaded_blas
-from .daemons import Daemons, kept, processors, this_processor
+from .daemons import Daemons
 
-__all__ = ["at_work", "get_threads", "helped", "is_at_work", "parallel", "set_threads"]
+__all__ = ["concurrency", "get_threads", "parallel", "set_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_lock = threading.Lock()
+_lock = forks.Lock()
 _thread = threading.local()  # .inside: whether this thread is at work on a job already
+_processors = available_processors()
 _threads: int | None = None  # None: not yet asked for
 _helpers: Daemons | None = None
 
@@ -39,17 +45,21 @@ def get_threads() -> int:
     global _threads
     if _threads is None:
         text = os.environ.get("FACEIE_THREADS", "")
-        if text and not (text.isdigit() and int(text)):
+        if text and not (text.isascii() and text.isdecimal() and int(text)):
             raise OptionError(f"FACEIE_THREADS is {text!r}, expected a whole number, 1 or more")
-        _threads = int(text) if text else processors()
+        _threads = int(text) if text else _processors
     return _threads
+
+
+def concurrency() -> int:
+    """Return how many threads can compute at once: more than there are processors only take turns."""
+    return min(get_threads(), _processors)
 
 
 def set_threads(number: int) -> None:
     """Let `number` threads, 1 or more, work side by side. Raises OptionError."""
     global _threads, _helpers
-    if not isinstance(number, int) or number < 1:
-        raise OptionError(f"the number of threads is {number!r}, expected a whole number, 1 or more")
+    number = whole_number("the number of threads", number)
     with _lock:
         _threads = number
         old, _helpers = _helpers, None
@@ -63,12 +73,14 @@ def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     From within `function`, or with one thread, one after the other.
     """
     items = list(items)
-    if is_at_work():
+    if _is_at_work():
         return [function(item) for item in items]
     with single_threaded_blas():
         job = _Job(function, items)
-        with helped(job.work, min(get_threads(), len(items)) - 1):
-            return job.finish()
+        helpers = min(get_threads(), len(items)) - 1
+        if helpers > 0:
+            _get_helpers().submit(job.work, helpers)
+        return job.finish()
 
 
 class _Job(Generic[T, R]):
@@ -88,7 +100,7 @@ class _Job(Generic[T, R]):
         with self._changed:
             self._at_work += 1
         try:
-            with at_work():
+            with _at_work():
                 while (piece := self._take()) is not None:
                     self._results[piece] = self._function(self._items[piece])
         except BaseException as error:  # of whatever kind: it is raised where the job came from
@@ -125,38 +137,19 @@ class _Job(Generic[T, R]):
             self._next = len(self._items)
 
 
-def is_at_work() -> bool:
+def _is_at_work() -> bool:
     """Tell whether this thread does a piece of work that was shared out already."""
     return getattr(_thread, "inside", False)
 
 
 @contextmanager
-def at_work() -> Iterator[None]:
-    """Let this thread do all that it comes upon meanwhile by itself."""
+def _at_work() -> Iterator[None]:
+    """Run nested parallel work serially in this thread."""
     _thread.inside = True
     try:
         yield
     finally:
         _thread.inside = False
-
-
-@contextmanager
-def helped(work: Callable[[], None], times: int) -> Iterator[None]:
-    """Have so many other threads do `work`, which raises nothing, on other processors than that where this one stays
-    meanwhile (`daemons.kept` tells why).
-    """
-    if times < 1:
-        yield
-        return
-    processor = this_processor()
-
-    def beside() -> None:
-        with kept(processor, away=True):
-            work()
-
-    _get_helpers().submit(beside, times)
-    with kept(processor):
-        yield
 
 
 def _get_helpers() -> Daemons:
@@ -168,12 +161,8 @@ def _get_helpers() -> Daemons:
         return _helpers
 
 
+@forks.in_child
 def _forget_threads() -> None:
-    """A forked process has no threads but the one that forked, whatever this module remembers."""
-    global _helpers, _lock
-    _helpers, _lock = None, threading.Lock()
+    global _helpers
+    _helpers = None
     _thread.inside = False
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
