@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from faceie.nn.threads import get_threads
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "examples" / "photos"
 GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_interrupts() -> None:
+    """Have Ctrl-C interrupt: a shell lets what it starts in the background ignore it, and so all processes of it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

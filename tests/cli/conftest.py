@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,17 +39,23 @@ def album(tmp_path: Path, astronaut: Path) -> Path:
     return folder
 
 
+def ordinary() -> dict[str, str]:
+    """Return the environment without what developers set for Python: a user's output is buffered, for instance."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON") or name == "PYTHONPATH"}
+
+
 def faceie(*arguments: str | bytes | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m faceie`` as users do, in a process of its own."""
     command = [sys.executable, "-m", "faceie", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)  # type: ignore[call-overload]
+    options = {"capture_output": True, "env": ordinary(), **options}
+    return subprocess.run(command, check=False, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
 
 
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start ``python -m faceie``, and see to it that it does not outlive the test: a failure must not hang."""
     command = [sys.executable, "-m", "faceie", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ordinary()) as process:
         try:
             yield process
         finally:

@@ -17,7 +17,7 @@ import faceie as package
 from faceie import FaceieError, OptionError, WeightsError, cli
 from faceie.cli import convert, main, options, terminal
 
-from .conftest import FAST, faceie, running
+from .conftest import FAST, faceie, ordinary, running
 
 COMMANDS = [
     [],
@@ -164,14 +164,34 @@ def test_closed_pipe(astronaut: Path) -> None:
         assert process.wait(timeout=30) == 141
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this file")
-def test_full_disk() -> None:
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this file")
+
+
+@needs_full
+@pytest.mark.parametrize("command", [["weights", "list"], ["--help"], ["--version"]], ids=" ".join)
+def test_full_disk(command: list[str]) -> None:
     """Output that cannot be written is a message, once."""
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "faceie", "weights", "list"]
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
-    assert result.returncode == 1
-    assert result.stderr == b"faceie: No space left on device\n"
+        result = faceie(*command, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (result.returncode, result.stderr) == (1, b"faceie: No space left on device\n")
+
+
+@needs_full
+@pytest.mark.parametrize(("command", "code"), [(["detect", "nowhere.jpg"], 1), (["no-command"], 2)])
+def test_messages_that_cannot_be_written(command: list[str], code: int) -> None:
+    """The exit code is the same."""
+    with Path("/dev/full").open("wb") as full:
+        assert faceie(*command, capture_output=False, stdout=subprocess.PIPE, stderr=full).returncode == code
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other shells")
+def test_closed_streams() -> None:
+    """A closed standard output is an error, as for other programs; a closed standard error changes nothing."""
+    for redirection, code in ((">&-", 1), ("2>&-", 0)):
+        shell = f'"$0" -m faceie weights list {redirection}'
+        run = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, env=ordinary(), check=False)
+        assert run.returncode == code
+        assert run.stderr == (b"faceie: Bad file descriptor\n" if code else b"")
 
 
 def test_module() -> None:

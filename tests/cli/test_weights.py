@@ -31,8 +31,7 @@ def test_list(nowhere: Path, capsys: Captured) -> None:
     cached = nowhere / "weights" / "casia-webface.safetensors"
     assert main(["weights", "list"]) == 0
     before = capsys.readouterr().out
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes(bytes(1_500_000))
+    safetensors.write(cached, {"a": np.zeros(375_000, np.float32)}, {"name": "casia-webface"})
     assert main(["weights", "list"]) == 0
     after = capsys.readouterr().out
     assert [line.split()[0] for line in before.splitlines()[::2]] == list(registry.PUBLISHED)
@@ -48,8 +47,7 @@ def test_path(nowhere: Path, capsys: Captured) -> None:
     assert out == ""
     assert "faceie weights fetch casia-webface" in err
     cached = nowhere / "weights" / "casia-webface.safetensors"
-    cached.parent.mkdir(parents=True)
-    cached.touch()
+    safetensors.write(cached, {}, {"name": "casia-webface"})
     assert main(["weights", "path", "casia-webface"]) == 0
     assert capsys.readouterr() == (f"{cached}\n", "")
 

@@ -131,6 +131,27 @@ def test_the_library_of_the_format_reads_our_file() -> None:
             assert np.array_equal(file.get_tensor(name), tensors[name])
 
 
+def test_name_of_other_weights(files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that lie where those of another name are looked for are told, and not cached under that name."""
+    monkeypatch.setenv("FACEIE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("FACEIE_OFFLINE", "1")
+    theirs = tmp_path / "torch" / "checkpoints" / registry.PUBLISHED["casia-webface"].file
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(files["torch, zip"].read_bytes())
+    with pytest.raises(WeightsError, match=r'webface\.pt: this file holds the weights "vggface2", expected "casia-'):
+        facenet.load("casia-webface")
+    assert not (tmp_path / "cache").exists()
+    tensors = dict(leaves(facenet.load()))
+    tensors["embedding.bias"] = tensors["embedding.bias"] + np.float32(0.1)
+    safetensors.write(theirs, tensors, {"name": "casia-webface"})
+    with pytest.raises(WeightsError, match=r"weights that were not published under a name, expected"):
+        facenet.load("casia-webface")
+    assert not (tmp_path / "cache").exists()
+    loading.convert_published(files["torch, zip"], tmp_path / "vggface2", "vggface2")
+    assert safetensors.read(tmp_path / "vggface2")[1]["name"] == "vggface2"
+
+
 def test_identify_tells_others() -> None:
     """Weights that give other answers are not taken for published ones."""
     tensors = dict(leaves(facenet.load()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from . import makers
 NUMBERS = {"a": np.arange(2000, dtype=np.float32)}
 FILE = makers.torch_zip(*makers.torch_state_dict(NUMBERS))
 NAME = "20180408-102900-casia-webface.pt"
+SLEEP = time.sleep
 
 
 class Server(ThreadingHTTPServer):
@@ -50,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", f"/elsewhere/{NAME}")
             self.end_headers()
         elif answer == "hang":
-            time.sleep(2)
+            SLEEP(2)
         else:
             body = {"file": FILE, "cut": FILE, "page": b"<!DOCTYPE html><p>Please log in", "noise": bytes(3000)}[answer]
             self.send_response(200)
@@ -80,13 +82,13 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("FACEIE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(fetch, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setattr(fetch, "_TIMEOUT", 0.5)
 
 
-def convert(source: Path, target: Path) -> None:
-    """Stand in for `faceie.facenet.loading.convert`: our format of any dictionary of tensors."""
-    safetensors.write(target, readers.read(source).tensors, {})
+def convert(source: Path, target: Path, name: str) -> None:
+    """Stand in for `faceie.facenet.loading.convert_published`: our format of any dictionary of tensors."""
+    safetensors.write(target, readers.read(source).tensors, {"name": name})
 
 
 def mirror(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
@@ -103,7 +105,7 @@ def left(folder: Path) -> list[str]:
         (["file"], 1),
         (["redirect", "file"], 2),
         (["500", "503", "file"], 3),
-        (["cut", "page", "file"], 3),
+        (["cut", "cut", "file"], 3),
         (["hang", "file"], 2),
     ],
     ids=str,
@@ -132,8 +134,8 @@ def test_download(
         ("403", "403 Client Error", 1),
         ("500", "500 Server Error", 3),
         ("cut", "IncompleteRead|is no good", 3),
-        ("page", "the file that came is no good: .*it is a web page", 3),
-        ("noise", "the file that came is no good: .*no format known here", 3),
+        ("page", "the file that came is no good: .*it is a web page", 1),
+        ("noise", "the file that came is no good: .*no format known here", 1),
         ("hang", "timed out", 3),
     ],
 )
@@ -150,6 +152,36 @@ def test_download_fails(
     assert ".download" not in str(caught.value)
     assert left(tmp_path) == []
     assert server.requests == requests
+
+
+@pytest.mark.parametrize("answers", [["page", "noise", "file"], ["file"], ["noise"]], ids=str)
+def test_known_hash(answers: list[str], server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the SHA-256 is known, another file is not taken, but tried again; the error has both."""
+    server.answers = answers
+    sha256 = hashlib.sha256(FILE).hexdigest()
+    published = registry.PUBLISHED["casia-webface"]._replace(address=server.address, sha256=sha256)
+    monkeypatch.setitem(registry.PUBLISHED, "casia-webface", published)
+    if "file" in answers:
+        assert registry.locate("casia-webface", convert).is_file()
+        assert server.requests == len(answers)
+    else:
+        with pytest.raises(WeightsNotFoundError, match=f"expected sha256:{sha256} but got [0-9a-f]{{64}}"):
+            registry.locate("casia-webface", convert)
+        assert left(tmp_path) == []
+
+
+def test_cache_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the cache that does not say which weights it holds is checked, and says so from then on."""
+    monkeypatch.setenv("FACEIE_OFFLINE", "1")
+    cached = tmp_path / "cache/weights/casia-webface.safetensors"
+    for about in ({}, {"name": "vggface2"}):
+        safetensors.write(cached, NUMBERS, about)
+        assert registry.find("casia-webface") is None
+        assert registry.locate("casia-webface", convert) == cached
+        assert registry.find("casia-webface") == cached
+    cached.write_bytes(b"damaged")
+    with pytest.raises(WeightsNotFoundError, match=r"casia-webface.safetensors: these are no weights"):
+        registry.locate("casia-webface", convert)
 
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,9 +215,7 @@ def test_cache_of_facenet_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     theirs = tmp_path / "torch/checkpoints" / NAME
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(FILE[:100])
-    with pytest.raises(
-        WeightsNotFoundError, match=r"which facenet-pytorch downloaded: .*not a whole and sound PyTorch file"
-    ):
+    with pytest.raises(WeightsNotFoundError, match=r"casia-webface\.pt: this is not a whole and sound PyTorch file"):
         registry.locate("casia-webface", convert)
     theirs.write_bytes(FILE)
     assert np.array_equal(safetensors.read(registry.locate("casia-webface", convert))[0]["a"], NUMBERS["a"])

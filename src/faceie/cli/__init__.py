@@ -57,8 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     As argparse does, it raises SystemExit after ``--help``, ``--version`` and a wrong command line.
     """
-    parsed = _parser().parse_args(arguments)
-    return guarded(lambda: int(parsed.run(parsed)))
+
+    def run() -> int:
+        parsed = _parser().parse_args(arguments)
+        return int(parsed.run(parsed))
+
+    return guarded(run)
 
 
 def _parser() -> Parser:

@@ -45,8 +45,7 @@ def convert_facenet_weights(arguments: Sequence[str] | None = None) -> int:
     """Run ``faceie-convert-facenet-weights``; return the exit code."""
     parser = Parser(prog="faceie-convert-facenet-weights", description=FACENET_DESCRIPTION)
     add_facenet_arguments(parser)
-    parsed = parser.parse_args(arguments)
-    return guarded(lambda: convert_facenet(parsed))
+    return guarded(lambda: convert_facenet(parser.parse_args(arguments)))
 
 
 def convert_mtcnn_weights(arguments: Sequence[str] | None = None) -> int:
@@ -55,8 +54,7 @@ def convert_mtcnn_weights(arguments: Sequence[str] | None = None) -> int:
     for net in "PRO":
         parser.add_argument(f"{net}_net", type=Path, metavar=f"{net}NET", help=f"weights of {net}-Net")
     _add_target(parser)
-    parsed = parser.parse_args(arguments)
-    return guarded(lambda: _convert_mtcnn(parsed))
+    return guarded(lambda: _convert_mtcnn(parser.parse_args(arguments)))
 
 
 def add_facenet_arguments(parser: argparse.ArgumentParser) -> None:

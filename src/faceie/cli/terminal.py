@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from ..errors import FaceieError, OptionError, WeightsError
@@ -58,15 +61,26 @@ def guarded(command: Callable[[], int]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # of odd metadata and large photos
-            return command()
+            try:
+                return command()
+            finally:
+                # Here, where an error can be told: argparse, too, has written to these.
+                with suppress(OSError):
+                    _flush(sys.stderr)
+                _flush(sys.stdout)
     except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
+        return _end("interrupted", INTERRUPTED)
     except BrokenPipeError:
         return READER_GONE
     except (FaceieError, OSError, MemoryError) as error:
-        complain("\n".join(map(printable, reason(error).split("\n"))))
-        return _code(error)
+        return _end("\n".join(map(printable, reason(error).split("\n"))), _code(error))
+
+
+def _end(message: str, code: int) -> int:
+    """Write why a command ends, if standard error can still be written, and return its exit code."""
+    with suppress(OSError):
+        complain(message)
+    return code
 
 
 def _code(error: Exception) -> int:
@@ -75,10 +89,29 @@ def _code(error: Exception) -> int:
     return NO_WEIGHTS if isinstance(error, WeightsError) else TROUBLE
 
 
-def _put(stream: TextIO, text: str) -> None:
-    """Write what the stream can encode, and the rest as escapes.
+def _put(stream: TextIO | None, text: str) -> None:
+    """Write what the stream can encode, and the rest as escapes, at once: a reader need not wait."""
+    if stream is None:  # it was closed before Python started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    with _discarding(stream):
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+        stream.flush()
 
-    It is flushed at once: the reader need not wait, and Python has nothing to flush, and to complain of, at its end.
-    """
-    stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
-    stream.flush()
+
+def _flush(stream: TextIO | None) -> None:
+    if stream is not None:
+        with _discarding(stream):
+            stream.flush()
+
+
+@contextmanager
+def _discarding(stream: TextIO) -> Iterator[None]:
+    """After an error, discard what a stream holds: Python would try to write it again at its end, and complain."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError, ValueError):  # a stream that is no file
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        raise

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..errors import WeightsNotFoundError
-from ..facenet.loading import convert
+from ..facenet.loading import convert_published
 from ..weights import registry
 from .convert import FACENET_DESCRIPTION, add_facenet_arguments, convert_facenet
 from .terminal import OK, printable, write
@@ -66,5 +66,5 @@ def _path(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    write(str(registry.locate(arguments.name, convert)))
+    write(str(registry.locate(arguments.name, convert_published)))
     return OK

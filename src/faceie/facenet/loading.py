@@ -17,7 +17,7 @@ from ..weights import readers, registry, safetensors
 from .names import from_tensorflow, from_torch, from_weightie
 from .network import INPUT_SIZE, LAYOUT, InceptionResNetV1, inception_resnet_v1
 
-__all__ = ["answer", "check_picture", "convert", "identify", "load"]
+__all__ = ["answer", "check_picture", "convert", "convert_published", "identify", "load"]
 
 
 _TO_OURS: dict[readers.Format, Callable[[dict[str, Array]], dict[str, Array]]] = {
@@ -47,7 +47,7 @@ def load(source: str | Path = "vggface2") -> InceptionResNetV1:
 
 @cache
 def _load(name: str) -> InceptionResNetV1:
-    return _read(registry.locate(name, convert))
+    return _read(registry.locate(name, convert_published))
 
 
 def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -55,15 +55,35 @@ def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = Non
 
     `metadata`: what else the file shall say of itself. The same source gives the same bytes. Raises WeightsError.
     """
+    _write(_read_finite(source), source, target, metadata or {})
+
+
+def convert_published(source: Path, target: Path, name: str) -> None:
+    """Do the same, if `source` holds the published weights of this name: if they give the known answer. Raises
+    WeightsError, and writes nothing, for others.
+    """
+    weights = _read_finite(source)
+    found = identify(weights)
+    if found != name:
+        what = f'the weights "{found}"' if found else "weights that were not published under a name"
+        raise WeightsError(f'{source}: this file holds {what}, expected "{name}"')
+    _write(weights, source, target, {"name": name})
+
+
+def _read_finite(source: Path) -> InceptionResNetV1:
     weights = _read(source)
     for name, tensor in leaves(weights):
         if not np.isfinite(tensor).all():
             raise WeightsError(f"{source}: tensor {name!r} has numbers that are not finite: the file is damaged")
+    return weights
+
+
+def _write(weights: InceptionResNetV1, source: Path, target: Path, metadata: Mapping[str, str]) -> None:
     about = {
         "network": "inception-resnet-v1",
         "source": source.name,
         "source_sha256": _sha256(source),
-        **(metadata or {}),
+        **metadata,
     }
     safetensors.write(target, dict(leaves(weights)), about)
 

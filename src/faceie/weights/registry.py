@@ -2,12 +2,13 @@
 
 `locate` tries, in this order: the data distribution that brings them (``pip install "faceie[vggface2]"``), Faceie's
 cache, the cache of facenet-pytorch, and a download of facenet-pytorch's own release. What comes from the last two is
-converted to our format into the cache.
+converted to our format into the cache, once it has given the known answer of the weights of that name. The file in the
+cache says which they are.
 
 Three environment variables:
 
 - ``FACEIE_CACHE``: the folder of the cache, instead of the platform's for caches of users;
-- ``FACEIE_MIRROR``: where to download from: an address under which the files lie by their names;
+- ``FACEIE_MIRROR``: where to download from: an address under which the files lie by their names, in any format;
 - ``FACEIE_OFFLINE``: anything but empty, 0, no or false forbids downloads.
 """
 
@@ -21,13 +22,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import WeightsError, WeightsNotFoundError
-from . import fetch
+from . import fetch, safetensors
 
 __all__ = ["PUBLISHED", "Published", "cache_folder", "find", "locate"]
 
 _RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 
-Convert = Callable[[Path, Path], None]
+Convert = Callable[[Path, Path, str], None]
 
 
 class Published(NamedTuple):
@@ -37,6 +38,8 @@ class Published(NamedTuple):
     title: str
     address: str
     """Of facenet-pytorch's file."""
+    sha256: str | None
+    """Of that file, where it is known."""
     package: str | None
     """The Python package of the data distribution, if there is one."""
 
@@ -53,12 +56,14 @@ PUBLISHED = {
             "vggface2",
             "20180402-114759 by David Sandberg, trained on VGGFace2: the default",
             f"{_RELEASE}/20180402-114759-vggface2.pt",
+            "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
             "faceie_vggface2",
         ),
         Published(
             "casia-webface",
             "20180408-102900 by David Sandberg, trained on CASIA-WebFace",
             f"{_RELEASE}/20180408-102900-casia-webface.pt",
+            None,
             None,
         ),
     )
@@ -79,42 +84,51 @@ def find(name: str) -> Path | None:
 
     Raises WeightsNotFoundError for an unknown name.
     """
-    return next((path for path in _ready(_published(name)) if path.is_file()), None)
+    return next((path for path in _ready(_published(name)) if path.is_file() and _says(path, name)), None)
 
 
 def locate(name: str, convert: Convert) -> Path:
     """Return the file of named weights in our format; download and convert it if need be.
 
-    `convert` makes our format of a file of facenet-pytorch's: it is called with the source and the target, checks the
-    one and writes the other at once, and raises WeightsError. Raises WeightsNotFoundError, which says what was tried
-    and what else can be done.
+    `convert` makes our format of any file: it is called with the source, the target and the name. It checks that the
+    source holds the weights of that name, writes the target at once, and raises WeightsError. Raises
+    WeightsNotFoundError, which says what was tried and what else can be done.
     """
     published = _published(name)
     if path := find(name):
         return path
     target = _cached(published)
-    tried = [f"{place}: not there" for place in _ready(published)]
-    if published.package:
-        tried[0] = f"the package {published.package}: not installed"
     download = torch_cache() / published.file
-    if not download.is_file():
-        tried.append(f"{download}, where facenet-pytorch puts its downloads: not there")
-    else:
+    tried = [f"the package {published.package}: not installed"] if published.package else []
+    # A file in the cache that does not say which weights it holds was made by a version that did not check that.
+    for path, what in ((target, ""), (download, ", where facenet-pytorch puts its downloads")):
+        if not path.is_file():
+            tried.append(f"{path}{what}: not there")
+            continue
         try:
-            convert(download, target)
+            convert(path, target, name)
             return target
         except WeightsError as error:
-            tried.append(f"{download}, which facenet-pytorch downloaded: {error}")
+            tried.append(str(error))
     address = fetch.mirrored(published.address)
     if fetch.is_offline():
         tried.append(f"{address}: not tried, since FACEIE_OFFLINE is set")
     else:
+        sha256 = published.sha256 if address == published.address else None  # a mirror may have another format
         try:
-            fetch.fetch(address, target.parent, lambda file: convert(file, target))
+            fetch.fetch(address, target.parent, lambda file: convert(file, target, name), sha256)
             return target
         except WeightsError as error:
             tried.append(f"{address}: {error}")
     raise WeightsNotFoundError(_explain(published, tried))
+
+
+def _says(path: Path, name: str) -> bool:
+    """Tell whether a file in our format says that it holds the weights of this name."""
+    try:
+        return safetensors.read(path)[1].get("name") == name
+    except WeightsError:
+        return False
 
 
 def torch_cache() -> Path:
