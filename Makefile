@@ -29,7 +29,7 @@ bench: $(VENV)/installed
 
 # What is installed, and so tested, are wheels. That of the weights is made again only when they change: it takes a while.
 dist/code: $(SOURCES) | $(VENV)/tools
-	rm -rf dist/faceie-*
+	rm -rf dist/faceie_numpy-*
 	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
 	touch $@
 
@@ -45,15 +45,15 @@ $(VENV)/tools: pyproject.toml
 	touch $@
 
 $(VENV)/installed: dist/code dist/weights
-	$(RUN) -m pip install --quiet dist/faceie-*.whl dist/faceie_vggface2-*.whl
-	$(RUN) -m pip install --quiet --force-reinstall --no-deps dist/faceie-*.whl
+	$(RUN) -m pip install --quiet dist/faceie_numpy-*.whl dist/faceie_vggface2-*.whl
+	$(RUN) -m pip install --quiet --force-reinstall --no-deps dist/faceie_numpy-*.whl
 	touch $@
 
 test-oldest: dist/code dist/weights
 	test -x $(VENV)-oldest/bin/python || $(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(VENV)-oldest/bin/python -m pip install --quiet --group test --constraint tools/oldest.txt dist/faceie-*.whl dist/faceie_vggface2-*.whl
-	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall --no-deps dist/faceie-*.whl
+	$(VENV)-oldest/bin/python -m pip install --quiet --group test --constraint tools/oldest.txt dist/faceie_numpy-*.whl dist/faceie_vggface2-*.whl
+	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall --no-deps dist/faceie_numpy-*.whl
 	$(VENV)-oldest/bin/python -m pytest
 
 clean:

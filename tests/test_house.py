@@ -26,7 +26,8 @@ ROOMS = {
     "files": set[str](),
     "forks": set[str](),
     "machine": set[str](),
-    "nn": {"checks", "forks", "machine"},
+    "namesake": set[str](),
+    "nn": {"checks", "forks", "machine", "namesake"},
     "boxes": {"nn"},
     "images": {"checks", "forks", "nn"},
     "weights": {"files"},
@@ -147,21 +148,34 @@ def words(output: str) -> list[str]:
     return re.sub(r"^.* seconds, .* photos a second$", "", output, flags=re.MULTILINE).split()
 
 
-def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
-    """What is built from this repository, installed alone and far away from it, finds a face and encodes it,
-    offline.
+_BUILD = ["-m", "build", "--sdist", "--outdir"]
+_OLD_PIP = "pip==22.0.4"
+
+
+@pytest.mark.parametrize("form", ["wheel", "sdist"])
+def test_installation_in_an_empty_environment(form: str, tmp_path: Path) -> None:
+    """What is built from this repository, installed alone and far away from it, finds a face and encodes it, offline.
+
+    The sdist is installed by an old pip, where it runs on this Python.
     """
-    wheels = tmp_path / "wheels"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    files = tmp_path / "files"
+    pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
     for source in (ROOT, ROOT / "weights" / "vggface2"):
-        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, source], check=True)
-    sizes = {wheel.name.partition("-")[0]: wheel.stat().st_size for wheel in wheels.iterdir()}
-    assert sizes["faceie"] < 2.5e6
+        build = [*pip, "wheel", "--no-deps", "--wheel-dir", files] if form == "wheel" else [*_BUILD, files]
+        subprocess.run([sys.executable, *build, source], check=True, capture_output=True)
+    sizes = {file.name.partition("-")[0]: file.stat().st_size for file in files.iterdir()}
+    assert sizes["faceie_numpy"] < 2.5e6
     assert sizes["faceie_vggface2"] < 95e6
     environment = tmp_path / "environment"
-    venv.create(environment, with_pip=False)
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    subprocess.run([*pip, "--python", python, "install", *wheels.iterdir()], check=True)
+    venv.create(environment, with_pip=form == "sdist")
+    if form == "wheel":
+        installer = [sys.executable, *pip, "--python", python]
+    else:
+        installer = [python, *pip]
+        if sys.version_info < (3, 12):  # the first that this version of pip does not know
+            subprocess.run([*installer, "install", _OLD_PIP], check=True)
+    subprocess.run([*installer, "install", *files.iterdir()], check=True)
     program = (
         "import sys, faceie\n"
         "faces = faceie.detect_faces(sys.argv[1])\n"
@@ -187,6 +201,20 @@ def test_wheels_in_an_empty_environment(tmp_path: Path) -> None:
     assert "astronaut.jpg" in script.stdout
     for name in ("faceie-convert-facenet-weights", "faceie-convert-mtcnn-weights"):
         assert (python.parent / name).exists()
+
+
+def test_no_line_fetches_a_stranger() -> None:
+    """Nowhere a reader is told to install what another author has published, or could publish, under a name of ours."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").rglob("*.md")]
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
+    commands = [
+        command
+        for file in [*documents, *sources]
+        for command in re.findall(r"pip install [^`\n]*", file.read_text("utf-8"))
+    ]
+    assert len(commands) > 4
+    for command in commands:
+        assert not re.search(r"[\s\"']faceie", command), command
 
 
 def test_what_is_tested_is_installed() -> None:

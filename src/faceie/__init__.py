@@ -13,9 +13,10 @@ The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; t
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from . import facenet, mtcnn
+from . import facenet, mtcnn, namesake
 from .errors import FaceieError, GalleryError, ImageError, OptionError, WeightsError, WeightsNotFoundError
 from .facenet.encode import encode_faces
 from .images import open_image
@@ -24,6 +25,9 @@ from .mtcnn.detected import DetectedFaces
 from .mtcnn.options import DetectionOptions
 from .nn.threads import set_threads
 from .recognition import Thresholds, distance, pairwise_distances, same_person_probability, thresholds
+
+if namesake.is_installed():
+    warnings.warn(namesake.ADVICE, RuntimeWarning, stacklevel=2)
 
 if TYPE_CHECKING:
     from . import gallery as gallery

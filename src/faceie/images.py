@@ -75,7 +75,7 @@ def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pix
     `max_pixels`: refuse larger images, which may be made to fill the memory. By default, the limit is Pillow's own
     (twice `PIL.Image.MAX_IMAGE_PIXELS`, 179 million pixels); a number counts in its place, lower or higher.
 
-    HEIC needs the extra `faceie[heic]`. Raises ImageError, which names the file, for whatever cannot be read, and
+    HEIC needs pillow-heif (the extra `heic`). Raises ImageError, which names the file, for whatever cannot be read, and
     OptionError for a limit that is none.
     """
     if max_pixels is not None:
@@ -225,7 +225,7 @@ def _open_heif(path: Path, max_pixels: int | None) -> Image.Image:
     try:
         import pillow_heif
     except ImportError:
-        raise ImageError('this is a HEIC photo: pip install "faceie[heic]" to read it') from None
+        raise ImageError("this is a HEIC photo; to read it: pip install pillow-heif") from None
     heif = pillow_heif.open_heif(path)  # without registering it with Pillow for all
     limit = max_pixels or 2 * (Image.MAX_IMAGE_PIXELS or math.inf)
     if (pixels := math.prod(heif.size)) > limit:

@@ -239,10 +239,11 @@ def _thinned(edges: Edges, count: int) -> Edges:
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import minimum_spanning_tree
     except ImportError:
-        raise FaceieError('clusters need SciPy: pip install "faceie[people]"') from None
+        raise FaceieError("clusters need SciPy: pip install scipy") from None
     # No edge is as long as nothing, which is what SciPy takes a zero for.
     lengths = edges.distances.astype(np.float64) + 1
-    tree = minimum_spanning_tree(csr_array((lengths, (edges.a, edges.b)), shape=(count, count))).tocoo()
+    ends = (edges.a.astype(np.int32), edges.b.astype(np.int32))  # versions 1.11 to 1.16 refuse 64 bits
+    tree = minimum_spanning_tree(csr_array((lengths, ends), shape=(count, count))).tocoo()
     return Edges(tree.row.astype(np.int64), tree.col.astype(np.int64), (tree.data - 1).astype(np.float32))
 
 

@@ -251,7 +251,7 @@ class Gallery:
     def people(self) -> list[Person]:
         """Return the people by name, then the clusters of faces that may be one person, the largest first.
 
-        Faces are clustered anew if there are other ones than the last time; that needs SciPy (``faceie[people]``).
+        Faces are clustered anew if there are other ones than the last time; that needs SciPy (the extra `people`).
         """
         with reported(self.path):
             if self._store.setting("clustered") != str(self._store.revision()):

@@ -213,7 +213,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     if unknown := sorted(seen - known.keys()):
         raise GalleryError(
             f"{path}: a newer version of Faceie has written this gallery ({', '.join(unknown)}); "
-            "it is left alone. Update Faceie: pip install --upgrade faceie"
+            "it is left alone. Install a newer version of Faceie to open it"
         )
     if seen < known.keys():
         with transaction(db):

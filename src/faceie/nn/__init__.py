@@ -26,3 +26,14 @@ document processing": patches and a matrix product) and in Goodfellow et al. 201
 `layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``. A
 plan gives it one that writes down what it is asked for (`graph`), and so interprets the same function.
 """
+
+from pathlib import Path
+
+from .. import namesake
+
+
+def __getattr__(name: str) -> object:
+    """Explain why names are missing that the other project called faceie imports from here, if it is installed."""
+    if namesake.is_installed() and not Path(__file__).with_name(f"{name}.py").exists():
+        raise ImportError(namesake.ADVICE)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

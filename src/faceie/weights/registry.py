@@ -1,9 +1,9 @@
 """Weights that have a name, and where they are looked for.
 
-`locate` tries, in this order: the data distribution that brings them (``pip install "faceie[vggface2]"``), Faceie's
-cache, the cache of facenet-pytorch, and a download of facenet-pytorch's own release. What comes from the last two is
-converted to our format into the cache, once it has given the known answer of the weights of that name. The file in the
-cache says which they are.
+`locate` tries, in this order: the data distribution that brings them (``faceie-vggface2``), Faceie's cache, the cache
+of facenet-pytorch, and a download of facenet-pytorch's own release. What comes from the last two is converted to our
+format into the cache, once it has given the known answer of the weights of that name. The file in the cache says which
+weights it holds.
 
 Three environment variables:
 
@@ -169,7 +169,7 @@ def _explain(published: Published, tried: list[str]) -> str:
         f"set FACEIE_MIRROR to an address under which {published.file} can be had",
     ]
     if published.package:
-        ways.insert(0, f'pip install "faceie[{published.name}]", which brings these weights along')
+        ways.insert(0, f"install the weights from a clone of Faceie: pip install ./weights/{published.name}")
     return "\n".join(
         [f'the weights "{published.name}" cannot be had. Tried:']
         + [f"  - {line}" for line in tried]
