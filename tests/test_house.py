@@ -29,13 +29,13 @@ ROOMS = {
     "namesake": set[str](),
     "nn": {"checks", "forks", "machine", "namesake"},
     "boxes": {"nn"},
-    "images": {"checks", "forks", "nn"},
+    "images": {"checks", "files", "forks", "nn"},
     "weights": {"files"},
     "mtcnn": {"nn", "boxes", "images", "weights"},
     "facenet": {"nn", "images", "weights"},
     "recognition": {"nn"},
     "photos": set[str](),
-    "gallery": {"files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "photos"},
+    "gallery": {"checks", "machine", "files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "photos"},
     "web": {"gallery"},
 }
 

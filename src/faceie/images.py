@@ -24,6 +24,7 @@ from PIL.ImageFile import ImageFile
 
 from .checks import whole_number
 from .errors import ImageError
+from .files import not_a_file
 from .forks import Lock
 from .nn.tree import Array
 
@@ -158,14 +159,14 @@ def to_input(pixels: NDArray[Any]) -> Array:
 
 def _open(path: Path, truncated: bool, max_pixels: int | None) -> Image.Image:
     try:
+        if what := not_a_file(path.stat().st_mode):  # to open a pipe would wait for its other end
+            raise ImageError(f"this is {what}, expected a photo")
         with _no_warnings():
             return _identify(path, truncated, max_pixels)
     except ImageError:
         raise
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError("this is a folder, expected a photo") from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"{error}: if it is to be trusted, open_image(path, max_pixels=...) takes more") from error
     except Exception as error:  # as above: whatever a decoder stumbles over

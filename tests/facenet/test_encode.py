@@ -88,6 +88,10 @@ def test_errors_say_which_image(crops: list[Image.Image]) -> None:
         encode_faces([crops[0], 5])  # type: ignore[list-item]
     with pytest.raises(ImageError, match="this is a int, expected an image or several"):
         encode_faces(5)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"this is an array of int64 with the shape \(\)"):
+        encode_faces(np.array(5, np.int64))  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="this is a ndarray, expected an image or several"):
+        encode_faces(np.array(None))
     with pytest.raises(ImageError, match=r"image 0: .*nowhere.jpg: there is no such file"):
         encode_faces("nowhere.jpg")
     with pytest.raises(WeightsError, match=r"weights is a str, expected what faceie\.facenet\.load"):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from faceie import DetectionOptions, Gallery
-from faceie.gallery.look import Look, Seen
+from faceie.gallery.look import Look, Seen, failed
 from faceie.gallery.schema import transaction
 from faceie.weights import registry
 
@@ -95,7 +95,7 @@ class Prepared(Executor):
         try:
             future.set_result(self.answer(Path(path).read_bytes().decode()))
         except Exception as error:
-            future.set_exception(error)
+            future.set_result(failed(error, path))
         return future
 
 
@@ -115,9 +115,9 @@ def fakes(folder: Path, photos: Mapping[str, str]) -> Path:
 @pytest.fixture
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """No encoder is loaded, and those who ask are told that it is vggface2."""
-    monkeypatch.setattr("faceie.gallery.gallery.load", lambda source: source)
-    monkeypatch.setattr("faceie.gallery.gallery.answer", lambda weights: np.zeros(8, np.float32))
-    monkeypatch.setattr("faceie.gallery.gallery.identify", lambda weights: "vggface2")
+    monkeypatch.setattr("faceie.gallery.settings.load", lambda source: source)
+    monkeypatch.setattr("faceie.gallery.settings.answer", lambda weights: np.zeros(8, np.float32))
+    monkeypatch.setattr("faceie.gallery.settings.identify", lambda weights: "vggface2")
 
 
 @pytest.fixture

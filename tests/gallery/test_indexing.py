@@ -584,12 +584,12 @@ def test_another_encoder_is_refused(gallery: Gallery, tmp_path: Path, monkeypatc
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     before = rows(gallery.path)
     gallery.close()
-    monkeypatch.setattr("faceie.gallery.gallery.answer", lambda weights: np.full(8, 0.001, np.float32))
+    monkeypatch.setattr("faceie.gallery.settings.answer", lambda weights: np.full(8, 0.001, np.float32))
     refused = pytest.raises(GalleryError, match=r"other weights than .*other\.weights made .*namely vggface2")
     with Gallery(gallery.path, weights=tmp_path / "other.weights") as other, refused:
         index(other, album, answer=forbidden)
     assert rows(gallery.path) == before
-    monkeypatch.setattr("faceie.gallery.gallery.answer", lambda weights: np.full(8, 0.00001, np.float32))
+    monkeypatch.setattr("faceie.gallery.settings.answer", lambda weights: np.full(8, 0.00001, np.float32))
     with Gallery(gallery.path, weights=tmp_path / "moved.weights") as same:
         assert index(same, album).looked_at == 1
 
@@ -692,7 +692,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
     )
     (tmp_path / "looker.py").write_text(_LOOKER)
     program = (
-        "import sys; import looker; from faceie import Gallery; import faceie.gallery.gallery as module\n"
+        "import sys; import looker; from faceie import Gallery; import faceie.gallery.settings as module\n"
         "import numpy as np\n"
         "module.load = lambda source: source; module.identify = lambda weights: 'vggface2'\n"
         "module.answer = lambda weights: np.zeros(8, np.float32)\n"

@@ -59,7 +59,7 @@ if __name__ == "__main__":
 _FAKE = """
 import sys
 import numpy as np
-import faceie.gallery.gallery as module
+import faceie.gallery.settings as module
 from faceie import Gallery
 from tests.gallery.conftest import Prepared, by_words
 

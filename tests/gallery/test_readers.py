@@ -39,7 +39,7 @@ print(count)
 _INDEXER = """
 import sys
 import numpy as np
-import faceie.gallery.gallery as module
+import faceie.gallery.settings as module
 from faceie import Gallery
 from tests.gallery.conftest import Prepared, by_words
 

@@ -40,7 +40,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--retry", action="store_true", help="try those once more that could not be used")
     parser.add_argument("--prune", action="store_true", help="remove what is known of photos that are gone")
     parser.add_argument(
-        "--workers", type=int, metavar="NUMBER", help="processes that work at a time (default: one a processor)"
+        "--workers",
+        type=int,
+        metavar="NUMBER",
+        help="processes that work at a time (default: one a processor, as far as memory suffices)",
     )
     parser.add_argument(
         "--min-face-size",

@@ -143,7 +143,7 @@ def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None
 
 def who(text: str) -> int | str:
     """Return the number of a person or cluster, or else a name."""
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdecimal() else text
 
 
 def weights_source(text: str) -> str | Path:

@@ -12,6 +12,8 @@ from ..photos import Photo
 
 __all__ = ["Results", "is_same_file", "write_private"]
 
+_LONGEST = 240  # bytes of a name: file systems allow 255
+
 
 class Results:
     """Names for the files that a run writes: each once, and never that of a photo that it reads."""
@@ -21,6 +23,7 @@ class Results:
 
     def name(self, path: Path) -> Path:
         """Return the path, or one with a number if it is taken: ``party.jpg``, ``party (2).jpg``, ..."""
+        path = _shortened(path)
         numbered = (path.with_stem(f"{path.stem} ({number})") for number in itertools.count(2))
         free = next(name for name in itertools.chain([path], numbered) if _identity(name) not in self._taken)
         self._taken.add(_identity(free))
@@ -37,6 +40,13 @@ def write_private(path: Path, text: str) -> None:
 def is_same_file(a: Path, b: Path) -> bool:
     """Tell whether two paths lead to the same file, which exists."""
     return a.exists() and b.exists() and a.samefile(b)
+
+
+def _shortened(path: Path) -> Path:
+    """Return a path whose name is short enough for a number: that of a photo may be as long as can be already."""
+    while len(os.fsencode(path.name)) > _LONGEST:
+        path = path.with_name(f"{path.stem[: len(path.stem) // 2]}{path.stem[len(path.stem) // 2 + 1 :]}{path.suffix}")
+    return path
 
 
 def _identity(path: Path) -> str:

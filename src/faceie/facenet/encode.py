@@ -59,7 +59,7 @@ def encode_faces(
     if _is_one(images):
         embedding: Array = encode_faces([images], weights, mirror=mirror)[0]  # type: ignore[list-item]  # _is_one has told
         return embedding
-    if not isinstance(images, Iterable):
+    if not isinstance(images, Iterable) or (isinstance(images, np.ndarray) and images.ndim == 0):
         raise ImageError(f"this is a {type(images).__name__}, expected an image or several")
     embeddings = [np.empty((0, OUTPUT_SIZE), np.float32)]
     for batch in _batches(_pixels(images), max(16, 2 * _MANY * get_threads())):
@@ -96,7 +96,7 @@ def _parts(x: Array) -> list[Array]:
 def _is_one(images: Any) -> bool:
     """Tell one image from several."""
     if isinstance(images, np.ndarray):
-        return images.ndim != 4 and images.dtype != object and len(images) > 0
+        return images.ndim != 4 and images.dtype != object and (images.ndim == 0 or len(images) > 0)
     return isinstance(images, str | Image.Image) or hasattr(images, "__fspath__")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, replace
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,31 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import area
+from ..checks import whole_number
 from ..errors import GalleryError, ImageError, OptionError
 from ..facenet.encode import encode_faces
-from ..facenet.loading import answer, identify, load
 from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
 from ..images import ImageLike
 from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
-from ..nn.threads import get_threads
 from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
 from .indexing import Progress, Run
-from .look import Settings, read, thumbnail, written
+from .look import thumbnail
 from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import connect, reported, transaction
+from .settings import load_checked, settle
 from .store import Store, no_face
-from .workers import Workforce
+from .workers import ExecutorFailed, Workforce, default_workers
 
 __all__ = ["PRIOR", "Gallery", "default_path"]
 
 #: How probable it is, before one looks, that a face of the gallery is that of the probe: one in a hundred.
 PRIOR = 0.01
 
-_SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
+_AT_A_TIME = 500  # faces that are read from the database, and given to the caller
 
 
 def default_path() -> Path:
@@ -86,11 +84,18 @@ class Gallery:
         or whose weights or options are others.
         """
         self.path = default_path() if path is None else Path(path).expanduser()
+        if self.path.is_symlink():  # the files beside it belong beside the gallery itself
+            target = Path(os.path.realpath(self.path))
+            if not target.exists():
+                raise GalleryError(
+                    f"{self.path}: this is a link to {target}, which is not there; is its drive mounted?"
+                )
+            self.path = target
         self._store = Store(connect(self.path, create=create), self.path)
         self._loaded: InceptionResNetV1 | None = None
         try:
             with reported(self.path):
-                self._settle(weights, options)
+                self._settings = settle(self._store, weights, options)
         except BaseException:
             self.close()
             raise
@@ -129,8 +134,8 @@ class Gallery:
         true. Photos that are gone stay, unless `prune` is true.
 
         `workers`: how many processes look at photos, by default as many as `set_threads` has set, or there are
-        processors; with 1, this one does, with threads. A script that uses several must be importable, see
-        `multiprocessing`.
+        processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
+        process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
         `progress`: is called after each photo with how many are done, how many there are, and the report so far.
 
@@ -139,13 +144,22 @@ class Gallery:
         """
         if isinstance(folders, str | bytes | os.PathLike):
             raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
-        if workers is not None and workers < 1:
-            raise OptionError(f"workers is {workers}, expected 1 or more")
+        workers = default_workers() if workers is None else whole_number("workers", workers)
+        tops = [Path(folder).expanduser() for folder in folders]
         with reported(self.path):
             self._weights()  # or what is missing would be missed in each worker
-            run = Run(self._store, self._settings, Workforce(workers or get_threads(), executor))
-            tops = [Path(folder).expanduser() for folder in folders]
-            return run.index(tops, prune=prune, retry=retry, progress=progress)
+        run = Run(self._store, self._settings, Workforce(workers, executor))
+        with closing(run.work(tops, prune=prune, retry=retry)) as work:
+            while True:
+                try:
+                    with reported(self.path):
+                        photos = next(work, None)
+                except ExecutorFailed as failed:
+                    raise failed.error from None
+                if photos is None:
+                    return run.report
+                if progress:  # an error of it is none of the gallery
+                    progress(run.report.done, photos, run.report)
 
     def bad_photos(self) -> list[BadPhoto]:
         """Return the photos that cannot be used, and why."""
@@ -155,16 +169,20 @@ class Gallery:
     def faces(self) -> Iterator[Face]:
         """Yield all faces, in the order in which they came."""
         with reported(self.path):
-            for face in self._store.face_ids():  # no query stays open meanwhile
-                if found := self._store.face(face):
-                    yield found
+            ids = self._store.face_ids()
+        for start in range(0, len(ids), _AT_A_TIME):  # no query stays open while the caller has a face
+            with reported(self.path):
+                part = list(self._store.faces_by_id(ids[start : start + _AT_A_TIME]))
+            yield from part
 
     def face(self, face: int) -> Face:
         """Return the face with this id. Raises GalleryError if there is none."""
         with reported(self.path):
-            if found := self._store.face(face):
-                return found
-            raise no_face(face)
+            number = self._store.existing(face)
+            found = next(self._store.faces_by_id([number]), None)
+            if found is None:
+                raise no_face(number)
+            return found
 
     def embedding(self, face: int) -> Array:
         """Return the embedding (512,) float32 of the face with this id."""
@@ -188,7 +206,7 @@ class Gallery:
         count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
         if not count:
             raise ImageError(f"{name}no face was found in this photo")
-        if face is not None and not 1 <= face <= count:
+        if face is not None and (face := whole_number("face", face)) > count:
             raise OptionError(f"{name}face is {face}, expected 1 to {count}")
         index = int(np.argmax(area(found.bounding_boxes))) if face is None else face - 1
         assert found.images
@@ -214,21 +232,20 @@ class Gallery:
 
         All faces are compared: the result is exact. Raises ImageError for a photo without a face, and OptionError.
         """
-        if limit is not None and limit < 1:
-            raise OptionError(f"limit is {limit}, expected 1 or more, or None for all")
+        limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
         embedding = self._embedding_of(probe)
         with reported(self.path):
             matrix = self._store.matrix()
             rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit)
             weights = self._store.setting("calibration")
-            matches = []
-            for face_id, distance in zip(matrix.ids[rows].tolist(), distances.tolist(), strict=True):
-                probability = same_person_probability(distance, prior=prior, weights=weights) if weights else None
-                if probability is not None and probability < min_probability:
-                    break
-                if face := self._store.face(face_id):  # or it has been forgotten in this moment
-                    matches.append(Match(face, distance, probability))
-            return matches
+            chances: list[float | None] = [None] * len(rows)
+            if weights:
+                probabilities = same_person_probability(distances, prior=prior, weights=weights)
+                chances = probabilities[probabilities >= min_probability].tolist()  # the closest come first
+            ids = matrix.ids[rows[: len(chances)]].tolist()
+            numbers = dict(zip(ids, zip(distances.tolist(), chances, strict=False), strict=False))
+            # Without those that have been forgotten in this moment.
+            return [Match(face, *numbers[face.id]) for face in self._store.faces_by_id(ids)]
 
     def photos_of(self, *who: int | str) -> list[Sighting]:
         """Return the photos that show all of these people, given by names or numbers; the oldest first."""
@@ -336,48 +353,10 @@ class Gallery:
             wipe.files(self.path)
             return forgotten
 
-    # Settings
-
-    def _settle(self, weights: str | Path | None, options: DetectionOptions | None) -> None:
-        """Choose the settings of a new gallery, or compare those that are asked for with those that it has."""
-        store = self._store
-        if options:
-            options = replace(options, crops=True)  # which are what is encoded
-        if store.setting("key") is None:
-            with transaction(store.db):
-                if store.setting("key") is None:  # and no other process has been quicker
-                    store.set("key", secrets.token_hex(16))
-                    store.set("weights", written(weights or "vggface2"))
-                    store.set("options", json.dumps(asdict(options or DetectionOptions())))
-        source = weights or read(store.setting("weights") or "")
-        own = DetectionOptions(**json.loads(store.setting("options") or ""))
-        if options and options != own:
-            others = [name for name, value in asdict(own).items() if asdict(options)[name] != value]
-            raise GalleryError(
-                f"{self.path}: the faces of this gallery were found with other options: "
-                + ", ".join(f"{name} {getattr(own, name)}, not {getattr(options, name)}" for name in others)
-                + ". Leave them as they are, or make another gallery"
-            )
-        self._settings = Settings(source, own)
-
     def _weights(self) -> InceptionResNetV1:
-        """Load the weights, and see to it that they are those of the gallery: that they give the same answer."""
+        """Load the encoder's weights."""
         if self._loaded is None:
-            weights = load(self._settings.weights)
-            now, stored = answer(weights), self._store.setting("answer")
-            if stored is None:
-                with transaction(self._store.db):  # those of the first embeddings are those of the gallery
-                    self._store.set("weights", written(self._settings.weights))
-                    self._store.set("answer", json.dumps(now.tolist()))
-                    if name := identify(weights):
-                        self._store.set("calibration", name)
-            elif np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
-                raise GalleryError(
-                    f"{self.path}: other weights than {self._settings.weights} made the embeddings of this gallery, "
-                    f"namely {read(self._store.setting('weights') or '')}, and they cannot be compared. "
-                    "Use those, or make another gallery"
-                )
-            self._loaded = weights
+            self._loaded = load_checked(self._store, self._settings)
         return self._loaded
 
     def _embedding_of(self, probe: Probe | ImageLike | NDArray[np.floating[Any]]) -> Array:

@@ -6,27 +6,36 @@ do not depend on how many look at them at a time, nor on how often the run was i
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import GalleryError, WeightsError
+from ..files import not_a_file
 from ..photos import find_photos
 from . import people
-from .look import Look, Settings
+from .look import Look, failed
 from .records import BadPhoto, IndexReport
 from .schema import transaction
+from .settings import Settings
 from .store import Store
-from .workers import Workforce
+from .workers import ExecutorFailed, Workforce
 
 __all__ = ["Progress", "Run"]
 
 Progress = Callable[[int, int, IndexReport], None]
 """Called after each photo with how many are done, how many there are in all, and the report so far."""
+
+_LARGEST = 2**63 - 1  # number that SQLite holds: nanoseconds from 1970 to 2262
+_OF_THE_RUN = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError, sqlite3.InternalError)
 
 
 class _Task(NamedTuple):
@@ -34,7 +43,8 @@ class _Task(NamedTuple):
 
     path: str
     digest: bytes
-    stat: os.stat_result
+    version: tuple[int, int]
+    """Size and time of the file."""
     answer: Future[Look] | None
     """None if the same content is known, or on its way, already."""
 
@@ -49,16 +59,18 @@ class Run:
         self._workforce = workforce
         self._waiting: deque[_Task] = deque()
 
-    def index(self, folders: Iterable[Path], *, prune: bool, retry: bool, progress: Progress | None) -> IndexReport:
-        """Bring the gallery up to date with what is in these folders."""
+    def work(self, folders: Iterable[Path], *, prune: bool, retry: bool) -> Generator[int, None, None]:
+        """Bring the gallery up to date with these folders; yield the number of photos whenever there is progress.
+
+        Whatever one photo does, it is noted, and the run goes on.
+        """
         report, started = self.report, time.monotonic()
         tops = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  # Path.resolve would follow links
         photos, report.problems = find_photos(map(Path, tops))
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         for _ in self._work(paths, retry):
             report.seconds = time.monotonic() - started
-            if progress:
-                progress(report.done, len(paths), report)
+            yield len(paths)
         if prune:
             for top in tops:
                 # An empty folder may be one where no disk is mounted now.
@@ -69,13 +81,14 @@ class Run:
             self._remove_orphans()
             report.joined = people.join_new(self._store)
         report.seconds = time.monotonic() - started
-        return report
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:
         """Work through the photos; yield whenever there is progress."""
         with self._workforce:
             for path in paths:
-                task = self._task(path, retry)
+                task = None
+                with self._noting(path):
+                    task = self._task(path, retry)
                 if task is None:
                     yield
                     continue
@@ -88,39 +101,35 @@ class Run:
                 yield
 
     def _task(self, path: str, retry: bool) -> _Task | None:
-        """Hand a photo out if need be; return None for one that has not changed, or cannot be read."""
-        store = self._store
-        try:
-            stat = os.stat(path)  # noqa: PTH116  # there are many of them
-            known = store.file(path)
-            same = known and (known.size, known.modified) == (stat.st_size, stat.st_mtime_ns)
-            if known and same and known.photo is not None and not (retry and store.is_bad(known.photo)):
-                self.report.unchanged += 1
-                return None
-            digest = _digest(path)
-        except OSError as error:
-            self._reject(path, error)
+        """Hand a photo out if need be; return None for one that has not changed."""
+        store, version = self._store, _version(path)
+        known = store.file(path)
+        same = known and (known.size, known.modified) == version
+        if known and same and known.photo is not None and not (retry and store.is_bad(known.photo)):
+            self.report.unchanged += 1
             return None
+        digest = _digest(path)
         photo = store.photo(digest)
         if any(task.digest == digest for task in self._waiting) or (
             photo is not None and not (retry and store.is_bad(photo))
         ):
-            return _Task(path, digest, stat, None)
-        return _Task(path, digest, stat, self._workforce.submit(path, self._settings))
+            return _Task(path, digest, version, None)
+        return _Task(path, digest, version, self._workforce.submit(path, self._settings))
 
     def _finish_first(self) -> None:
         """Wait for the photo that was handed out first, and store what there is in it."""
         task = self._waiting.popleft()
-        seen = None
-        if task.answer:
-            try:
-                seen = task.answer.result()
-            except BrokenExecutor as error:
-                seen = self._recover(task, error)
-            except (OSError, MemoryError) as error:
-                self._reject(task.path, error)
-                return
-        self._store_photo(task, seen)
+        with self._noting(task.path):
+            seen = None
+            if task.answer:
+                try:
+                    seen = self._workforce.result(task.answer, task.path)
+                except BrokenExecutor as error:
+                    seen = self._recover(task, error)
+            if seen is not None and seen.passing:
+                self._reject(task.path, seen.error or "")
+            else:
+                self._store_photo(task, seen)
 
     def _recover(self, task: _Task, error: BrokenExecutor) -> Look:
         """A worker died. Look at this photo alone, to see whether that is its fault; hand the others out again."""
@@ -134,12 +143,7 @@ class Run:
 
     def _store_photo(self, task: _Task, seen: Look | None) -> None:
         store, report, path = self._store, self.report, task.path
-        try:
-            now = os.stat(path)  # noqa: PTH116
-        except OSError as error:
-            self._reject(path, error)
-            return
-        if (now.st_size, now.st_mtime_ns) != (task.stat.st_size, task.stat.st_mtime_ns):
+        if _version(path) != task.version:
             report.bad.append(BadPhoto(Path(path), "it changed while it was looked at: index it again"))
             return
         with transaction(store.db):
@@ -153,7 +157,7 @@ class Run:
             gone = [other for other in store.paths(photo) if other != path and not os.path.exists(other)]  # noqa: PTH110
             for other in gone:
                 store.remove_file(other)
-            store.put_file(path, photo, now.st_size, now.st_mtime_ns)
+            store.put_file(path, photo, *task.version)
             # What was in this file may turn up in another one: it is removed when the run is over.
             if former and former.photo is not None and former.photo != photo:
                 store.set_successor(former.photo, photo)
@@ -169,14 +173,31 @@ class Run:
             report.looked_at += 1
             report.faces += len(seen.faces)
 
-    def _reject(self, path: str, error: OSError | MemoryError) -> None:
-        """Note a file that cannot be read: it is tried again in the next run. What is known of it is kept."""
-        reason = "there is not enough memory for it" if isinstance(error, MemoryError) else error.strerror or str(error)
+    @contextmanager
+    def _noting(self, path: str) -> Iterator[None]:
+        """Note an error as that of a photo, unless the run cannot go on after it."""
+        try:
+            yield
+        except Exception as error:
+            if _ends_the_run(error):
+                raise
+            reason = failed(error, path).error or ""
+            if isinstance(error, FileNotFoundError):  # it has been deleted in this moment
+                self.report.bad.append(BadPhoto(Path(path), reason))
+            else:
+                self._reject(path, reason)
+
+    def _reject(self, path: str, reason: str) -> None:
+        """Note a file that cannot be used now: it is tried again in the next run. What is known of it is kept."""
         self.report.bad.append(BadPhoto(Path(path), reason))
-        known = self._store.file(path)
-        if (known is None or known.photo is None) and not isinstance(error, FileNotFoundError):
-            with transaction(self._store.db):
-                self._store.put_file(path, None, 0, 0, reason)
+        try:
+            known = self._store.file(path)
+            if known is None or known.photo is None:
+                with transaction(self._store.db):
+                    self._store.put_file(path, None, 0, 0, reason)
+        except Exception as error:  # not even that can be stored: it stands in the report
+            if _ends_the_run(error):
+                raise
 
     def _prune(self, top: str) -> None:
         """Remove what is known of files that are gone."""
@@ -205,3 +226,16 @@ def _digest(path: str) -> bytes:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.digest()
+
+
+def _ends_the_run(error: Exception) -> bool:
+    """Tell an error of the gallery, the weights or the executor from one of a photo."""
+    return isinstance(error, _OF_THE_RUN) or type(error) is sqlite3.DatabaseError  # of which others are subclasses
+
+
+def _version(path: str) -> tuple[int, int]:
+    """Return size and time of a file, by which a change is told. Raises OSError for what is not a file."""
+    about = os.stat(path)  # noqa: PTH116  # there are many of them
+    if what := not_a_file(about.st_mode):
+        raise OSError(errno.EINVAL, f"this is {what}, expected a file")
+    return about.st_size, min(max(about.st_mtime_ns, -_LARGEST), _LARGEST)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -20,31 +19,12 @@ from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
 from ..images import date_taken, open_image
 from ..mtcnn.detect import detect_faces
-from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
+from .settings import Settings
 
-__all__ = ["Look", "Seen", "Settings", "look", "read", "thumbnail", "written"]
+__all__ = ["Look", "Seen", "failed", "look", "thumbnail"]
 
 _THUMBNAIL = 128  # height in pixels
-
-
-class Settings(NamedTuple):
-    """How faces are found and encoded: embeddings that are compared with each other have these in common."""
-
-    weights: str | Path
-    """What `faceie.facenet.load` takes."""
-    options: DetectionOptions
-
-
-def written(weights: str | Path) -> str:
-    """Return which weights these are, as it is stored: they have a name, or are in a file."""
-    return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
-
-
-def read(text: str) -> str | Path:
-    """Return the weights that were written so."""
-    source = json.loads(text)
-    return Path(source["path"]) if "path" in source else str(source["name"])
 
 
 class Seen(NamedTuple):
@@ -73,24 +53,38 @@ class Look(NamedTuple):
     """When the photo was taken, "2019-06-01T12:30:00", if it says."""
     faces: Sequence[Seen] = ()
     error: str | None = None
+    passing: bool = False
+    """Whether the error has to do with the machine rather than with the photo, so that it is tried again."""
 
 
 def look(path: str, settings: Settings) -> Look:
-    """Find and encode the faces in a photo. What is wrong with it is part of the answer, and not raised.
+    """Find and encode the faces in a photo. Whatever goes wrong with it is part of the answer, and not raised.
 
-    Raises WeightsError, and OSError or MemoryError for what has to do with the machine rather than with the photo.
+    Raises WeightsError only.
     """
     weights = _weights(settings.weights)
     try:
-        image = open_image(path)
-        taken = date_taken(path)
-        found = detect_faces(image, **settings.options.keywords())
-    except ImageError as error:
-        cause = error.__cause__
-        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno):
-            raise cause from None  # Pillow's own OSErrors have no number
-        # Copies share this reason, so it names no path.
+        return _look(path, settings, weights)
+    except Exception as error:  # of decoders, or a defect of ours: the run goes on with the next photo
+        return failed(error, path)
+
+
+def failed(error: Exception, path: str) -> Look:
+    """Return the answer for a photo that cannot be used because of an error."""
+    cause = error.__cause__ if isinstance(error, ImageError) else error
+    if isinstance(cause, MemoryError):
+        return Look(error="there is not enough memory for it", passing=True)
+    if isinstance(cause, OSError) and cause.errno:  # Pillow's own OSErrors have no number
+        return Look(error=cause.strerror or str(cause), passing=True)
+    if isinstance(error, ImageError):  # copies share this reason, so it names no path
         return Look(error=str(error).removeprefix(f"{path}: ").replace(f" {path!r}", ""))
+    return Look(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
+
+
+def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
+    image = open_image(path)
+    taken = date_taken(path)
+    found = detect_faces(image, **settings.options.keywords())
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
     seen = [

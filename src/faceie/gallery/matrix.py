@@ -27,6 +27,7 @@ _MAGIC = b"Faceie matrix 1\n"
 _HEADER = struct.Struct("<16s16sqq")  # magic, the gallery's key, its revision, the number of faces
 _START = 64  # where the embeddings begin: at a cache line
 _BLOCK = 16384  # faces that one thread compares at a time: 32 MB
+_EXACT = 4096  # faces whose distances are computed in float64 at a time: 16 MB
 # How far a product in float32 may be from the exact one: 512 roundings of 2^-24, of parts that add up to 1 at most.
 _SLACK = 512 * 2.0**-24
 
@@ -96,6 +97,12 @@ def nearest(matrix: Matrix, probe: Array, limit: int) -> tuple[NDArray[np.intp],
     products = np.concatenate(parallel(lambda block: matrix.embeddings[block] @ query, blocks))  # [n]
     worst = np.partition(products, count - limit)[count - limit]
     rows = np.flatnonzero(products >= worst - 2 * _SLACK)
-    exact = np.linalg.norm(matrix.embeddings[rows].astype(np.float64) - np.asarray(probe, np.float64), axis=1)
+    parts = np.split(rows, range(_EXACT, len(rows), _EXACT))
+    exact = np.concatenate(
+        [
+            np.linalg.norm(matrix.embeddings[part].astype(np.float64) - np.asarray(probe, np.float64), axis=1)
+            for part in parts
+        ]
+    )
     order = np.argsort(exact, kind="stable")[:limit]
     return rows[order], exact[order].astype(np.float32)

@@ -7,16 +7,19 @@ again. All functions but `find`, `listed` and `one` write, within a transaction 
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from .clusters import Integers, Known, cluster, join
+from .names import checked_name, name_key
 from .records import Person
-from .store import Store
+from .store import Store, storable
 
 __all__ = [
     "carry_over",
@@ -105,22 +108,35 @@ def one(store: Store, number: int) -> Person:
 
 def find(store: Store, who: int | str) -> int:
     """Return the number of a person or cluster that is given by number or name. Raises GalleryError."""
-    column = "id" if isinstance(who, int) else "name"
-    who = who if isinstance(who, int) else " ".join(who.split())
-    row = store.db.execute(f"SELECT id FROM people WHERE {column} = ?", (who,)).fetchone()
-    if row is None:
-        what = f"there is no cluster {who}" if isinstance(who, int) else f"nobody is called {who!r}"
+    if isinstance(who, str):
+        number, what = _called(store, who), f"nobody is called {' '.join(who.split())!r}"
+    else:
+        number = whole_number("the number of a person or cluster", who, least=None)
+        what = f"there is no cluster {number}"
+        if number.bit_length() > 63 or not store.db.execute("SELECT 1 FROM people WHERE id = ?", (number,)).fetchone():
+            number = None
+    if number is None:
         raise GalleryError(f"{what} in this gallery; faceie people lists all")
-    return int(row[0])
+    return number
+
+
+def _called(store: Store, name: str) -> int | None:
+    """Return the number of the person of this name, if there is one. Of several, as older versions allowed them, the
+    one whose name is spelled like this.
+    """
+    name = unicodedata.normalize("NFC", " ".join(name.split()))
+    row = store.db.execute(
+        "SELECT id FROM people WHERE key = ? ORDER BY name = ? DESC, id", (storable(name_key(name)), storable(name))
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def name(store: Store, who: int | str, new_name: str) -> int:
     """Give a cluster a name, or a person another one, and confirm its faces. Returns its number."""
-    number, new_name = find(store, who), _checked(new_name)
-    taken = store.db.execute("SELECT id FROM people WHERE name = ?", (new_name,)).fetchone()
-    if taken and taken[0] != number:
+    number, new_name = find(store, who), checked_name(new_name)
+    if _called(store, new_name) not in (None, number):
         raise GalleryError(f"{new_name!r} is somebody already; if they are one person: merge {new_name!r} {number}")
-    store.db.execute("UPDATE people SET name = ? WHERE id = ?", (new_name, number))
+    store.db.execute("UPDATE people SET name = ?, key = ? WHERE id = ?", (new_name, name_key(new_name), number))
     _confirm_all(store, number)
     return number
 
@@ -164,8 +180,7 @@ def split(store: Store, who: int | str, faces: Iterable[int]) -> int:
 def confirm(store: Store, who: int | str, faces: Iterable[int]) -> int:
     """Note that these faces are this person, who may be new. Returns its number."""
     chosen = _existing(store, faces)
-    who = _checked(who) if isinstance(who, str) else who
-    if isinstance(who, str) and not store.db.execute("SELECT 1 FROM people WHERE name = ?", (who,)).fetchone():
+    if isinstance(who, str) and _called(store, who := checked_name(who)) is None:
         number = _new(store, who)
     else:
         number = find(store, who)
@@ -254,7 +269,8 @@ def _numbers(
 
 
 def _new(store: Store, new_name: str | None = None) -> int:
-    number = store.db.execute("INSERT INTO people (name) VALUES (?)", (new_name,)).lastrowid
+    key = None if new_name is None else name_key(new_name)
+    number = store.db.execute("INSERT INTO people (name, key) VALUES (?, ?)", (new_name, key)).lastrowid
     assert number is not None
     return number
 
@@ -262,14 +278,6 @@ def _new(store: Store, new_name: str | None = None) -> int:
 def _name(store: Store, number: int) -> str | None:
     row: tuple[str | None] = store.db.execute("SELECT name FROM people WHERE id = ?", (number,)).fetchone()
     return row[0]
-
-
-def _checked(new_name: str) -> str:
-    """Return a name without the space around it. Raises OptionError for what could not be told from a number."""
-    new_name = " ".join(new_name.split())
-    if not new_name or new_name.isdigit() or not new_name.isprintable():
-        raise OptionError(f"{new_name!r} is no name: expected some letters")
-    return new_name
 
 
 def _existing(store: Store, faces: Iterable[int]) -> list[int]:

@@ -26,6 +26,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import GalleryError
+from ..files import draft_prefix
+from .drives import is_on_network
+from .names import name_key
 
 __all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
 
@@ -33,6 +36,7 @@ __all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
 _APPLICATION = 0x46616365
 _TRIES = 10
 _PATIENCE = 30.0  # seconds to wait for another program that writes: 100,000 faces are clustered in 20
+_LONGEST = 247  # bytes of a gallery's name: SQLite adds 8 for its journal, and file systems allow 255
 
 
 def m001_photos_and_faces(db: sqlite3.Connection) -> None:
@@ -79,7 +83,25 @@ def m002_people(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_photos_and_faces, m002_people)
+def m003_names_in_any_case(db: sqlite3.Connection) -> None:
+    """What names of one person have in common, whatever their case and Unicode form."""
+    db.execute("ALTER TABLE people ADD COLUMN key TEXT")
+    for number, name in db.execute("SELECT id, name FROM people WHERE name IS NOT NULL").fetchall():
+        db.execute("UPDATE people SET key = ? WHERE id = ?", (name_key(name), number))
+    db.execute("CREATE INDEX people_by_key ON people (key)")  # not unique: older versions told "Anna" from "anna"
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_photos_and_faces,
+    m002_people,
+    m003_names_in_any_case,
+)
+
+
+class Database(sqlite3.Connection):
+    """A connection that knows which version of the schema it has checked."""
+
+    schema = -1
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -88,6 +110,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     Raises GalleryError, and leaves the file unchanged, if it is no gallery or one of a newer Faceie.
     """
     with reported(path):
+        if len(os.fsencode(path.name)) > _LONGEST:
+            raise GalleryError(f"{path}: this name is too long for a gallery: expected at most {_LONGEST} bytes")
         if not path.exists():
             if not create:
                 raise GalleryError(f"{path}: there is no gallery here; faceie index makes one")
@@ -95,7 +119,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         _check_owner(path)
         db = _open(path)
         try:
-            _migrate(db, path)
+            _migrate(db)
+            _choose_journal(db, path)
             db.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last photos, never the file
         except BaseException:
             db.close()
@@ -103,10 +128,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         return db
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-    # Paths that are not UTF-8 are stored as the bytes they are.
-    db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+def _open(path: Path) -> Database:
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, factory=Database)
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     return db
@@ -117,6 +140,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All that is written within is there afterwards, or, after an error, nothing of it."""
     db.execute("BEGIN IMMEDIATE")
     try:
+        _check_schema(db)
         yield
         db.execute("COMMIT")
     except BaseException:
@@ -152,15 +176,13 @@ def _explain(error: sqlite3.Error) -> str:
 def _create(path: Path) -> None:
     """Make an empty gallery that only its owner can read. It has its name only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # readable by its owner only
+    handle, name = tempfile.mkstemp(prefix=draft_prefix(path), dir=path.parent)  # readable by its owner only
     os.close(handle)
     draft = Path(name)
     try:
-        with closing(_open(draft)) as db:
-            db.execute("PRAGMA journal_mode = WAL")  # others may read while one writes
-            with transaction(db):
-                db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
+        with closing(_open(draft)) as db, transaction(db):
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
         try:
             path.hardlink_to(draft)  # unlike a replacement, spares a gallery that another program has just made
         except FileExistsError:
@@ -169,6 +191,19 @@ def _create(path: Path) -> None:
             draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _choose_journal(db: Database, path: Path) -> None:
+    """Keep a write-ahead log, so that others can read while one writes; on a drive of the network, a rollback journal.
+
+    Where another program has the gallery open, or the file system allows no such log, it stays as it is.
+    """
+    wanted = "delete" if is_on_network(path) else "wal"
+    with suppress(sqlite3.OperationalError):
+        if db.execute("PRAGMA journal_mode").fetchone() != (wanted,):
+            db.execute("PRAGMA busy_timeout = 0")
+            db.execute(f"PRAGMA journal_mode = {wanted}")
+    db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
 def _check_owner(path: Path) -> None:
@@ -196,7 +231,7 @@ def _application(path: Path) -> int:
         has_log = path.with_name(f"{path.name}-wal").exists()
         how = "mode=ro" if attempt and has_log else "mode=ro&immutable=1"
         try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE)) as db:
+            with closing(sqlite3.connect(f"{_address(path)}?{how}", uri=True, timeout=_PATIENCE)) as db:
                 (application,) = db.execute("PRAGMA application_id").fetchone()
                 return int(application)
         except sqlite3.DatabaseError as error:
@@ -206,21 +241,44 @@ def _application(path: Path) -> int:
     raise AssertionError
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
+def _address(path: Path) -> str:
+    """Return the URI of a file for SQLite, which takes no host: that of a Windows share is part of the path."""
+    uri = path.absolute().as_uri()
+    return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
+
+
+def _migrate(db: Database) -> None:
     """Make the changes to the schema that this gallery has not seen, each with its record: all or none of them."""
+    _check_schema(db)
     known = {migration.__name__: migration for migration in MIGRATIONS}
-    seen = _seen(db)
-    if unknown := sorted(seen - known.keys()):
-        raise GalleryError(
-            f"{path}: a newer version of Faceie has written this gallery ({', '.join(unknown)}); "
-            "it is left alone. Install a newer version of Faceie to open it"
-        )
-    if seen < known.keys():
+    if _seen(db) < known.keys():
         with transaction(db):
             for name in sorted(known.keys() - _seen(db)):
                 known[name](db)
                 db.execute("INSERT INTO migrations VALUES (?, datetime('now'))", (name,))
 
 
+def _check_schema(db: sqlite3.Connection) -> None:
+    """Raise GalleryError if a newer version has changed the schema, which it may do while this one is open."""
+    assert isinstance(db, Database)
+    (schema,) = db.execute("PRAGMA schema_version").fetchone()
+    if schema != db.schema:
+        known = {migration.__name__ for migration in MIGRATIONS}
+        if unknown := sorted(_seen(db) - known):
+            raise GalleryError(
+                f"{_file(db)}: a newer version of Faceie has written this gallery ({', '.join(unknown)}); "
+                "it is left alone. Install a newer version of Faceie to open it"
+            )
+        db.schema = schema
+
+
+def _file(db: sqlite3.Connection) -> str:
+    """Return the path of a database."""
+    (path,) = db.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()
+    return str(path)
+
+
 def _seen(db: sqlite3.Connection) -> set[str]:
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
+        return set()  # the gallery is being made
     return {name for (name,) in db.execute("SELECT name FROM migrations")}

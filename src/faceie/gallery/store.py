@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import whole_number
 from ..errors import GalleryError
 from ..nn.tree import Array
 from .look import Look
 from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
 from .records import BadPhoto, Face
 
-__all__ = ["File", "Store", "no_face"]
+__all__ = ["File", "Store", "no_face", "storable"]
 
 _FLOATS = np.dtype("<f4")
+_AT_A_TIME = 500  # faces that one query asks for
 
 _FACES = """
-    SELECT faces.id, (SELECT min(path) FROM files WHERE files.photo = faces.photo), faces.number, x1, y1, x2, y2,
-        landmarks, angle, probability, quality, photos.taken, faces.person, people.name, faces.confirmed
+    SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
+        x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken, faces.person, people.name, faces.confirmed
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """
 
@@ -64,7 +66,7 @@ class Store:
 
     def file(self, path: str) -> File | None:
         row = self.db.execute(
-            "SELECT photo, size, modified FROM files WHERE path = CAST(? AS TEXT)", (_bytes(path),)
+            "SELECT photo, size, modified FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),)
         ).fetchone()
         return File(*row) if row else None
 
@@ -82,20 +84,22 @@ class Store:
         return self.error(photo) is not None
 
     def paths(self, photo: int) -> list[str]:
-        return [path for (path,) in self.db.execute("SELECT path FROM files WHERE photo = ? ORDER BY path", (photo,))]
+        rows = self.db.execute("SELECT CAST(path AS BLOB) FROM files WHERE photo = ? ORDER BY path", (photo,))
+        return [os.fsdecode(path) for (path,) in rows]
 
     def paths_below(self, folder: str) -> list[str]:
         """Return the paths of files in a folder, at any depth; or the path itself, if it is that of a file."""
-        start = _bytes(os.path.join(folder, ""))  # noqa: PTH118  # with the separator at its end
+        start = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118  # with the separator at its end
         rows = self.db.execute(
-            "SELECT path FROM files WHERE path = CAST(? AS TEXT) OR substr(CAST(path AS BLOB), 1, ?) = ? ORDER BY path",
-            (_bytes(folder), len(start), start),
+            "SELECT CAST(path AS BLOB) FROM files"
+            " WHERE path = CAST(? AS TEXT) OR substr(CAST(path AS BLOB), 1, ?) = ? ORDER BY path",
+            (os.fsencode(folder), len(start), start),
         )
-        return [path for (path,) in rows]
+        return [os.fsdecode(path) for (path,) in rows]
 
     def put_photo(self, digest: bytes, seen: Look) -> int:
         """Store a photo with its faces; return its id. One that could not be used is replaced."""
-        about = (seen.width, seen.height, seen.taken, seen.error)
+        about = (seen.width, seen.height, seen.taken, seen.error and storable(seen.error))
         photo = self.photo(digest)
         if photo is None:
             cursor = self.db.execute(
@@ -122,12 +126,12 @@ class Store:
         """Store which photo a file holds, or why it cannot be read."""
         self.db.execute(
             "INSERT OR REPLACE INTO files VALUES (CAST(? AS TEXT), ?, ?, ?, ?)",
-            (_bytes(path), photo, size, modified, error),
+            (os.fsencode(path), photo, size, modified, error and storable(error)),
         )
         self.db.execute("UPDATE photos SET successor = NULL WHERE id = ? AND successor IS NOT NULL", (photo,))
 
     def remove_file(self, path: str) -> None:
-        self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (_bytes(path),))
+        self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),))
 
     def remove_photo(self, photo: int) -> None:
         """Delete a photo, its files, faces and all that belongs to them."""
@@ -146,11 +150,12 @@ class Store:
 
     def bad_photos(self) -> Iterator[BadPhoto]:
         rows = self.db.execute(
-            "SELECT path, coalesce(files.error, photos.error) FROM files LEFT JOIN photos ON photos.id = files.photo"
+            "SELECT CAST(path AS BLOB), coalesce(files.error, photos.error)"
+            " FROM files LEFT JOIN photos ON photos.id = files.photo"
             " WHERE files.error IS NOT NULL OR photos.error IS NOT NULL ORDER BY path"
         )
         for path, error in rows:
-            yield BadPhoto(Path(path), error)
+            yield BadPhoto(Path(os.fsdecode(path)), error)
 
     # Faces
 
@@ -161,16 +166,25 @@ class Store:
             if path is None:  # of a photo whose file was overwritten, during a run that has yet to find it elsewhere
                 continue
             points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
-            yield Face._make([face, Path(path), number, (x1, y1, x2, y2), points, *rest, bool(confirmed)])
+            yield Face._make([face, Path(os.fsdecode(path)), number, (x1, y1, x2, y2), points, *rest, bool(confirmed)])
 
-    def face(self, face: int) -> Face | None:
-        return next(self.faces("faces.id = ?", (face,)), None)
+    def faces_by_id(self, ids: Sequence[int]) -> Iterator[Face]:
+        """Yield the faces with these ids, in their order, without those that are gone; some at a time."""
+        for start in range(0, len(ids), _AT_A_TIME):
+            part = ids[start : start + _AT_A_TIME]
+            marks = ", ".join("?" * len(part))
+            found = {face.id: face for face in self.faces(f"faces.id IN ({marks})", part)}
+            yield from (found[face] for face in part if face in found)
 
-    def existing(self, face: int) -> int:
-        """Return the id of a face. Raises GalleryError if there is none."""
-        if self.db.execute("SELECT 1 FROM faces WHERE id = ?", (face,)).fetchone() is None:
-            raise no_face(face)
-        return face
+    def existing(self, face: Any) -> int:
+        """Return the id of a face, a whole number of any type. Raises GalleryError if there is no such face."""
+        number = whole_number("the id of a face", face, least=None)
+        if (
+            number.bit_length() > 63
+            or self.db.execute("SELECT 1 FROM faces WHERE id = ?", (number,)).fetchone() is None
+        ):
+            raise no_face(number)
+        return number
 
     def face_ids(self) -> list[int]:
         return [face for (face,) in self.db.execute("SELECT id FROM faces ORDER BY id")]
@@ -238,6 +252,6 @@ def _packed(numbers: Array) -> bytes:
     return np.ascontiguousarray(numbers, _FLOATS).tobytes()
 
 
-def _bytes(path: str) -> bytes:
-    """Return the bytes of a path, which need not be UTF-8."""
-    return path.encode("utf-8", "surrogateescape")
+def storable(text: str) -> str:
+    """Return a text that SQLite takes: bytes that are no text, as the name of a file may hold them, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GalleryError
+from ..files import draft_prefix
 from . import people
 from .matrix import matrix_path
 from .records import Forgotten
@@ -72,7 +73,7 @@ def traces(store: Store) -> None:
 def files(gallery: Path) -> None:
     """Delete the files of a gallery that is closed."""
     _remove_matrix(gallery)
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-journal"):
         gallery.with_name(gallery.name + suffix).unlink(missing_ok=True)
 
 
@@ -80,5 +81,5 @@ def _remove_matrix(gallery: Path) -> None:
     path = matrix_path(gallery)
     path.unlink(missing_ok=True)
     for draft in path.parent.iterdir():
-        if draft.name.startswith(f".{path.name}-"):  # of a program that was killed while it wrote
+        if draft.name.startswith(draft_prefix(path)):  # of a program that was killed while it wrote
             draft.unlink(missing_ok=True)

@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GalleryError
-from ..nn.threads import set_threads
-from .look import Look, Settings, look
+from ..errors import GalleryError, OptionError, WeightsError
+from ..machine import available_memory
+from ..nn.threads import get_threads, set_threads
+from .look import Look, failed, look
+from .settings import Settings
 
 if TYPE_CHECKING:  # takes its time, and is needed by runs with several processes only
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-__all__ = ["Workforce"]
+__all__ = ["ExecutorFailed", "Workforce", "default_workers"]
 
 _IN_FLIGHT = 4  # photos that are handed out at a time, for each worker
+_NEED = 1_000_000_000  # bytes that a worker takes at its peak, with photos of up to 24 megapixels (docs/speed.md)
+_MOST_ON_WINDOWS = 61  # processes that one of `concurrent.futures` can wait for there
+
+
+def default_workers() -> int:
+    """Return how many processes to start if the caller does not say: one for each processor that Faceie may use, as far
+    as the memory that is available suffices.
+    """
+    memory = available_memory()
+    fitting = get_threads() if memory is None else max(1, memory // _NEED)
+    return min(get_threads(), fitting, *([_MOST_ON_WINDOWS] if sys.platform == "win32" else []))
+
+
+class ExecutorFailed(Exception):
+    """The executor that was passed in has raised an error, which is not that of a photo or of the gallery."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Workforce:
@@ -33,6 +55,8 @@ class Workforce:
     """
 
     def __init__(self, workers: int, executor: Executor | None = None) -> None:
+        if sys.platform == "win32" and workers > _MOST_ON_WINDOWS and executor is None:
+            raise OptionError(f"workers is {workers}, expected at most {_MOST_ON_WINDOWS} on Windows")
         self.in_flight = _IN_FLIGHT * workers if workers > 1 or executor else 1
         self._workers = workers
         self._theirs = executor
@@ -46,13 +70,28 @@ class Workforce:
         self._dismiss()
 
     def submit(self, path: str, settings: Settings) -> Future[Look]:
-        """Have somebody look at a photo."""
+        """Hand a photo out. Raises ExecutorFailed."""
         try:
             return self._executor().submit(look, path, settings)
-        except BrokenExecutor as error:  # whoever waits for the answer is told
+        except BrokenExecutor as error:  # `result` raises it
             broken: Future[Look] = Future()
             broken.set_exception(error)
             return broken
+        except Exception as error:
+            if self._theirs:
+                raise ExecutorFailed(error) from error
+            raise
+
+    def result(self, answer: Future[Look], path: str) -> Look:
+        """Wait for the answer. Raises BrokenExecutor, ExecutorFailed and WeightsError."""
+        try:
+            return answer.result()
+        except (BrokenExecutor, WeightsError):
+            raise
+        except Exception as error:
+            if self._theirs:
+                raise ExecutorFailed(error) from error
+            return failed(error, path)
 
     def look_alone(self, path: str, settings: Settings, error: BrokenExecutor) -> Look:
         """A process has died: find out whether it does so again with this photo alone.

@@ -1,0 +1,82 @@
+"""Which weights and options a gallery has: embeddings that are compared with each other have these in common."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import GalleryError
+from ..facenet.loading import answer, identify, load
+from ..facenet.network import InceptionResNetV1
+from ..mtcnn.options import DetectionOptions
+from .schema import transaction
+
+if TYPE_CHECKING:
+    from .store import Store
+
+__all__ = ["Settings", "load_checked", "settle"]
+
+_SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
+
+
+class Settings(NamedTuple):
+    """How faces are found and encoded."""
+
+    weights: str | Path
+    """What `faceie.facenet.load` takes."""
+    options: DetectionOptions
+
+
+def settle(store: Store, weights: str | Path | None, options: DetectionOptions | None) -> Settings:
+    """Choose the settings of a new gallery, or compare those that are asked for with those that it has."""
+    if options:
+        options = replace(options, crops=True)  # which are what is encoded
+    if store.setting("key") is None:
+        with transaction(store.db):
+            if store.setting("key") is None:  # and no other process has been quicker
+                store.set("key", secrets.token_hex(16))
+                store.set("weights", _to_json(weights or "vggface2"))
+                store.set("options", json.dumps(asdict(options or DetectionOptions())))
+    source = weights or _from_json(store.setting("weights") or "")
+    own = DetectionOptions(**json.loads(store.setting("options") or ""))
+    if options and options != own:
+        others = [name for name, value in asdict(own).items() if asdict(options)[name] != value]
+        raise GalleryError(
+            f"{store.path}: the faces of this gallery were found with other options: "
+            + ", ".join(f"{name} {getattr(own, name)}, not {getattr(options, name)}" for name in others)
+            + ". Leave them as they are, or make another gallery"
+        )
+    return Settings(source, own)
+
+
+def load_checked(store: Store, settings: Settings) -> InceptionResNetV1:
+    """Load the weights, and see to it that they are those of the gallery: that they give the same answer."""
+    weights = load(settings.weights)
+    now, stored = answer(weights), store.setting("answer")
+    if stored is None:
+        with transaction(store.db):  # those of the first embeddings are those of the gallery
+            store.set("weights", _to_json(settings.weights))
+            store.set("answer", json.dumps(now.tolist()))
+            if name := identify(weights):
+                store.set("calibration", name)
+    elif np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
+        raise GalleryError(
+            f"{store.path}: other weights than {settings.weights} made the embeddings of this gallery, "
+            f"namely {_from_json(store.setting('weights') or '')}, and they cannot be compared. "
+            "Use those, or make another gallery"
+        )
+    return weights
+
+
+def _to_json(weights: str | Path) -> str:
+    return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
+
+
+def _from_json(text: str) -> str | Path:
+    source = json.loads(text)
+    return Path(source["path"]) if "path" in source else str(source["name"])

@@ -1,0 +1,475 @@
+"""One bad thing never stops a run, and errors name the culprit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faceie import Gallery, GalleryError, OptionError
+from faceie.gallery import indexing, look, workers
+from faceie.gallery.store import Store
+
+from ..conftest import ROOT
+from .conftest import (
+    QUICK,
+    Prepared,
+    assert_intact,
+    by_words,
+    face_of,
+    fakes,
+    needs_weights,
+    person,
+    put,
+    rows,
+    small,
+    units,
+)
+
+posix = pytest.mark.skipif(os.name != "posix", reason="files are those of POSIX")
+
+
+# One photo
+
+
+@posix
+@pytest.mark.parametrize("seconds", [13_569_465_600, -(10**9), 0, 10**10, -(2**33), 2**40], ids=str)
+def test_times_of_files(seconds: int, gallery: Gallery, tmp_path: Path) -> None:
+    """A file of any time is a photo like any other, and known the next time."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1", "c.jpg": "3.1"})
+    try:
+        os.utime(album / "b.jpg", (seconds, seconds))
+    except (OSError, OverflowError):
+        pytest.skip("this file system knows no such time")
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 3
+    assert gallery.index([album], executor=Prepared(by_words)).unchanged == 3
+
+
+ERRORS = [
+    OSError(errno.EIO, "Input/output error"),
+    PermissionError(errno.EACCES, "Permission denied"),
+    FileNotFoundError(errno.ENOENT, "No such file or directory"),
+    MemoryError(),
+    RuntimeError("odd"),
+    RecursionError("deep"),
+    ValueError("odd"),
+    UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    OverflowError("Python int too large to convert to SQLite INTEGER"),
+    ZeroDivisionError(),
+    KeyError("odd"),
+    TypeError("odd"),
+    AssertionError(),
+    struct.error("odd"),
+    sqlite3.DataError("string or blob too big"),
+    sqlite3.IntegrityError("NOT NULL constraint failed"),
+]
+
+# What is done with a photo, in order; of the real program, and of the coordinator with prepared answers.
+OF_A_WORKER = ["open_image", "date_taken", "detect_faces", "encode_faces", "thumbnail"]
+OF_THE_RUN: list[tuple[Any, str]] = [
+    (indexing, "_version"),
+    (indexing, "_digest"),
+    (Store, "file"),
+    (Store, "put_photo"),
+    (Store, "put_file"),
+]
+
+
+def failing(function: Callable[..., Any], error: Exception, at: Callable[[tuple[Any, ...]], bool]) -> Any:
+    """Return a function that raises an error if it is called with certain arguments."""
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        if at(arguments):
+            raise error
+        return function(*arguments, **keywords)
+
+    return call
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [*((stage, RuntimeError("odd")) for stage in OF_A_WORKER), *(("detect_faces", error) for error in ERRORS)],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_stages_of_a_worker(
+    stage: str, error: Exception, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised for a photo, at any stage, it is noted, and the others are indexed."""
+    calls = 0
+
+    def second(_: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        return calls == 2
+
+    album = tmp_path / "album"
+    for number, name in enumerate(("biden.jpg", "astronaut.jpg", "obama-standing.jpg")):
+        small(name, album / f"{number}.jpg")
+    with monkeypatch.context() as patch, Gallery(path, options=QUICK) as gallery:
+        patch.setattr(look, stage, failing(getattr(look, stage), error, second))
+        report = gallery.index([album], workers=1)
+        assert [entry.path.name for entry in report.bad] == ["1.jpg"]
+        assert report.bad[0].reason
+        assert report.looked_at == 2
+        assert [entry.path.name for entry in gallery.bad_photos()] == ["1.jpg"]
+
+
+@pytest.mark.parametrize("where", OF_THE_RUN, ids=lambda where: where[1])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_stages_of_the_run(
+    where: tuple[Any, str], error: Exception, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is when the coordinator fails at one; and the next run indexes it."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1", "c.jpg": "3.1"})
+    place, name = where
+    digest = indexing._digest(str(album / "b.jpg"))
+
+    def is_b(arguments: tuple[Any, ...]) -> bool:
+        return any(argument == digest or str(argument).endswith("b.jpg") for argument in arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, failing(getattr(place, name), error, is_b))
+        report = gallery.index([album], executor=Prepared(by_words))
+    assert [entry.path.name for entry in report.bad] == ["b.jpg"]
+    assert report.bad[0].reason
+    assert [face.path.name for face in gallery.faces()] == ["a.jpg", "c.jpg"]
+    assert_intact(gallery.path)
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert len(gallery) == 3
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk is full"), sqlite3.DatabaseError("malformed")])
+def test_errors_of_the_gallery_end_the_run(
+    error: Exception, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk or a damaged gallery is not the fault of a photo."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
+    monkeypatch.setattr(Store, "put_photo", failing(Store.put_photo, error, lambda _: True))
+    with pytest.raises(GalleryError):
+        gallery.index([album], executor=Prepared(by_words))
+
+
+@posix
+def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
+    """A pipe in a folder is passed over; one that is given is told, and nobody waits for it."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
+    os.mkfifo(album / "pipe.jpg")
+    report = gallery.index([album, album / "pipe.jpg", Path("/dev/zero")], executor=Prepared(by_words))
+    assert [(entry.path.name, entry.reason) for entry in report.bad] == [
+        ("pipe.jpg", "this is a named pipe, expected a file"),
+        ("zero", "this is a device, expected a file"),
+    ]
+    assert report.looked_at == 1
+
+
+@posix
+def test_longest_names(gallery: Gallery, tmp_path: Path) -> None:
+    """Photos and folders whose names are as long as can be are photos like any other."""
+    name = "ä" * 125 + ".jpg"  # 254 bytes
+    album = fakes(tmp_path / ("b" * 255), {name: "1.1"})
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert [face.path.name for face in gallery.faces()] == [name]
+
+
+@posix
+def test_the_longest_name_of_a_gallery(tmp_path: Path, no_weights: None) -> None:
+    """One for which SQLite has room beside it works; a longer one is refused with words."""
+    with Gallery(tmp_path / ("g" * 247), options=QUICK) as gallery:
+        put(gallery, "/a.jpg", person(1))
+        assert len(gallery.search(person(1))) == 1
+        gallery.forget_photo("/a.jpg")
+        gallery.forget_all()
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(GalleryError, match="this name is too long for a gallery: expected at most 247 bytes"):
+        Gallery(tmp_path / ("g" * 248))
+
+
+# Numbers of NumPy
+
+
+def test_numbers_of_numpy(gallery: Gallery) -> None:
+    """They are numbers everywhere; what is none is refused as an option."""
+    (one,), (two,) = put(gallery, "/a.jpg", face_of(1, 1)), put(gallery, "/b.jpg", face_of(1, 2))
+    assert gallery.face(np.int64(one)).id == one  # type: ignore[arg-type]
+    assert gallery.embedding(np.uint8(one)).shape == (512,)  # type: ignore[arg-type]
+    assert gallery.thumbnail(np.array(one)) == b"JPEG"  # type: ignore[arg-type]
+    anna = gallery.confirm("Anna", np.array([one, two]))
+    assert gallery.person(np.int32(anna)).faces == 2  # type: ignore[arg-type]
+    new = gallery.split(np.int64(anna), np.array([two]))  # type: ignore[arg-type]
+    assert gallery.merge(np.int64(anna), np.int64(new)) == anna  # type: ignore[arg-type]
+    gallery.deny(np.int64(anna), [np.int64(two)])  # type: ignore[arg-type, list-item]
+    assert len(gallery.search(person(1), limit=np.int64(1))) == 1  # type: ignore[arg-type]
+    for bad in (1.5, "1", None, True):
+        with pytest.raises(OptionError, match="the id of a face is"):
+            gallery.face(bad)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="the number of a person or cluster is"):
+        gallery.person(1.5)  # type: ignore[arg-type]
+    for absent in (99, -1, 10**30):
+        with pytest.raises(GalleryError, match=f"there is no face {absent}"):
+            gallery.face(absent)
+        with pytest.raises(GalleryError, match=f"there is no cluster {absent}"):
+            gallery.person(absent)
+    with pytest.raises(OptionError, match="workers is"):
+        gallery.index([], workers=1.5)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="limit is"):
+        gallery.search(person(1), limit=1.5)  # type: ignore[arg-type]
+
+
+# Others' errors
+
+
+class Own(OSError):
+    """An error of the caller's own."""
+
+
+@pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), ValueError("mine")])
+def test_errors_of_progress_are_the_callers(error: Exception, gallery: Gallery, tmp_path: Path) -> None:
+    """They come out as they are, and what was stored before is kept."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
+
+    def progress(*_: object) -> None:
+        raise error
+
+    with pytest.raises(type(error), match="mine"):
+        gallery.index([album], executor=Prepared(by_words), progress=progress)
+    assert len(gallery) == 1
+
+
+class Failing(Executor):
+    """Fails, when it is given something or when it is asked for the answer."""
+
+    def __init__(self, error: Exception, at_once: bool) -> None:
+        self.error, self.at_once = error, at_once
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        if self.at_once:
+            raise self.error
+        future: Future[Any] = Future()
+        future.set_exception(self.error)
+        return future
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), RuntimeError("mine")])
+def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gallery: Gallery, tmp_path: Path) -> None:
+    """They come out as they are; no photo is blamed."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
+    with pytest.raises(type(error), match="mine"):
+        gallery.index([album], executor=Failing(error, at_once))
+    assert gallery.bad_photos() == []
+
+
+# Many faces
+
+
+def test_all_matches_take_little_memory(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All faces are compared and listed in blocks: by few queries, and in exact order."""
+    import tracemalloc
+
+    from faceie.gallery.matrix import Matrix, nearest
+
+    embeddings = units(20_000)
+    probe = person(7)
+    tracemalloc.start()
+    found, distances = nearest(Matrix(np.arange(20_000), embeddings), probe, 20_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6  # in float64 at once, it would be 82 MB and more
+    expected = np.linalg.norm(embeddings.astype(np.float64) - probe, axis=1)
+    assert np.array_equal(found, np.argsort(expected, kind="stable"))
+    assert np.allclose(distances, np.sort(expected), atol=1e-7)
+
+    for number in range(30):
+        put(gallery, f"/{number}.jpg", *units(40, number))
+    queries: list[str] = []
+    gallery._store.db.set_trace_callback(queries.append)
+    matches = gallery.search(probe, limit=None)
+    gallery._store.db.set_trace_callback(None)
+    assert len(matches) == 1200
+    assert [match.distance for match in matches] == sorted(match.distance for match in matches)
+    assert len(queries) < 20
+
+
+# How many workers
+
+
+@pytest.mark.parametrize(
+    ("threads", "memory", "system", "expected"),
+    [
+        (8, None, "linux", 8),
+        (8, 3_500_000_000, "linux", 3),
+        (8, 100_000_000, "linux", 1),
+        (128, None, "win32", 61),
+        (2, 64_000_000_000, "darwin", 2),
+    ],
+)
+def test_number_of_workers(
+    threads: int, memory: int | None, system: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as threads, as far as memory suffices, and as Windows allows."""
+    monkeypatch.setattr(workers, "get_threads", lambda: threads)
+    monkeypatch.setattr(workers, "available_memory", lambda: memory)
+    monkeypatch.setattr(workers.sys, "platform", system)
+    assert workers.default_workers() == expected
+
+
+def test_too_many_workers_for_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than Windows allows are an option out of range."""
+    monkeypatch.setattr(workers.sys, "platform", "win32")
+    with pytest.raises(OptionError, match="workers is 62, expected at most 61 on Windows"):
+        workers.Workforce(62)
+    workers.Workforce(61)
+
+
+# Others at the same gallery
+
+_INDEX = """
+import sys
+import numpy as np
+import faceie.gallery.settings as module
+from faceie import Gallery
+from tests.gallery.conftest import Prepared, by_words
+
+module.load = lambda source: source
+module.identify = lambda weights: "vggface2"
+module.answer = lambda weights: np.zeros(8, np.float32)
+with Gallery(sys.argv[1]) as gallery:
+    gallery.index([sys.argv[2]], executor=Prepared(by_words))
+"""
+
+
+def test_two_runs_at_once(path: Path, tmp_path: Path, no_weights: None) -> None:
+    """Two commands that index the same folder at once both end well, with one row for each photo."""
+    album = fakes(tmp_path / "album", {f"{i:03}.jpg": f"{1 + i % 9}.{i}" for i in range(150)})
+    (tmp_path / "program.py").write_text(_INDEX)
+    Gallery(path, options=QUICK).close()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(ROOT)])}
+    command = [sys.executable, tmp_path / "program.py", path, album]
+    runs = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
+    for run in runs:
+        _, err = run.communicate(timeout=60)
+        assert (run.returncode, err) == (0, b"")
+    tables = rows(path)
+    assert (len(tables["photos"]), len(tables["files"]), len(tables["faces"])) == (150, 150, 150)
+    assert_intact(path)
+
+
+def test_a_newer_version_changes_an_open_gallery(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open then is not written any more; it can be opened again by the newer version only."""
+    (face,) = put(gallery, "/a.jpg", person(1))
+    other = sqlite3.connect(gallery.path)
+    with other:
+        other.execute("INSERT INTO migrations VALUES ('m999_aura', '2030-01-01')")
+        other.execute("ALTER TABLE people ADD COLUMN aura TEXT")
+    other.close()
+    with pytest.raises(GalleryError, match="newer version of Faceie has written this gallery"):
+        gallery.confirm("Anna", [face])
+    assert rows(gallery.path)["people"] == []
+
+
+def test_a_gallery_is_used_while_it_is_compacted(gallery: Gallery) -> None:
+    """Forgetting rewrites the file; what else has it open goes on."""
+    faces = put(gallery, "/a.jpg", person(1)) + put(gallery, "/b.jpg", person(2))
+    with Gallery(gallery.path) as other:
+        gallery.forget_photo("/a.jpg")
+        other.confirm("Anna", [faces[1]])
+    assert gallery.person("Anna").faces == 1
+
+
+def test_the_clock_goes_backwards(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that became older is another one; nothing else depends on the time of day."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    (album / "a.jpg").write_text("2.1")
+    os.utime(album / "a.jpg", (1000, 1000))
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+
+
+@posix
+def test_a_link_to_a_gallery(path: Path, tmp_path: Path, no_weights: None) -> None:
+    """A gallery that is opened by a link is the one that it leads to: all files are beside that."""
+    link = tmp_path / "elsewhere" / "link.faceie"
+    link.parent.mkdir()
+    Gallery(path, options=QUICK).close()
+    link.symlink_to(path)
+    with Gallery(link) as gallery:
+        put(gallery, "/a.jpg", person(1))
+        assert gallery.search(person(1))
+    assert [*link.parent.iterdir()] == [link]
+    assert link.is_symlink()
+    with Gallery(link) as gallery:
+        gallery.forget_all()
+    assert not [*path.parent.iterdir()]
+
+
+# Names
+
+
+def test_names_in_any_case(gallery: Gallery) -> None:
+    """Names that differ by case or Unicode form are one person; the spelling that was given stays."""
+    one, two, three = (put(gallery, f"/{n}.jpg", face_of(n, 1))[0] for n in (1, 2, 3))
+    anna = gallery.confirm("Anna", [one])
+    assert gallery.confirm("anna", [two]) == anna
+    assert gallery.person("ANNA")[:3] == (anna, "Anna", 2)
+    zoe = gallery.confirm("Zoe\u0308", [three])
+    assert gallery.person("ZO\u00cb").number == zoe
+    assert gallery.person(zoe).name == "Zo\u00eb"
+    with pytest.raises(GalleryError, match="somebody already"):
+        gallery.name(zoe, "aNNa")
+    assert gallery.name(anna, "ANNA") == anna
+    assert gallery.person(anna).name == "ANNA"
+    assert gallery.confirm("Stra\u00dfe", [three]) == gallery.person("STRASSE").number
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+        "ශ්\u200dරී",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "שרה",
+        "Łukasz",
+        "王芳",
+        "O'Neill-Ünal",
+    ],
+)
+def test_names_of_any_script(name: str, gallery: Gallery) -> None:
+    """Letters, marks and joiners of all scripts are names."""
+    (face,) = put(gallery, "/a.jpg", person(1))
+    gallery.confirm(name, [face])
+    assert gallery.face(face).name == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200d", "12", "٣", "a\x07b", "a\u202eb", "\udcff", "\ue000"])
+def test_what_is_no_name(name: str, gallery: Gallery) -> None:
+    """What is empty, a number, or hides what is written is refused."""
+    (face,) = put(gallery, "/a.jpg", person(1))
+    with pytest.raises(OptionError, match="is no name"):
+        gallery.confirm(name, [face])
+    with pytest.raises(GalleryError, match="nobody is called"):
+        gallery.person(name)
+
+
+def test_two_spellings_of_an_older_version(path: Path, no_weights: None) -> None:
+    """A gallery in which an older version told "Anna" from "anna" keeps both; each is found by its own spelling."""
+    with Gallery(path, options=QUICK) as gallery:
+        one, two = (put(gallery, f"/{n}.jpg", face_of(n, 1))[0] for n in (1, 2))
+        anna = gallery.confirm("Anna", [one])
+        other = gallery.confirm("Ben", [two])
+        gallery._store.db.execute("UPDATE people SET name = 'anna', key = 'anna' WHERE id = ?", (other,))
+        assert (gallery.person("Anna").number, gallery.person("anna").number) == (anna, other)
+        assert gallery.merge("Anna", "anna") == anna
+        assert gallery.person("anna").number == anna
