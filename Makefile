@@ -5,11 +5,17 @@ RUN = $(VENV)/bin/python
 SOURCES = pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
 
-.PHONY: help demo test test-oldest lint bench clean
+# Tests whose outcome may depend on the processor.
+NUMERIC = tests/nn tests/mtcnn tests/facenet tests/test_numbers.py tests/gallery/test_indexing.py
+# Processors whose kernels of OpenBLAS are tested, each with a number of threads.
+PROCESSORS = Nehalem:2 Haswell:1 Zen:3 SkylakeX:8
+
+.PHONY: help demo test test-oldest test-processors lint bench clean
 help:
 	@echo "make demo         install into $(VENV), index the photos of examples/, search them, show who is there"
 	@echo "make test         install into $(VENV), run all tests"
 	@echo "make test-oldest  the same with the oldest supported versions of what we depend on, in $(VENV)-oldest"
+	@echo "make test-processors  the tests of everything numeric, as on other processors and with other numbers of threads"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make bench        encoder and detection beside the peers (benchmarks/README.md)"
 
@@ -18,6 +24,12 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(RUN) -m pytest
+
+test-processors: $(VENV)/installed
+	@for one in $(PROCESSORS); do \
+	  $(RUN) tools/can_emulate.py $${one%:*} || continue; \
+	  OPENBLAS_CORETYPE=$${one%:*} FACEIE_THREADS=$${one#*:} $(RUN) -m pytest $(NUMERIC) || exit 1; \
+	done
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from faceie.nn.threads import get_threads
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "examples" / "photos"
 GOLDEN = ROOT / "tests" / "golden"
+
+
+def on_disk(name: str) -> str:
+    """Return the name of a file as a program has it, whatever its locale: on disk, it is UTF-8."""
+    return os.fsdecode(name.encode())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -43,7 +43,7 @@ ROOMS = {
 def imports(file: Path) -> Iterator[str]:
     """Yield what a module imports, at its top and within functions, as absolute names."""
     package = ["faceie", *file.relative_to(SOURCE).parts[:-1]]
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -89,7 +89,7 @@ def test_import_is_light() -> None:
 
 def test_files_are_short() -> None:
     """A file of more than 400 lines wants splitting."""
-    assert not [file for file in SOURCE.rglob("*.py") if len(file.read_text().splitlines()) > 400]
+    assert not [file for file in SOURCE.rglob("*.py") if len(file.read_text("utf-8").splitlines()) > 400]
 
 
 def test_public_names_are_documented() -> None:
@@ -100,7 +100,7 @@ def test_public_names_are_documented() -> None:
 
 
 def examples(document: str, language: str) -> list[str]:
-    text = (ROOT / document).read_text()
+    text = (ROOT / document).read_text("utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 

@@ -17,6 +17,7 @@ from faceie import DetectionOptions, detect_faces, open_image
 from faceie.cli import detect, main
 from faceie.cli.options import Parser, add_detection_options, detection_options
 
+from ..conftest import on_disk
 from .conftest import FAST, faceie, pixels
 
 Captured = pytest.CaptureFixture[str]
@@ -224,7 +225,9 @@ def test_option_out_of_range(astronaut: Path, capsys: Captured) -> None:
     assert capsys.readouterr() == ("", "faceie: factor is 2, expected 0.1 to 0.99\n")
 
 
-@pytest.mark.parametrize("name", ["Familie Müller 家族.png", "two\nlines\x1b[31m.png", os.fsdecode(b"bytes \xff.png")])
+@pytest.mark.parametrize(
+    "name", [on_disk("Familie Müller 家族.png"), "two\nlines\x1b[31m.png", os.fsdecode(b"bytes \xff.png")]
+)
 def test_odd_names(name: str, tmp_path: Path) -> None:
     """Photos may be called anything: one line each on standard output, and JSON gives the very name back."""
     photo = tmp_path / name

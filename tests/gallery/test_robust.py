@@ -21,7 +21,7 @@ from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import indexing, look, workers
 from faceie.gallery.store import Store
 
-from ..conftest import ROOT
+from ..conftest import ROOT, on_disk
 from .conftest import (
     QUICK,
     Prepared,
@@ -177,7 +177,7 @@ def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
 @posix
 def test_longest_names(gallery: Gallery, tmp_path: Path) -> None:
     """Photos and folders whose names are as long as can be are photos like any other."""
-    name = "ä" * 125 + ".jpg"  # 254 bytes
+    name = on_disk("ä" * 125 + ".jpg")  # 254 bytes
     album = fakes(tmp_path / ("b" * 255), {name: "1.1"})
     assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
     assert [face.path.name for face in gallery.faces()] == [name]

@@ -13,7 +13,7 @@ from faceie import DetectionOptions, ImageError, OptionError, detect_faces, open
 from faceie.boxes import overlaps
 from faceie.mtcnn.detect import DetectedFaces
 
-from ..conftest import assert_close, golden
+from ..conftest import assert_close, golden, on_disk
 
 QUARTERS = {
     1: Image.Transpose.ROTATE_90,
@@ -65,7 +65,7 @@ def test_no_face(image: np.ndarray | Image.Image) -> None:
 
 def test_every_kind_of_image(astronaut: Image.Image, found: DetectedFaces, tmp_path: Path) -> None:
     """Path, text, array and Pillow image give the same."""
-    path = tmp_path / "ein Foto, 写真.png"
+    path = tmp_path / on_disk("ein Foto, 写真.png")
     astronaut.save(path)
     for image in (path, str(path), np.asarray(astronaut), astronaut.convert("RGBA")):
         for same, field in zip(detect_faces(image)[:4], found[:4], strict=True):
