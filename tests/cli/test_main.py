@@ -194,6 +194,22 @@ def test_closed_streams() -> None:
         assert run.stderr == (b"faceie: Bad file descriptor\n" if code else b"")
 
 
+def test_closed_pipe_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows says "Invalid argument" where others say "Broken pipe"."""
+
+    class Closed(io.StringIO):
+        encoding = "utf-8"
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(terminal.sys, "platform", "win32")
+    assert terminal.guarded(lambda: terminal.write("text") or 0) == 141
+    monkeypatch.setattr(terminal.sys, "platform", "linux")
+    assert terminal.guarded(lambda: terminal.write("text") or 0) == 1
+
+
 def test_module() -> None:
     """``python -m faceie`` is the command, under its name."""
     result = faceie("--help")

@@ -215,3 +215,24 @@ def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
         reader._store.db.execute("COMMIT")
         forget()
         assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) == 0
+
+
+def test_a_mapped_file_on_windows(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to delete a file that another program has mapped: that is told, and can be done later."""
+    (face,) = put(gallery, "/a.jpg", face_of(1, 1))
+    assert gallery.search(face_of(1, 1))
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".matrix":
+            raise PermissionError(13, "The process cannot access the file because it is being used", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(GalleryError, match="another program"):
+            gallery.forget_photo("/a.jpg")
+    with pytest.raises(GalleryError, match=f"there is no face {face}"):
+        gallery.face(face)
+    assert gallery.forget_photo("/a.jpg").faces == 0
+    assert gallery.path.with_name(f"{gallery.path.name}.matrix").exists() is False

@@ -109,9 +109,11 @@ def _discarding(stream: TextIO) -> Iterator[None]:
     """After an error, discard what a stream holds: Python would try to write it again at its end, and complain."""
     try:
         yield
-    except OSError:
+    except OSError as error:
         with suppress(OSError, ValueError):  # a stream that is no file
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+        if sys.platform == "win32" and error.errno == errno.EINVAL:  # what Windows says of a closed pipe
+            raise BrokenPipeError from error
         raise

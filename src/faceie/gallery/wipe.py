@@ -59,10 +59,14 @@ def traces(store: Store) -> None:
 
     Raises GalleryError if another program reads from it just now, so that the log cannot be emptied.
     """
-    _remove_matrix(store.path)
+    try:
+        _remove_matrix(store.path)
+        is_in_use = False
+    except PermissionError:  # on Windows, of a file that is mapped
+        is_in_use = True
     store.db.execute("VACUUM")
     (busy, _, _) = store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
+    if busy or is_in_use:
         raise GalleryError(
             f"{store.path}: all that was to be forgotten is deleted, but another program that reads this gallery keeps "
             "bytes of it in use: end that, and say it again"
