@@ -121,7 +121,7 @@ def cluster_quality(embeddings: Floats, qualities: Floats, names: NDArray[np.str
         for radius in (0.76, 0.8, 0.82, 0.84, 0.86, 0.88, 0.92):
             cells = []
             for chosen in sets.values():
-                some = embeddings[chosen], qualities[chosen], _known(chosen.sum())
+                some = embeddings[chosen], qualities[chosen], _known(int(chosen.sum()))
                 labels = cluster(*some, radius=radius, minimum=minimum)
                 cells.append("{:.4f} {:.4f} F {:.4f}".format(*b_cubed(labels, people[chosen])))
             mark = "  <-" if (radius, minimum) == (RADIUS, MINIMUM) else ""

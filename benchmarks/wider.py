@@ -97,7 +97,7 @@ def average_precision(found: dict[str, Finds], truth: Truth, smallest: float) ->
     for photo, finds in found.items():
         known, valid = truth[photo]
         counts = valid & (known[:, 3] - known[:, 1] >= smallest)
-        faces += counts.sum()
+        faces += int(counts.sum())
         taken = np.zeros(len(known), bool)
         for i in np.argsort(-finds.probabilities):
             box = finds.boxes[i]

@@ -83,7 +83,7 @@ def _resized(planes: Planes, edges: NDArray[np.intp], size: int) -> Array:
     strips = sliding_window_view(planes, wide, 2)[:, np.minimum(row, height - 1), first[:, None, None]]
     pixels = strips.astype(np.float32)  # [3, n, bands, rows of a band, wide]
     narrow = (row_weights @ pixels).reshape(3, len(edges), size, wide)
-    resized = narrow @ column_weights.swapaxes(1, 2)  # [3, n, size, size]
+    resized: Array = np.matmul(narrow, column_weights.swapaxes(1, 2))  # [3, n, size, size]
     crops: Array = resized.transpose(1, 2, 3, 0)
     return crops
 

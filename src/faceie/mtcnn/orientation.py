@@ -139,7 +139,7 @@ def _candidates(source: Source, proposals: Array, w: MTCNN) -> Candidates:
     return Candidates(squares[kept], turns[kept])
 
 
-def _corrected(squares: Array, offsets: Array, angles: NDArray[np.float64]) -> Array:
+def _corrected(squares: Array, offsets: Array, angles: NDArray[np.floating[Any]]) -> Array:
     """Correct squares (n, 4) by offsets (n, 4) that are meant for the image turned by `angles` (n,)."""
     center, side = (squares[:, :2] + squares[:, 2:]) / 2, squares[:, 2:] - squares[:, :2]  # [n, 2]
     right, down = ((offsets[:, :2] + offsets[:, 2:]) / 2).T  # [n], of the center, in the turned image
