@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from PIL import Image
 
@@ -31,6 +32,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
+
+    def error(self, message: str) -> NoReturn:
+        """End with the exit code for a wrong command line, even if standard error cannot be written."""
+        with suppress(OSError):
+            super().error(message)
+        raise SystemExit(2)
 
 
 def add_detection_options(parser: argparse.ArgumentParser) -> None:
