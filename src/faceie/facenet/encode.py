@@ -73,13 +73,13 @@ def encode_faces(
 
 def _encode(x: Array, w: InceptionResNetV1, alone: bool) -> Array:
     """Run the network on parts of a batch, each in one thread; on a face that comes alone, with the threads of BLAS."""
+    if alone and get_threads() > 1:
+        with limited_blas(get_threads()):
+            return _plans.run(x, w, 1, small_products=False)[0]  # large products are what they can share
 
     def run(part: Array) -> Array:
         return _plans.run(part, w, len(part), small_products=has_small_products())[0]
 
-    if alone:
-        with limited_blas(get_threads()):
-            return run(x)
     return np.concatenate(parallel(run, _parts(x)))
 
 
