@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from faceie import FaceieError
 from faceie.gallery import clusters as module
-from faceie.gallery.clusters import GOOD_QUALITY, RADIUS, Known, cluster, join
+from faceie.gallery.clusters import GOOD_QUALITY, RADIUS, STRICT, TWIN, Known, cluster, join
 
 from .conftest import face_of, near, person
 
@@ -34,6 +34,12 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Known) -> set[fro
     square = ((x[:, None] - x[None]) ** 2).sum(-1)
     good = np.flatnonzero(qualities >= GOOD_QUALITY)
     sets = [frozenset([i]) for i in range(len(x))]
+    in_collages = set[int]()
+    for photo in set(about.photos.tolist()):
+        faces = np.flatnonzero(about.photos == photo).tolist()
+        close = [square[i, j] < RADIUS**2 for i in faces for j in faces if i < j]
+        if sum(close) >= 4 and sum(close) >= len(close) / 4:
+            in_collages |= set(faces)
     for person_ in set(about.people.tolist()) - {-1}:
         together = frozenset(np.flatnonzero(about.people == person_).tolist())
         sets = [one for one in sets if not one & together] + [together]
@@ -48,9 +54,15 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Known) -> set[fro
         nonlocal sets
         p, q = of(a), of(b)
         denied = any(about.denials.get(f, set()) & people(o) for one, o in ((p, q), (q, p)) for f in one)
-        shared = {about.photos[f] for f in p} & {about.photos[f] for f in q}
-        far = np.mean([square[i, j] for i in p for j in q]) > RADIUS**2
-        if p != q and not denied and not shared and not far and not (people(p) and people(q)):
+        in_p, in_q = ({about.photos[f] for f in one if f not in in_collages} for one in (p, q))
+        apart = 0
+        for photo in in_p & in_q:
+            pairs = [square[i, j] for i in p for j in q if about.photos[i] == about.photos[j] == photo]
+            apart += min(pairs) > TWIN**2
+        share = min(3 * apart / max(min(len(in_p), len(in_q)), 1), 1)
+        limit = RADIUS**2 + share * (STRICT**2 - RADIUS**2)
+        far = np.mean([square[i, j] for i in p for j in q]) > limit
+        if p != q and not denied and not far and not (people(p) and people(q)):
             sets = [one for one in sets if one not in (p, q)] + [p | q]
 
     def edges(rows: Iterable[int], columns: Iterable[int]) -> list[tuple[float, int, int]]:
@@ -122,12 +134,35 @@ def test_a_chain_is_no_person() -> None:
 
 
 def test_two_faces_of_a_photo_are_two_people() -> None:
-    """However alike they are; unless the user has said that they are one."""
-    faces = np.stack([face_of(1, 1), face_of(1, 2)])
+    """Two who look alike, side by side, stay two, alone and in many photos; unless the user has said that they are
+    one.
+    """
+    faces = np.stack([face_of(1, 1), near(face_of(1, 1), 0.7, 5)])
     photos = np.zeros(2, np.int64)
     assert groups(cluster(faces, np.ones(2), known(2, photos=photos))) == set()
     said = known(2, photos=photos, people=np.array([4, 4]))
     assert groups(cluster(faces, np.ones(2), said)) == {frozenset([0, 1])}
+    anna, ben = person(1), near(person(1), 0.7, 5)
+    both = np.stack([near(one, 0.3, 10 * k + v) for v in range(6) for k, one in enumerate((anna, ben))])
+    photos = np.repeat(np.arange(6), 2)
+    expected = {frozenset(range(0, 12, 2)), frozenset(range(1, 12, 2))}
+    assert groups(cluster(both, np.ones(12), known(12, photos=photos))) == expected
+
+
+def test_a_mirror_shows_one_person() -> None:
+    """Two faces in one photo that are closer than those of siblings are one."""
+    faces = np.stack([face_of(1, 1), near(face_of(1, 1), 0.4, 5), face_of(1, 2)])
+    assert groups(cluster(faces, np.ones(3), known(3, photos=np.array([0, 0, 1])))) == {frozenset(range(3))}
+
+
+@pytest.mark.parametrize("size", [4, 9, 16])
+def test_a_collage_does_not_shatter_a_person(size: int) -> None:
+    """One person many times in one photo is one, with her single photos."""
+    faces = np.stack([face_of(1, v) for v in range(12 + size)])
+    photos = np.array([*range(12), *[12] * size])
+    assert groups(cluster(faces, np.ones(len(faces)), known(len(faces), photos=photos))) == {
+        frozenset(range(12 + size))
+    }
 
 
 def test_a_minimum_of_three_leaves_pairs_alone() -> None:

@@ -7,8 +7,13 @@ DBSCAN (Ester et al. 1996), in which one look-alike is enough to chain two peopl
 only if
 
 - all pairs of faces of the one and the other are, on average, closer than the radius, too (average linkage);
-- they have no photo in common: two faces in one photo are two people;
+- if they have photos in common, closer than that: two faces in one photo are two people, as a rule;
 - the user has not said otherwise.
+
+That rule has exceptions: collages, mirrors, photos of photos. A photo with four pairs of faces, and a quarter of all,
+within the radius is a collage, which says nothing of its faces (among 208 photos of groups, one is: a contact sheet).
+Any other photo counts against joining two clusters if its faces in them are further apart than `TWIN`. The radius
+shrinks with the share of such photos: to `STRICT` where they are a third of the smaller cluster's photos.
 
 Poor faces, which resemble everybody, build no cluster: they join the one that they are closest to, in the end, under
 the same rules. Radius, minimum and quality were chosen by B-cubed F on labeled photos (docs/accuracy.md).
@@ -29,6 +34,10 @@ from ..nn.tree import Array
 __all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "cluster", "join"]
 
 RADIUS = 0.84
+STRICT = 0.6  # radius for clusters that are often in one photo
+TWIN = 0.6  # distance below which two faces in one photo may be of one person
+_EVIDENCE = 3  # one photo in so many, in which two clusters are apart, is full evidence
+_COLLAGE = 4  # pairs of faces within the radius, and one in so many of all, that a collage has at least
 MINIMUM = 2  # faces within the radius, itself included, that a face needs to build a cluster
 GOOD_QUALITY = 0.5  # from which on a face may build a cluster
 
@@ -113,7 +122,9 @@ class _Groups:
         self._limit = radius * radius
         self._parents = list(range(len(embeddings)))
         self._sizes = [1] * len(embeddings)
-        self._photos: list[set[int]] = [{photo} for photo in known.photos.tolist()]
+        self._photos: list[dict[int, list[int]]] = [{p: [face]} for face, p in enumerate(known.photos.tolist())]
+        for face in _in_collages(embeddings, known.photos, self._limit):
+            self._photos[face] = {}
         self._people: list[int] = known.people.tolist()
         self._denials = {face: set(people) for face, people in known.denials.items()}
         self._sums: dict[int, Array] = {}  # of the embeddings of groups of two and more
@@ -152,9 +163,7 @@ class _Groups:
         p, q = self._people[a], self._people[b]
         if p >= 0 and q >= 0:
             return False  # they are known to be two
-        if p in self._denials.get(b, ()) or q in self._denials.get(a, ()):
-            return False
-        return self._photos[a].isdisjoint(self._photos[b])
+        return p not in self._denials.get(b, ()) and q not in self._denials.get(a, ())
 
     def _are_close(self, a: int, b: int) -> bool:
         """Tell whether the pairs of two groups are close on average.
@@ -162,7 +171,19 @@ class _Groups:
         The mean of |x - y|^2 = 2 - 2 x y over all pairs needs the sums of the embeddings only.
         """
         mean = float(np.dot(self._sum(a), self._sum(b))) / (self._sizes[a] * self._sizes[b])
-        return 2 - 2 * mean <= self._limit
+        if 2 - 2 * mean > self._limit:
+            return False
+        apart = _EVIDENCE * self._photos_apart(a, b) / max(min(len(self._photos[a]), len(self._photos[b])), 1)
+        return 2 - 2 * mean <= self._limit + min(apart, 1) * (STRICT * STRICT - self._limit)
+
+    def _photos_apart(self, a: int, b: int) -> int:
+        """Return in how many photos the faces of two groups are further apart than those of one person may be."""
+        few, many = sorted((self._photos[a], self._photos[b]), key=len)
+        count = 0
+        for photo in few.keys() & many.keys():
+            products = self._embeddings[few[photo]] @ self._embeddings[many[photo]].T
+            count += bool(2 - 2 * products.max() > TWIN * TWIN)
+        return count
 
     def _sum(self, root: int) -> Array:
         total: Array = self._sums.get(root, self._embeddings[root])
@@ -175,11 +196,25 @@ class _Groups:
         self._sums.pop(b, None)
         self._parents[b] = a
         self._sizes[a] += self._sizes[b]
-        self._photos[a] |= self._photos[b]
-        self._photos[b] = set()
+        for photo, faces in self._photos[b].items():
+            self._photos[a].setdefault(photo, []).extend(faces)
+        self._photos[b] = {}
         self._people[a] = max(self._people[a], self._people[b])
         if b in self._denials:
             self._denials.setdefault(a, set()).update(self._denials.pop(b))
+
+
+def _in_collages(embeddings: Array, photos: Integers, limit: float) -> Iterator[int]:
+    """Yield the faces in collages: photos with many pairs of faces whose squared distance is below `limit`."""
+    order = np.argsort(photos, kind="stable")
+    starts = np.flatnonzero(np.diff(photos[order], prepend=-1))
+    for faces in np.split(order, starts[1:]):
+        if len(faces) >= _COLLAGE:
+            pairs = len(faces) * (len(faces) - 1) // 2
+            products = np.triu(embeddings[faces] @ embeddings[faces].T, 1)
+            close = np.count_nonzero(products > 1 - limit / 2)
+            if close >= max(_COLLAGE, pairs / _COLLAGE):
+                yield from faces.tolist()
 
 
 def _attach(groups: _Groups, faces: Integers, to: Integers) -> None:

@@ -24,6 +24,7 @@ from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
+from .absence import look_for_absent
 from .indexing import Progress, Run
 from .look import thumbnail
 from .matrix import nearest
@@ -124,15 +125,22 @@ class Gallery:
         workers: int | None = None,
         executor: Executor | None = None,
         prune: bool = False,
+        prune_limit: float = 0.5,
         retry: bool = False,
+        verify: bool = False,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring the gallery up to date with the photos in these folders, at any depth, and these photos.
 
-        What has not changed, by size and time, is not opened; what is known by its content is not searched again. A
+        What has not changed, by size and times, is not opened; what is known by its content is not searched again. A
         photo that cannot be used is noted with its reason, and not tried again until it changes, unless `retry` is
         true. Photos that are gone stay, unless `prune` is true.
 
+        `prune`: remove photos that are known to be gone: whose folder could be listed, is not empty, and does not hold
+        them. What was said of their faces is kept, and is there again if they come back. `absent` tells beforehand.
+        `prune_limit`: of the known photos in these folders, the share, 0 to 1, that may be removed; if more are gone,
+        none is, and the report says so. Up to ten always may.
+        `verify`: read all photos, and compare their contents.
         `workers`: how many processes look at photos, by default as many as `set_threads` has set, or there are
         processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
         process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
@@ -148,8 +156,8 @@ class Gallery:
         tops = [Path(folder).expanduser() for folder in folders]
         with reported(self.path):
             self._weights()  # or what is missing would be missed in each worker
-        run = Run(self._store, self._settings, Workforce(workers, executor))
-        with closing(run.work(tops, prune=prune, retry=retry)) as work:
+        run = Run(self._store, self._settings, Workforce(workers, executor), verify=verify)
+        with closing(run.work(tops, prune=prune, prune_limit=prune_limit, retry=retry)) as work:
             while True:
                 try:
                     with reported(self.path):
@@ -160,6 +168,12 @@ class Gallery:
                     return run.report
                 if progress:  # an error of it is none of the gallery
                     progress(run.report.done, photos, run.report)
+
+    def absent(self, folders: Iterable[str | os.PathLike[str]]) -> list[Path]:
+        """Return the paths of known photos in these folders, and of these photos, that pruning would remove."""
+        tops = [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # leaves links
+        with reported(self.path):
+            return [Path(path) for path in look_for_absent(self._store, tops).absent]
 
     def bad_photos(self) -> list[BadPhoto]:
         """Return the photos that cannot be used, and why."""
@@ -235,8 +249,10 @@ class Gallery:
         limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
         embedding = self._embedding_of(probe)
         with reported(self.path):
-            matrix = self._store.matrix()
-            rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit)
+            matrix, hidden = self._store.matrix(), self._store.hidden_faces()
+            rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit + len(hidden))
+            seen = ~np.isin(matrix.ids[rows], hidden)
+            rows, distances = rows[seen][:limit], distances[seen][:limit]
             weights = self._store.setting("calibration")
             chances: list[float | None] = [None] * len(rows)
             if weights:

@@ -10,18 +10,20 @@ import errno
 import hashlib
 import os
 import sqlite3
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ..errors import GalleryError, WeightsError
 from ..files import not_a_file
 from ..photos import find_photos
 from . import people
+from .absence import is_missing, look_for_absent
 from .look import Look, failed
 from .records import BadPhoto, IndexReport
 from .schema import transaction
@@ -34,8 +36,13 @@ __all__ = ["Progress", "Run"]
 Progress = Callable[[int, int, IndexReport], None]
 """Called after each photo with how many are done, how many there are in all, and the report so far."""
 
+_FEW = 10  # photos that may be pruned whatever share of all they are
 _LARGEST = 2**63 - 1  # number that SQLite holds: nanoseconds from 1970 to 2262
 _OF_THE_RUN = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError, sqlite3.InternalError)
+
+
+#: Size of a file, when its content was modified, and when anything of it was changed (None on Windows), in nanoseconds.
+Version: TypeAlias = tuple[int, int, "int | None"]
 
 
 class _Task(NamedTuple):
@@ -43,8 +50,7 @@ class _Task(NamedTuple):
 
     path: str
     digest: bytes
-    version: tuple[int, int]
-    """Size and time of the file."""
+    version: Version
     answer: Future[Look] | None
     """None if the same content is known, or on its way, already."""
 
@@ -52,31 +58,31 @@ class _Task(NamedTuple):
 class Run:
     """One run of `Gallery.index`."""
 
-    def __init__(self, store: Store, settings: Settings, workforce: Workforce) -> None:
+    def __init__(self, store: Store, settings: Settings, workforce: Workforce, *, verify: bool = False) -> None:
         self.report = IndexReport()
         self._store = store
         self._settings = settings
         self._workforce = workforce
+        self._verify = verify
         self._waiting: deque[_Task] = deque()
 
-    def work(self, folders: Iterable[Path], *, prune: bool, retry: bool) -> Generator[int, None, None]:
+    def work(
+        self, folders: Iterable[Path], *, prune: bool, prune_limit: float, retry: bool
+    ) -> Generator[int, None, None]:
         """Bring the gallery up to date with these folders; yield the number of photos whenever there is progress.
 
         Whatever one photo does, it is noted, and the run goes on.
         """
         report, started = self.report, time.monotonic()
         tops = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  # Path.resolve would follow links
-        photos, report.problems = find_photos(map(Path, tops))
+        photos, problems = find_photos(map(Path, tops))
+        report.problems = list(problems)
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         for _ in self._work(paths, retry):
             report.seconds = time.monotonic() - started
             yield len(paths)
         if prune:
-            for top in tops:
-                # An empty folder may be one where no disk is mounted now.
-                inside = os.path.join(top, "")  # noqa: PTH118
-                if self._store.file(top) or any(path.startswith(inside) for path in paths):
-                    self._prune(top)
+            self._prune(tops, prune_limit)
         with transaction(self._store.db):
             self._remove_orphans()
             report.joined = people.join_new(self._store)
@@ -104,7 +110,7 @@ class Run:
         """Hand a photo out if need be; return None for one that has not changed."""
         store, version = self._store, _version(path)
         known = store.file(path)
-        same = known and (known.size, known.modified) == version
+        same = known and known[1:3] == version[:2] and known.changed in (None, version[2]) and not self._verify
         if known and same and known.photo is not None and not (retry and store.is_bad(known.photo)):
             self.report.unchanged += 1
             return None
@@ -154,7 +160,7 @@ class Run:
                 report.bad.append(BadPhoto(Path(path), "a copy of it changed while it was looked at: index it again"))
                 return
             former = store.file(path)
-            gone = [other for other in store.paths(photo) if other != path and not os.path.exists(other)]  # noqa: PTH110
+            gone = [other for other in store.paths(photo) if other != path and is_missing(other)]
             for other in gone:
                 store.remove_file(other)
             store.put_file(path, photo, *task.version)
@@ -194,27 +200,43 @@ class Run:
             known = self._store.file(path)
             if known is None or known.photo is None:
                 with transaction(self._store.db):
-                    self._store.put_file(path, None, 0, 0, reason)
+                    self._store.put_file(path, None, 0, 0, error=reason)
         except Exception as error:  # not even that can be stored: it stands in the report
             if _ends_the_run(error):
                 raise
 
-    def _prune(self, top: str) -> None:
-        """Remove what is known of files that are gone."""
-        gone = [path for path in self._store.paths_below(top) if not os.path.lexists(path)]
+    def _prune(self, tops: Iterable[str], limit: float) -> None:
+        """Remove what is known of files that are known to be gone."""
+        found = look_for_absent(self._store, tops)
+        if found.doubtful:
+            self.report.problems.append(
+                f"not pruned: {found.doubtful} known photos below folders that cannot be read, or that are empty "
+                "(is a disk not mounted?)"
+            )
+        if len(found.absent) > max(limit * found.known, _FEW):
+            self.report.problems.append(
+                f"not pruned: {len(found.absent)} of {found.known} known photos are gone, which is more than "
+                f"{limit:.0%}. If that is right, raise the limit (--yes)"
+            )
+            return
         with transaction(self._store.db):
-            for path in gone:
+            for path in found.absent:
                 self._store.remove_file(path)
-        self.report.pruned += len(gone)
+        self.report.pruned = len(found.absent)
 
     def _remove_orphans(self) -> None:
-        """Remove photos that are in no file any more. What was said of their faces goes to their successors."""
+        """Remove photos that are in no file any more. What was said of their faces goes to their successors; if they
+        have none, it is kept with them, in case they come back.
+        """
         orphans = self._store.orphans()
         for photo, successor in orphans:
+            if successor is None and self._store.is_spoken_of(photo):
+                successor = people.new_version(self._store, photo)
             if successor is not None:
                 people.carry_over(self._store, photo, successor)
         for photo, _ in orphans:
-            self._store.remove_photo(photo)
+            if not self._store.is_spoken_of(photo):
+                self._store.remove_photo(photo)
         if orphans:
             people.remove_empty(self._store)
 
@@ -233,9 +255,10 @@ def _ends_the_run(error: Exception) -> bool:
     return isinstance(error, _OF_THE_RUN) or type(error) is sqlite3.DatabaseError  # of which others are subclasses
 
 
-def _version(path: str) -> tuple[int, int]:
-    """Return size and time of a file, by which a change is told. Raises OSError for what is not a file."""
+def _version(path: str) -> Version:
+    """Return size and times of a file, by which a change is told. Raises OSError for what is not a file."""
     about = os.stat(path)  # noqa: PTH116  # there are many of them
     if what := not_a_file(about.st_mode):
         raise OSError(errno.EINVAL, f"this is {what}, expected a file")
-    return about.st_size, min(max(about.st_mtime_ns, -_LARGEST), _LARGEST)
+    modified, changed = (min(max(time, -_LARGEST), _LARGEST) for time in (about.st_mtime_ns, about.st_ctime_ns))
+    return about.st_size, modified, None if sys.platform == "win32" else changed  # there, it is when it was made

@@ -1,8 +1,9 @@
 """Who the faces of a gallery are: what clustering finds, what the user says, and that the former respects the latter.
 
 Each cluster and each person has a number, which it keeps as long as it exists; a person also has a name. A face belongs
-to one of them or to none. That is *confirmed* if the user has said so; all else may change when faces are clustered
-again. All functions but `find`, `listed` and `one` write, within a transaction of the caller's.
+to one of them or to none. That is *confirmed* if the user has said so; faces that were recognized as a person stay with
+the name until the user says otherwise; all else may change when faces are clustered again. A name lives until its owner
+deletes it. All functions but `find`, `listed` and `one` write, within a transaction of the caller's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from .clusters import Integers, Known, cluster, join
+from .matrix import nearest
 from .names import checked_name, name_key
 from .records import Person
-from .store import Store, storable
+from .store import VISIBLE, Store, storable
 
 __all__ = [
     "carry_over",
@@ -31,18 +33,22 @@ __all__ = [
     "listed",
     "merge",
     "name",
+    "new_version",
     "one",
     "remove_empty",
     "split",
 ]
 
 _SAME_FACE = 0.5  # distance below which faces of two versions of a photo are one: less than most twins have
+_EDITED = 0.25  # the same if only the face tells that they are versions of one photo
+_CANDIDATES = 8  # nearest faces among which a new version is looked for
 
 # The columns of `Person`. The example is the first face of the highest quality.
-_PEOPLE = """
-    SELECT people.id, name, count(faces.id) AS faces, count(DISTINCT photo),
-        (SELECT id FROM faces AS best WHERE best.person = people.id ORDER BY quality DESC, id LIMIT 1)
-    FROM people LEFT JOIN faces ON faces.person = people.id GROUP BY people.id
+_PEOPLE = f"""
+    SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
+        (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+    FROM people LEFT JOIN (SELECT id, photo, person FROM faces WHERE {VISIBLE}) AS seen ON seen.person = people.id
+    GROUP BY people.id
 """
 
 
@@ -62,7 +68,8 @@ def cluster_all(store: Store) -> None:
     faces, matrix = _faces(store), store.matrix()
     if not len(faces.ids):
         return
-    said = np.where(faces.confirmed, faces.people, -1)
+    named = [number for (number,) in store.db.execute("SELECT id FROM people WHERE name IS NOT NULL")]
+    said = np.where(faces.confirmed | np.isin(faces.people, named), faces.people, -1)
     denials = _denials(store, faces)
     labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, said, denials))
     people = _numbers(store, labels, faces, said, denials)
@@ -200,11 +207,30 @@ def deny(store: Store, who: int | str, faces: Iterable[int]) -> None:
     remove_empty(store)
 
 
+def new_version(store: Store, former: int) -> int | None:
+    """Return the photo that a photo whose file is gone has become, if there is one: renamed and edited in one go, it
+    has the same faces.
+    """
+    spoken = store.db.execute(
+        "SELECT id FROM faces WHERE photo = ? ORDER BY quality DESC LIMIT 1", (former,)
+    ).fetchone()
+    matrix = store.matrix()
+    for row, distance in zip(*nearest(matrix, store.embedding(spoken[0]), _CANDIDATES), strict=True):
+        if distance > _EDITED:
+            return None
+        found = store.db.execute(
+            f"SELECT photo FROM faces WHERE id = ? AND photo <> ? AND {VISIBLE}", (int(matrix.ids[row]), former)
+        ).fetchone()
+        if found:
+            return int(found[0])
+    return None
+
+
 def carry_over(store: Store, former: int, photo: int) -> None:
-    """Apply what the user has said of the faces of a photo to those of its new version."""
+    """Apply what the user has said of the faces of a photo to those of its new version, and take it from the former."""
     old = store.db.execute(
-        "SELECT id, person, confirmed FROM faces WHERE photo = ? AND"
-        " (confirmed OR EXISTS (SELECT 1 FROM denials WHERE face = id)) ORDER BY id",
+        "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ? AND"
+        " (confirmed OR name IS NOT NULL OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)) ORDER BY faces.id",
         (former,),
     ).fetchall()
     new = [face for (face,) in store.db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
@@ -216,9 +242,11 @@ def carry_over(store: Store, former: int, photo: int) -> None:
         if distances.min() > _SAME_FACE:
             continue
         heir = new.pop(int(distances.argmin()))
-        if confirmed:
-            store.db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (person, heir))
+        if person is not None:
+            store.db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, confirmed, heir))
         store.db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
+        store.db.execute("DELETE FROM denials WHERE face = ?", (face,))
+        store.db.execute("UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ?", (face,))
 
 
 def _faces(store: Store) -> _Faces:
@@ -295,8 +323,7 @@ def _confirm_all(store: Store, number: int) -> None:
 
 
 def remove_empty(store: Store) -> None:
-    """Remove clusters that no face belongs to any more, and people of whom nothing is known but the name."""
+    """Remove clusters that no face belongs to any more. People stay: the user has named them."""
     store.db.execute(
-        "DELETE FROM people WHERE id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL)"
-        " AND (name IS NULL OR id NOT IN (SELECT person FROM denials))"
+        "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL)"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -121,8 +120,8 @@ class IndexReport:
     """Of these, those that were recognized as people who have a name, or as part of a cluster."""
     bad: list[BadPhoto] = field(default_factory=list)
     """New or changed photos that could not be used."""
-    problems: Sequence[str] = ()
-    """What is wrong with the folders that were to be searched."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong with the folders that were to be searched, and what was not pruned."""
     seconds: float = 0.0
 
     @property

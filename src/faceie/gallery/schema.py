@@ -3,7 +3,8 @@
 =============  =======================================================================================================
 ``settings``   names and values: which encoder and options made the embeddings; counters
 ``photos``     a row for each photo by its content (SHA-256): its size, when it was taken, or why it cannot be used;
-               for one that is in no file any more, until the end of a run, the one that took its place
+               for one that is in no file any more, until the end of a run, the one that took its place. Photos without
+               files stay if the user has said something of their faces
 ``files``      a row for each path: the photo that it holds, or why it cannot be read; size and time show a change
 ``faces``      a row for each face: where it is in its photo, how sure and how good it is, and who it is thought to be
 ``portraits``  the embedding and the thumbnail of each face: apart, so that going through the faces is quick
@@ -91,10 +92,16 @@ def m003_names_in_any_case(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX people_by_key ON people (key)")  # not unique: older versions told "Anna" from "anna"
 
 
+def m004_times_of_change(db: sqlite3.Connection) -> None:
+    """When a file was last changed in any way, which tools that keep its time cannot hide; NULL if not known."""
+    db.execute("ALTER TABLE files ADD COLUMN changed INTEGER")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
     m003_names_in_any_case,
+    m004_times_of_change,
 )
 
 

@@ -18,10 +18,13 @@ from .look import Look
 from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
 from .records import BadPhoto, Face
 
-__all__ = ["File", "Store", "no_face", "storable"]
+__all__ = ["VISIBLE", "File", "Store", "no_face", "storable"]
 
 _FLOATS = np.dtype("<f4")
 _AT_A_TIME = 500  # faces that one query asks for
+
+#: Of a face, that its photo is in some file.
+VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 
 _FACES = """
     SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
@@ -37,6 +40,8 @@ class File(NamedTuple):
     size: int
     modified: int
     """In nanoseconds."""
+    changed: int | None
+    """In nanoseconds; None if not known."""
 
 
 class Store:
@@ -66,7 +71,7 @@ class Store:
 
     def file(self, path: str) -> File | None:
         row = self.db.execute(
-            "SELECT photo, size, modified FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),)
+            "SELECT photo, size, modified, changed FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),)
         ).fetchone()
         return File(*row) if row else None
 
@@ -122,11 +127,20 @@ class Store:
             )
         return photo
 
-    def put_file(self, path: str, photo: int | None, size: int, modified: int, error: str | None = None) -> None:
+    def put_file(
+        self,
+        path: str,
+        photo: int | None,
+        size: int,
+        modified: int,
+        changed: int | None = None,
+        error: str | None = None,
+    ) -> None:
         """Store which photo a file holds, or why it cannot be read."""
         self.db.execute(
-            "INSERT OR REPLACE INTO files VALUES (CAST(? AS TEXT), ?, ?, ?, ?)",
-            (os.fsencode(path), photo, size, modified, error and storable(error)),
+            "INSERT OR REPLACE INTO files (path, photo, size, modified, changed, error)"
+            " VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)",
+            (os.fsencode(path), photo, size, modified, changed, error and storable(error)),
         )
         self.db.execute("UPDATE photos SET successor = NULL WHERE id = ? AND successor IS NOT NULL", (photo,))
 
@@ -143,6 +157,16 @@ class Store:
             "SELECT id, successor FROM photos"
             " WHERE id NOT IN (SELECT photo FROM files WHERE photo IS NOT NULL) ORDER BY id"
         ).fetchall()
+
+    def is_spoken_of(self, photo: int) -> bool:
+        """Tell whether the user has said something of a photo's faces: that they are somebody, or are not."""
+        (found,) = self.db.execute(
+            "SELECT EXISTS (SELECT 1 FROM faces LEFT JOIN people ON people.id = faces.person"
+            " WHERE photo = ? AND (confirmed OR people.name IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)))",
+            (photo,),
+        ).fetchone()
+        return bool(found)
 
     def set_successor(self, photo: int, successor: int) -> None:
         """Note which photo has taken the place of another one in its file."""
@@ -190,8 +214,13 @@ class Store:
         return [face for (face,) in self.db.execute("SELECT id FROM faces ORDER BY id")]
 
     def face_count(self) -> int:
-        (count,) = self.db.execute("SELECT count(*) FROM faces").fetchone()
+        """Return the number of faces in photos that are there."""
+        (count,) = self.db.execute(f"SELECT count(*) FROM faces WHERE {VISIBLE}").fetchone()
         return int(count)
+
+    def hidden_faces(self) -> list[int]:
+        """Return the ids of faces in photos that were pruned, and are kept for what was said of them."""
+        return [face for (face,) in self.db.execute(f"SELECT id FROM faces WHERE NOT {VISIBLE}")]
 
     def embedding(self, face: int) -> Array:
         (data,) = self.db.execute("SELECT embedding FROM portraits WHERE face = ?", (face,)).fetchone()
@@ -208,7 +237,8 @@ class Store:
         """
         key = bytes.fromhex(self.setting("key") or "")
         with self._snapshot():
-            revision, count = self.revision(), self.face_count()
+            (count,) = self.db.execute("SELECT count(*) FROM portraits").fetchone()
+            revision = self.revision()
             if not count:
                 return Matrix(np.empty(0, np.int64), np.empty((0, SIZE), np.float32))
             path = matrix_path(self.path)
