@@ -473,3 +473,216 @@ def test_two_spellings_of_an_older_version(path: Path, no_weights: None) -> None
         assert (gallery.person("Anna").number, gallery.person("anna").number) == (anna, other)
         assert gallery.merge("Anna", "anna") == anna
         assert gallery.person("anna").number == anna
+
+
+# Absence
+
+
+def absent_names(gallery: Gallery, *folders: Path) -> list[str]:
+    return [path.name for path in gallery.absent(folders)]
+
+
+@posix
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ETIMEDOUT], ids=errno.errorcode.get)
+def test_what_cannot_be_listed_is_not_gone(
+    error: int, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos below a folder that cannot be read are kept, and told; those of others are pruned."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
+    fakes(album / "trip" / "day", {"c.jpg": "3.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    (album / "a.jpg").unlink()
+
+    def failing_below(function: Callable[..., Any]) -> Any:
+        def call(path: Any, *rest: Any, **more: Any) -> Any:
+            if isinstance(path, str | os.PathLike) and "trip" in os.fspath(path):
+                raise OSError(error, os.strerror(error), os.fspath(path))
+            return function(path, *rest, **more)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat", "scandir"):
+            patch.setattr(os, name, failing_below(getattr(os, name)))
+        assert absent_names(gallery, album) == ["a.jpg"]
+        report = gallery.index([album], executor=Prepared(by_words), prune=True)
+    assert report.pruned == 1
+    assert any("1 known photos below folders that cannot be read" in problem for problem in report.problems)
+    assert [face.path.name for face in gallery.faces()] == ["b.jpg", "c.jpg"]
+
+
+def test_an_empty_folder_may_be_a_disk(gallery: Gallery, tmp_path: Path) -> None:
+    """What is known below an empty folder stays; what is known below one that is gone does not."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
+    fakes(album / "disk", {"b.jpg": "2.1"})
+    fakes(album / "old" / "deep", {"c.jpg": "3.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    (album / "disk").rename(tmp_path / "unplugged")
+    (album / "disk").mkdir()
+    (album / "old").rename(tmp_path / "moved")
+    assert absent_names(gallery, album) == ["c.jpg"]
+    assert absent_names(gallery, album / "old") == []  # it is not there at all, and nobody has listed its folder
+
+
+def test_pruning_most_is_refused(gallery: Gallery, tmp_path: Path) -> None:
+    """More than half of many photos are not removed without being asked twice."""
+    album = fakes(tmp_path / "album", {f"{i:02}.jpg": f"{i % 9}.{i}" for i in range(30)})
+    gallery.index([album], executor=Prepared(by_words))
+    for i in range(20):
+        (album / f"{i:02}.jpg").unlink()
+    report = gallery.index([album], executor=Prepared(by_words), prune=True)
+    assert report.pruned == 0
+    assert "20 of 30 known photos are gone, which is more than 50%" in report.problems[0]
+    assert len(gallery) == 30
+    assert gallery.index([album], executor=Prepared(by_words), prune=True, prune_limit=1).pruned == 20
+    assert len(gallery) == 10
+
+
+def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Path) -> None:
+    """A photo that was pruned is not listed, counted or found; when it is there again, so is what was said of it."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.2", "c.jpg": "2.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    ids = {face.path.name: face.id for face in gallery.faces()}
+    gallery.confirm("Anna", [ids["a.jpg"]])
+    gallery.deny("Anna", [ids["b.jpg"]])
+    for name in ("a.jpg", "b.jpg"):
+        (album / name).rename(tmp_path / name)
+    assert gallery.index([album], executor=Prepared(by_words), prune=True).pruned == 2
+    assert gallery.people()[0][:4] == (gallery.person("Anna").number, "Anna", 0, 0)
+    assert gallery.photos_of("Anna") == []
+    assert (len(gallery), [face.path.name for face in gallery.faces()]) == (1, ["c.jpg"])
+    assert [match.path.name for match in gallery.search(person(1), limit=1)] == ["c.jpg"]
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).rename(album / name)
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert {face.path.name: face.name for face in gallery.faces()} == {"a.jpg": "Anna", "b.jpg": None, "c.jpg": None}
+    gallery.cluster()
+    assert gallery.face(ids["b.jpg"]).name is None
+
+
+def test_renamed_and_edited_in_one_go(gallery: Gallery, tmp_path: Path) -> None:
+    """The new version has what was said of the old one, once that is pruned."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    ids = {face.path.name: face.id for face in gallery.faces()}
+    gallery.confirm("Anna", [ids["a.jpg"]])
+    (album / "a.jpg").unlink()
+    (album / "new.jpg").write_text(" 1.1 ")  # the same face, in another file
+    gallery.index([album], executor=Prepared(by_words), prune=True)
+    assert {face.path.name: (face.name, face.confirmed) for face in gallery.faces()} == {
+        "b.jpg": (None, False),
+        "new.jpg": ("Anna", True),
+    }
+
+
+@posix
+def test_edited_keeping_size_and_time(gallery: Gallery, tmp_path: Path) -> None:
+    """A tool that keeps size and time does not keep the time of change; and `verify` reads everything."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
+    gallery.index([album], executor=Prepared(by_words))
+    about = (album / "a.jpg").stat()
+    (album / "a.jpg").write_text("3.1")
+    os.utime(album / "a.jpg", ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    gallery._store.db.execute("UPDATE files SET changed = NULL")  # as in a gallery of an older version
+    (album / "b.jpg").write_text("4.1")
+    about = gallery._store.file(str(album / "b.jpg"))
+    assert about
+    os.utime(album / "b.jpg", ns=(about.modified, about.modified))
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert gallery.index([album], executor=Prepared(by_words), verify=True).looked_at == 1
+
+
+# Where nothing can be written, and copies
+
+
+@pytest.fixture
+def read_only(path: Path, no_weights: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A gallery with a person and a cluster, where nothing can be written."""
+    with Gallery(path, options=QUICK) as gallery:
+        gallery._weights()
+        gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+        put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
+        put(gallery, "/c.jpg", face_of(2, 2))
+        assert len(gallery.people()) == 2
+        put(gallery, "/d.jpg", face_of(3, 2))
+    path.with_name(f"{path.name}.matrix").unlink(missing_ok=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    return path
+
+
+def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
+    """It is searched and listed as it was clustered last; what would write says why it cannot."""
+    before = read_only.read_bytes()
+    with Gallery(read_only) as gallery:
+        assert gallery.is_read_only
+        assert not gallery.is_clustered()
+        assert [person_.name for person_ in gallery.people()] == ["Anna", None]
+        assert gallery.search(person(1))[0].face.name == "Anna"
+        assert len(gallery.photos_of("Anna")) == 1
+        for write in (
+            lambda: gallery.confirm("Ben", [1]),
+            lambda: gallery.index([read_only.parent]),
+            lambda: gallery.forget_person("Anna"),
+            gallery.cluster,
+        ):
+            with pytest.raises(GalleryError, match="can only be read here"):
+                write()
+    assert read_only.read_bytes() == before
+
+
+def test_without_scipy_people_are_listed(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the last time."""
+    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+    gallery.people()
+    put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
+    monkeypatch.setattr("faceie.gallery.gallery.can_cluster", lambda: False)
+    assert [person_.name for person_ in gallery.people()] == ["Anna"]
+    assert not gallery.is_clustered()
+
+
+def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
+    """A backup is the gallery of one moment, in one file, and replaces another one with all that was beside it."""
+    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+    target = tmp_path / "backups" / "copy.faceie"
+    gallery.backup(target)
+    put(gallery, "/b.jpg", face_of(2, 1))
+    with Gallery(target) as copy:
+        assert (len(copy), copy.person("Anna").faces) == (1, 1)
+        copy.search(person(1))
+    target.with_name("copy.faceie-wal").write_bytes(b"of another one")
+    gallery.backup(target)
+    assert [file.name for file in target.parent.iterdir()] == ["copy.faceie"]
+    assert os.name != "posix" or target.stat().st_mode & 0o777 == 0o600
+    with Gallery(target) as copy:
+        assert len(copy) == 2
+    with pytest.raises(OptionError, match="this is the gallery itself"):
+        gallery.backup(gallery.path)
+
+
+# Clustering beside others
+
+
+def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others write during that: what they add is kept, and what they say makes it start again."""
+    from faceie.gallery import people
+
+    faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
+    compare, calls = people.cluster, 0
+
+    def meddling(*given: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        with Gallery(gallery.path) as other:
+            if calls == 1:
+                other.confirm("Ben", [faces[3]])
+            elif calls == 2:
+                put(other, "/new.jpg", face_of(5, 1))
+        return compare(*given, **more)
+
+    monkeypatch.setattr(people, "cluster", meddling)
+    gallery.people()
+    assert calls == 2
+    assert gallery.person("Ben").faces == 4
+    assert len(gallery) == 5
+    assert not gallery.is_clustered()  # since there is a new face

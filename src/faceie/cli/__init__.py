@@ -8,6 +8,7 @@
 `people`         ``faceie people``: who is in the gallery
 `export`         ``faceie export``: all faces, for other programs
 `forget`         ``faceie forget``: delete from the gallery
+`backup`         ``faceie backup``: copy the gallery while it is in use
 `weights`        ``faceie weights``: which weights are on this machine, fetch, convert
 `convert`        ``faceie-convert-facenet-weights``, ``faceie-convert-mtcnn-weights``
 `options`        arguments that several commands have
@@ -34,7 +35,7 @@ import argparse
 from collections.abc import Sequence
 
 from .. import __version__
-from . import compare, detect, export, forget, index, people, search, weights
+from . import backup, compare, detect, export, forget, index, people, search, weights
 from .options import Parser
 from .terminal import guarded
 
@@ -74,6 +75,6 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"faceie {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, compare, index, search, people, export, forget, weights):
+    for command in (detect, compare, index, search, people, export, forget, backup, weights):
         command.add_parser(commands)
     return parser

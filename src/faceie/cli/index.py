@@ -38,7 +38,14 @@ def add_parser(commands: Any) -> None:
     add_gallery_option(parser)
     parser.add_argument("--errors", action="store_true", help="list the photos that cannot be used, with the reasons")
     parser.add_argument("--retry", action="store_true", help="try those once more that could not be used")
-    parser.add_argument("--prune", action="store_true", help="remove what is known of photos that are gone")
+    parser.add_argument("--prune", action="store_true", help="remove photos that are known to be gone from the gallery")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --prune: list what would be removed, and do nothing"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="with --prune: remove them even if they are more than half of those known"
+    )
+    parser.add_argument("--verify", action="store_true", help="read all photos again, and compare their contents")
     parser.add_argument(
         "--workers",
         type=int,
@@ -63,9 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Index the folders, then tell what came of it."""
     if not arguments.folders and not arguments.errors:
         raise OptionError("faceie index: which folders? Expected one or more, or --errors")
+    if arguments.dry_run and not arguments.prune:
+        raise OptionError("faceie index: --dry-run goes with --prune")
     options = DetectionOptions(min_face_size=arguments.min_face_size) if arguments.min_face_size is not None else None
     weights = weights_source(arguments.weights) if arguments.weights else None
     with Gallery(arguments.gallery, create=bool(arguments.folders), weights=weights, options=options) as gallery:
+        if arguments.dry_run:
+            for path in gallery.absent(arguments.folders):
+                write(printable(path))
+            return OK
         trouble = bool(arguments.folders) and _index(gallery, arguments)
         if arguments.errors:
             for bad in gallery.bad_photos():
@@ -95,7 +108,9 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
                 arguments.folders,
                 workers=arguments.workers,
                 prune=arguments.prune,
+                prune_limit=1.0 if arguments.yes else 0.5,
                 retry=arguments.retry,
+                verify=arguments.verify,
                 progress=progress,
             )
         except KeyboardInterrupt:

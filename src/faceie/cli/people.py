@@ -28,6 +28,7 @@ faceie people faces and the page of --html show it.
 """
 
 _SHOWN = 48  # faces of each cluster on the page
+_PICTURES = 2000  # faces on the page: some 10 MB
 
 
 def add_parser(commands: Any) -> None:
@@ -42,6 +43,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON Lines in place of the table")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a page with the faces, to look at in a browser"
+    )
+    parser.add_argument("--limit", type=int, metavar="NUMBER", help="list at most so many (default: all)")
+    parser.add_argument(
+        "--min-faces", type=int, default=1, metavar="NUMBER", help="leave out clusters of fewer faces (default: 1)"
     )
     add_gallery_option(parser)
     actions = parser.add_subparsers(title="what you can say", metavar="ACTION")
@@ -88,7 +93,14 @@ def add_parser(commands: Any) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     with Gallery(arguments.gallery, create=False) as gallery:
-        people = gallery.people()
+        everybody = [one for one in gallery.people() if one.name or one.faces >= arguments.min_faces]
+        people = everybody[: arguments.limit]
+        if not gallery.is_clustered():
+            complain(
+                "the clusters are those of the last time, since this gallery can only be read here"
+                if gallery.is_read_only
+                else "the clusters are those of the last time; to cluster new faces: pip install scipy"
+            )
         if not people:
             complain("there are no two faces of one person in this gallery, as far as one can tell")
         elif not arguments.json:
@@ -102,10 +114,16 @@ def _list(arguments: argparse.Namespace) -> int:
                 place = printable(example.path) if example else "-"
                 write(_row(person.number, person.faces, person.photos, called, place))
         if arguments.html:
-            groups = [Group(person, gallery.faces_of(person.number)[:_SHOWN]) for person in people]
-            named = sum(person.name is not None for person in people)
+            groups: list[Group] = []
+            pictures = 0
+            for person in people:
+                if pictures < _PICTURES:
+                    groups.append(Group(person, gallery.faces_of(person.number)[:_SHOWN]))
+                    pictures += len(groups[-1].faces)
+            named = sum(person.name is not None for person in everybody)
+            shown = f", the first {len(groups):,} of them here" if len(groups) < len(everybody) else ""
             about = (
-                f"{counted(len(people), 'group')} of faces, {named} with a name. To name one: "
+                f"{counted(len(everybody), 'group')} of faces, {named} with a name{shown}. To name one: "
                 "faceie people name NUMBER NAME; to put one right: merge, split, is, not."
             )
             write_private(arguments.html, people_page("People", about, groups, gallery.thumbnail))

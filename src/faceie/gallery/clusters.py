@@ -21,6 +21,7 @@ the same rules. Radius, minimum and quality were chosen by B-cubed F on labeled 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ from ..errors import FaceieError
 from ..nn.threads import parallel
 from ..nn.tree import Array
 
-__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "cluster", "join"]
+__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "can_cluster", "cluster", "join"]
 
 RADIUS = 0.84
 STRICT = 0.6  # radius for clusters that are often in one photo
@@ -75,6 +76,11 @@ class Edges(NamedTuple):
 
 
 _NO_EDGES = Edges(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def can_cluster() -> bool:
+    """Tell whether SciPy is installed, which `cluster` needs."""
+    return importlib.util.find_spec("scipy") is not None
 
 
 def cluster(

@@ -13,44 +13,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import area
 from ..checks import whole_number
-from ..errors import GalleryError, ImageError, OptionError
-from ..facenet.encode import encode_faces
+from ..errors import GalleryError, OptionError
 from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
 from ..images import ImageLike
-from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
 from ..recognition import same_person_probability
 from . import people, wipe
 from .absence import look_for_absent
+from .clusters import can_cluster
 from .indexing import Progress, Run
-from .look import thumbnail
+from .look import find_probe
 from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
-from .schema import connect, reported, transaction
-from .settings import load_checked, settle
+from .schema import back_up, connect, reported, transaction
+from .settings import default_path, load_checked, settle
 from .store import Store, no_face
 from .workers import ExecutorFailed, Workforce, default_workers
 
-__all__ = ["PRIOR", "Gallery", "default_path"]
+__all__ = ["PRIOR", "Gallery"]
 
 #: How probable it is, before one looks, that a face of the gallery is that of the probe: one in a hundred.
 PRIOR = 0.01
 
 _AT_A_TIME = 500  # faces that are read from the database, and given to the caller
-
-
-def default_path() -> Path:
-    """Return the file of the gallery that is used if no other is named: FACEIE_GALLERY, or one in the platform's folder
-    for data of users.
-    """
-    if path := os.environ.get("FACEIE_GALLERY"):
-        return Path(path).expanduser()
-    import platformdirs  # takes its time
-
-    return platformdirs.user_data_path("faceie", appauthor=False) / "gallery.faceie"
 
 
 class Gallery:
@@ -216,18 +203,7 @@ class Gallery:
 
         Raises ImageError if the photo cannot be used or has no face, and OptionError if it has none of this number.
         """
-        found = detect_faces(photo, **self._settings.options.keywords())
-        count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
-        if not count:
-            raise ImageError(f"{name}no face was found in this photo")
-        if face is not None and (face := whole_number("face", face)) > count:
-            raise OptionError(f"{name}face is {face}, expected 1 to {count}")
-        index = int(np.argmax(area(found.bounding_boxes))) if face is None else face - 1
-        assert found.images
-        crop = found.images[index]
-        picture = thumbnail(crop, found.bounding_boxes[index], float(found.angles[index]))
-        with reported(self.path):
-            return Probe(encode_faces(crop, self._weights()), index + 1, count, picture)
+        return find_probe(photo, face, self._settings.options, self._weights)
 
     def search(
         self,
@@ -284,12 +260,24 @@ class Gallery:
     def people(self) -> list[Person]:
         """Return the people by name, then the clusters of faces that may be one person, the largest first.
 
-        Faces are clustered anew if there are other ones than the last time; that needs SciPy (the extra `people`).
+        Faces are clustered anew if there are other ones than the last time, and if that is possible: it needs SciPy
+        (the extra `people`), and to write the gallery. Otherwise, they are listed as they were clustered last;
+        `is_clustered` tells.
         """
         with reported(self.path):
-            if self._store.setting("clustered") != str(self._store.revision()):
-                self.cluster()
+            if not self.is_clustered() and can_cluster() and not self.is_read_only:
+                people.cluster_all(self._store)
             return people.listed(self._store)
+
+    def is_clustered(self) -> bool:
+        """Tell whether faces have been clustered since the last one came or went."""
+        with reported(self.path):
+            return self._store.setting("clustered") == str(self._store.revision())
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether this gallery cannot be written where it lies."""
+        return self._store.db.read_only
 
     def person(self, who: int | str) -> Person:
         """Return one person or cluster. Raises GalleryError if there is none."""
@@ -297,8 +285,8 @@ class Gallery:
             return people.one(self._store, people.find(self._store, who))
 
     def cluster(self) -> None:
-        """Cluster all faces anew. What you have said of them stays as it is."""
-        with reported(self.path), transaction(self._store.db):
+        """Cluster all faces anew. What you have said of them stays as it is. Others may use the gallery during that."""
+        with reported(self.path):
             people.cluster_all(self._store)
 
     def faces_of(self, who: int | str) -> list[Face]:
@@ -332,7 +320,18 @@ class Gallery:
         with reported(self.path), transaction(self._store.db):
             people.deny(self._store, who, faces)
 
-    # Forgetting
+    # Keeping and forgetting
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the gallery to another file, which may exist, while others use it: its state of one moment.
+
+        Raises GalleryError, and leaves the other file as it is, if the copy cannot be made.
+        """
+        target = Path(path).expanduser()
+        if target.exists() and target.samefile(self.path):
+            raise OptionError(f"{target}: this is the gallery itself, expected another file")
+        with reported(target):
+            back_up(self._store.db, target)
 
     def forget_person(self, who: int | str) -> Forgotten:
         """Delete a person with all its faces. Their photos stay known; they are not searched again until they change.

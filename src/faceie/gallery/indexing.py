@@ -85,7 +85,7 @@ class Run:
             self._prune(tops, prune_limit)
         with transaction(self._store.db):
             self._remove_orphans()
-            report.joined = people.join_new(self._store)
+        report.joined = people.join_new(self._store)
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import ImageError
+from ..boxes import area
+from ..checks import whole_number
+from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
-from ..images import date_taken, open_image
+from ..images import ImageLike, date_taken, open_image
 from ..mtcnn.detect import detect_faces
+from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
+from .records import Probe
 from .settings import Settings
 
-__all__ = ["Look", "Seen", "failed", "look", "thumbnail"]
+__all__ = ["Look", "Seen", "failed", "find_probe", "look", "thumbnail"]
 
 _THUMBNAIL = 128  # height in pixels
 
@@ -107,6 +112,23 @@ def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
 @cache
 def _weights(source: str | Path) -> InceptionResNetV1:
     return load(source)
+
+
+def find_probe(
+    photo: ImageLike, number: int | None, options: DetectionOptions, weights: Callable[[], InceptionResNetV1]
+) -> Probe:
+    """Return the face of a photo by which to search (see `Gallery.probe`)."""
+    found = detect_faces(photo, **options.keywords())
+    count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
+    if not count:
+        raise ImageError(f"{name}no face was found in this photo")
+    if number is not None and (number := whole_number("face", number)) > count:
+        raise OptionError(f"{name}face is {number}, expected 1 to {count}")
+    index = int(np.argmax(area(found.bounding_boxes))) if number is None else number - 1
+    assert found.images
+    crop = found.images[index]
+    picture = thumbnail(crop, found.bounding_boxes[index], float(found.angles[index]))
+    return Probe(encode_faces(crop, weights()), index + 1, count, picture)
 
 
 def thumbnail(crop: Image.Image, box: Array, angle: float) -> bytes:

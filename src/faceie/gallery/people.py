@@ -3,14 +3,15 @@
 Each cluster and each person has a number, which it keeps as long as it exists; a person also has a name. A face belongs
 to one of them or to none. That is *confirmed* if the user has said so; faces that were recognized as a person stay with
 the name until the user says otherwise; all else may change when faces are clustered again. A name lives until its owner
-deletes it. All functions but `find`, `listed` and `one` write, within a transaction of the caller's.
+deletes it. All functions but `find`, `listed` and `one` write, within a transaction of the caller's; `cluster_all` and
+`join_new` have their own, since they take their time outside of it.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ import numpy as np
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from .clusters import Integers, Known, cluster, join
-from .matrix import nearest
+from .matrix import Matrix, nearest
 from .names import checked_name, name_key
 from .records import Person
+from .schema import transaction
 from .store import VISIBLE, Store, storable
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
 
 _SAME_FACE = 0.5  # distance below which faces of two versions of a photo are one: less than most twins have
 _EDITED = 0.25  # the same if only the face tells that they are versions of one photo
+_TRIES = 5  # of comparing faces, while others change what is known of them
 _CANDIDATES = 8  # nearest faces among which a new version is looked for
 
 # The columns of `Person`. The example is the first face of the highest quality.
@@ -53,7 +56,7 @@ _PEOPLE = f"""
 
 
 class _Faces(NamedTuple):
-    """All faces, in the order of the matrix."""
+    """All faces, in the order of the matrix, and what is known of them."""
 
     ids: Integers
     photos: Integers
@@ -61,46 +64,85 @@ class _Faces(NamedTuple):
     people: Integers
     """The person or cluster of each, or -1."""
     confirmed: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    denials: dict[int, set[int]]
+    """By the index of a face, the people that it is known not to be."""
+    named: Integers
+    """The numbers of people with a name."""
+
+    @property
+    def said(self) -> Integers:
+        """The person of each face that stays with it, or -1: confirmed by the user, or recognized by its name."""
+        return np.where(self.confirmed | np.isin(self.people, self.named), self.people, -1)
+
+    def is_start_of(self, other: _Faces) -> bool:
+        """Tell whether the other faces are these, with the same said of them, and perhaps new ones behind them."""
+        count = len(self.ids)
+        same = all(np.array_equal(a, b[:count]) for a, b in zip(self[:5], other[:5], strict=True))
+        denials = {face: people for face, people in other.denials.items() if face < count}
+        return same and denials == self.denials and np.array_equal(self.named, other.named)
 
 
 def cluster_all(store: Store) -> None:
-    """Cluster all faces. What the user has said stays, and so do the numbers of clusters that stay more or less."""
-    faces, matrix = _faces(store), store.matrix()
-    if not len(faces.ids):
-        return
-    named = [number for (number,) in store.db.execute("SELECT id FROM people WHERE name IS NOT NULL")]
-    said = np.where(faces.confirmed | np.isin(faces.people, named), faces.people, -1)
-    denials = _denials(store, faces)
-    labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, said, denials))
-    people = _numbers(store, labels, faces, said, denials)
+    """Cluster all faces. What the user has said stays, and so do the numbers of clusters that stay more or less.
+
+    Faces are compared outside of any transaction, so that nobody waits. The result is written if nothing was said of
+    them in between, and nothing removed; otherwise, it starts again.
+    """
+    for _ in range(_TRIES):
+        faces, matrix, revision = _snapshot(store)
+        if not len(faces.ids):
+            return
+        labels = cluster(matrix.embeddings, faces.qualities, Known(faces.photos, faces.said, faces.denials))
+        with transaction(store.db):
+            if faces.is_start_of(_faces(store)):
+                _store_clusters(store, faces, labels)
+                store.set("clustered", revision)
+                return
+    raise GalleryError(f"{store.path}: this gallery changes all the time; try again when other programs have finished")
+
+
+def _store_clusters(store: Store, faces: _Faces, labels: Integers) -> None:
+    people = _numbers(store, labels, faces)
     changed = np.flatnonzero(people != faces.people)
     store.db.executemany(
         "UPDATE faces SET person = ? WHERE id = ?",
         ((int(people[i]) if people[i] >= 0 else None, int(faces.ids[i])) for i in changed),
     )
     remove_empty(store)
-    store.set("clustered", store.revision())
-    store.set("joined", int(faces.ids[-1]))
+    store.set("joined", max(int(faces.ids[-1]), int(store.setting("joined") or 0)))
 
 
 def join_new(store: Store) -> int:
-    """Let faces that have come since the last time join the people that they belong to; return how many did."""
-    last = int(store.setting("joined") or 0)
-    (newest,) = store.db.execute("SELECT coalesce(max(id), 0) FROM faces").fetchone()
-    if newest <= last:
-        return 0
-    store.set("joined", newest)
-    if store.db.execute("SELECT 1 FROM faces WHERE person IS NOT NULL").fetchone() is None:
-        return 0
-    faces = _faces(store)
-    new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
-    people = join(store.matrix().embeddings, new, Known(faces.photos, faces.people, _denials(store, faces)))
-    known = people >= 0
-    store.db.executemany(
-        "UPDATE faces SET person = ? WHERE id = ?",
-        zip(people[known].tolist(), faces.ids[new[known]].tolist(), strict=True),
-    )
-    return int(known.sum())
+    """Let faces that have come since the last time join the people that they belong to; return how many did.
+
+    As with `cluster_all`, nobody waits while faces are compared.
+    """
+    for _ in range(_TRIES):
+        last = int(store.setting("joined") or 0)
+        (newest,) = store.db.execute("SELECT coalesce(max(id), 0) FROM faces").fetchone()
+        if newest <= last:
+            return 0
+        faces, matrix, _ = _snapshot(store)
+        new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
+        people = np.full(len(new), -1)
+        if (faces.people >= 0).any():
+            people = join(matrix.embeddings, new, Known(faces.photos, faces.people, faces.denials))
+        known = people >= 0
+        with transaction(store.db):
+            if faces.is_start_of(_faces(store)):
+                store.db.executemany(
+                    "UPDATE faces SET person = ? WHERE id = ?",
+                    zip(people[known].tolist(), faces.ids[new[known]].tolist(), strict=True),
+                )
+                store.set("joined", int(faces.ids[-1]))
+                return int(known.sum())
+    return 0  # the next run, or the next clustering, does it
+
+
+def _snapshot(store: Store) -> tuple[_Faces, Matrix, int]:
+    """Return all faces with their embeddings, and the revision, of one state of the gallery."""
+    with store.snapshot():
+        return _faces(store), store.matrix(), store.revision()
 
 
 def listed(store: Store) -> list[Person]:
@@ -254,28 +296,27 @@ def _faces(store: Store) -> _Faces:
         "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces ORDER BY id"
     ).fetchall()
     ids, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
+    order = np.array(ids, np.int64)
+    denials: dict[int, set[int]] = {}
+    for face, person in store.db.execute("SELECT face, person FROM denials"):
+        denials.setdefault(int(np.searchsorted(order, face)), set()).add(person)
+    named = store.db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
     return _Faces(
-        np.array(ids, np.int64),
+        order,
         np.array(photos, np.int64),
         np.array(qualities, np.float64),
         np.array(people, np.int64),
         np.array(confirmed, np.bool_),
+        denials,
+        np.array([number for (number,) in named], np.int64),
     )
 
 
-def _denials(store: Store, faces: _Faces) -> dict[int, set[int]]:
-    denials: dict[int, set[int]] = {}
-    for face, person in store.db.execute("SELECT face, person FROM denials"):
-        denials.setdefault(int(np.searchsorted(faces.ids, face)), set()).add(person)
-    return denials
-
-
-def _numbers(
-    store: Store, labels: Integers, faces: _Faces, said: Integers, denials: Mapping[int, set[int]]
-) -> Integers:
+def _numbers(store: Store, labels: Integers, faces: _Faces) -> Integers:
     """Return the number of the person or cluster of each face, -1 for none: for each label one that there is, if any
     fits, or else a new one.
     """
+    said = faces.said
     number_of: dict[int, int] = {}
     of_person = said >= 0
     number_of.update(zip(labels[of_person].tolist(), said[of_person].tolist(), strict=True))
@@ -283,7 +324,7 @@ def _numbers(
     untouched = {number for (number,) in store.db.execute("SELECT id FROM people WHERE name IS NULL")}
     untouched -= set(said[of_person].tolist())
     was = np.isin(faces.people, list(untouched)) & (labels >= 0)
-    denied = {(int(labels[face]), number) for face, numbers in denials.items() for number in numbers}
+    denied = {(int(labels[face]), number) for face, numbers in faces.denials.items() for number in numbers}
     shared = Counter(zip(labels[was].tolist(), faces.people[was].tolist(), strict=True))
     for (label, number), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
         if label not in number_of and number in untouched and (label, number) not in denied:

@@ -31,7 +31,7 @@ from ..files import draft_prefix
 from .drives import is_on_network
 from .names import name_key
 
-__all__ = ["MIGRATIONS", "connect", "reported", "transaction"]
+__all__ = ["MIGRATIONS", "Database", "back_up", "connect", "reported", "transaction"]
 
 # What SQLite keeps in the header of a file to tell whose it is ("Face").
 _APPLICATION = 0x46616365
@@ -106,12 +106,13 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 
 class Database(sqlite3.Connection):
-    """A connection that knows which version of the schema it has checked."""
+    """A connection that knows which version of the schema it has checked, and whether it can write."""
 
     schema = -1
+    read_only = False
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool) -> Database:
     """Open the gallery in this file, brought to the current schema; create it if there is none, and if so asked.
 
     Raises GalleryError, and leaves the file unchanged, if it is no gallery or one of a newer Faceie.
@@ -124,6 +125,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
                 raise GalleryError(f"{path}: there is no gallery here; faceie index makes one")
             _create(path)
         _check_owner(path)
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            return _open_read_only(path)
         db = _open(path)
         try:
             _migrate(db)
@@ -142,9 +145,37 @@ def _open(path: Path) -> Database:
     return db
 
 
+def _open_read_only(path: Path) -> Database:
+    """Open a gallery where nothing can be written: a snapshot, a backup, somebody else's share."""
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # the latter where even the memory that is shared cannot be written
+        db = sqlite3.connect(
+            f"{_address(path)}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False,
+            factory=Database,
+        )  # fmt: skip
+        db.read_only = True
+        try:
+            _check_schema(db)
+            if missing := sorted({migration.__name__ for migration in MIGRATIONS} - _seen(db)):
+                raise GalleryError(
+                    f"{path}: an older version of Faceie has written this gallery ({missing[0]} is missing), and it "
+                    "cannot be written here. Open it once where it can, or copy it there"
+                )
+            return db
+        except sqlite3.OperationalError:
+            db.close()
+            if "immutable" in how:
+                raise
+        except BaseException:
+            db.close()
+            raise
+    raise AssertionError
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All that is written within is there afterwards, or, after an error, nothing of it."""
+    if getattr(db, "read_only", False):
+        raise GalleryError(f"{_file(db)}: this gallery can only be read here. Copy it to where it can be written")
     db.execute("BEGIN IMMEDIATE")
     try:
         _check_schema(db)
@@ -213,6 +244,23 @@ def _choose_journal(db: Database, path: Path) -> None:
     db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
+def back_up(db: sqlite3.Connection, target: Path) -> None:
+    """Copy a database to a file that only its owner can read, by SQLite's online backup."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(prefix=draft_prefix(target), dir=target.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        with closing(sqlite3.connect(draft)) as copy:
+            db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
+        for suffix in ("-wal", "-shm", "-journal", ".matrix"):  # of what was there before
+            target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _check_owner(path: Path) -> None:
     """Raise GalleryError for a file of another program, without writing to it or beside it.
 
@@ -269,7 +317,7 @@ def _check_schema(db: sqlite3.Connection) -> None:
     """Raise GalleryError if a newer version has changed the schema, which it may do while this one is open."""
     assert isinstance(db, Database)
     (schema,) = db.execute("PRAGMA schema_version").fetchone()
-    if schema != db.schema:
+    if schema != db.schema or schema == 0:
         known = {migration.__name__ for migration in MIGRATIONS}
         if unknown := sorted(_seen(db) - known):
             raise GalleryError(

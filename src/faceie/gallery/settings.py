@@ -1,8 +1,9 @@
-"""Which weights and options a gallery has: embeddings that are compared with each other have these in common."""
+"""Where the gallery is, and which weights and options it has: embeddings that are compared have these in common."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,9 +20,20 @@ from .schema import transaction
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["Settings", "load_checked", "settle"]
+__all__ = ["Settings", "default_path", "load_checked", "settle"]
 
 _SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
+
+
+def default_path() -> Path:
+    """Return the file of the gallery that is used if no other is named: FACEIE_GALLERY, or one in the platform's folder
+    for data of users.
+    """
+    if path := os.environ.get("FACEIE_GALLERY"):
+        return Path(path).expanduser()
+    import platformdirs  # takes its time
+
+    return platformdirs.user_data_path("faceie", appauthor=False) / "gallery.faceie"
 
 
 class Settings(NamedTuple):
@@ -58,13 +70,13 @@ def load_checked(store: Store, settings: Settings) -> InceptionResNetV1:
     """Load the weights, and see to it that they are those of the gallery: that they give the same answer."""
     weights = load(settings.weights)
     now, stored = answer(weights), store.setting("answer")
-    if stored is None:
+    if stored is None and not store.db.read_only:
         with transaction(store.db):  # those of the first embeddings are those of the gallery
             store.set("weights", _to_json(settings.weights))
             store.set("answer", json.dumps(now.tolist()))
             if name := identify(weights):
                 store.set("calibration", name)
-    elif np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
+    elif stored is not None and np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
         raise GalleryError(
             f"{store.path}: other weights than {settings.weights} made the embeddings of this gallery, "
             f"namely {_from_json(store.setting('weights') or '')}, and they cannot be compared. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..nn.tree import Array
 from .look import Look
 from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
 from .records import BadPhoto, Face
+from .schema import Database
 
 __all__ = ["VISIBLE", "File", "Store", "no_face", "storable"]
 
@@ -47,7 +47,7 @@ class File(NamedTuple):
 class Store:
     """A gallery's database, in terms of files, photos and faces. Whoever calls what writes opens the transaction."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: Database, path: Path) -> None:
         self.db = db
         self.path = path
 
@@ -236,7 +236,7 @@ class Store:
         Where that is impossible, as on a full disk, they are kept in memory.
         """
         key = bytes.fromhex(self.setting("key") or "")
-        with self._snapshot():
+        with self.snapshot():
             (count,) = self.db.execute("SELECT count(*) FROM portraits").fetchone()
             revision = self.revision()
             if not count:
@@ -257,7 +257,7 @@ class Store:
         return matrix
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Read everything within from one state of the database, whatever others write meanwhile."""
         if self.db.in_transaction:
             yield

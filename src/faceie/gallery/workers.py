@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ def default_workers() -> int:
     """Return how many processes to start if the caller does not say: one for each processor that Faceie may use, as far
     as the memory that is available suffices.
     """
+    if multiprocessing.current_process().daemon:  # it may have no processes of its own
+        return 1
     memory = available_memory()
     fitting = get_threads() if memory is None else max(1, memory // _NEED)
     return min(get_threads(), fitting, *([_MOST_ON_WINDOWS] if sys.platform == "win32" else []))
@@ -57,6 +60,11 @@ class Workforce:
     def __init__(self, workers: int, executor: Executor | None = None) -> None:
         if sys.platform == "win32" and workers > _MOST_ON_WINDOWS and executor is None:
             raise OptionError(f"workers is {workers}, expected at most {_MOST_ON_WINDOWS} on Windows")
+        if workers > 1 and executor is None and multiprocessing.current_process().daemon:
+            raise GalleryError(
+                "this process may have no processes of its own (it is a worker of multiprocessing.Pool or Celery); "
+                "pass workers=1, or an executor"
+            )
         self.in_flight = _IN_FLIGHT * workers if workers > 1 or executor else 1
         self._workers = workers
         self._theirs = executor
@@ -133,7 +141,6 @@ class _Here(Executor):
 
 @contextmanager
 def _processes(count: int) -> Iterator[Executor]:
-    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may inherit locks that are held
