@@ -371,7 +371,8 @@ class Gallery:
     def _weights(self) -> InceptionResNetV1:
         """Load the encoder's weights."""
         if self._loaded is None:
-            self._loaded = load_checked(self._store, self._settings)
+            with reported(self.path):
+                self._loaded = load_checked(self._store, self._settings)
         return self._loaded
 
     def _embedding_of(self, probe: Probe | ImageLike | NDArray[np.floating[Any]]) -> Array:
