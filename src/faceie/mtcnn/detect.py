@@ -20,6 +20,7 @@ from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
 from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
 from .source import Source
+from .tones import stretched
 from .views import View, closeup, turned_view
 
 __all__ = ["detect_faces"]
@@ -76,6 +77,8 @@ def detect_faces(
     with single_threaded_blas():
         if options.rotations == "auto":
             found = _search_where_faces_are(whole, weights, options)
+            if (copy := stretched(whole.image)) is not None:
+                found = _search_where_faces_are(View(copy, whole.affine), weights, options) + found
         else:
             found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
         return _merge(found, options)

@@ -1,0 +1,61 @@
+"""Photos whose tones fill a small part of the range: underexposed, faded, or lit in one color.
+
+P-Net sees differences between tones, so it proposes nothing where these are a few levels. A copy whose tones are
+stretched to the whole range has the faces back, and its crops give embeddings closer to those of a well exposed photo.
+
+The rule: the *spread* of a channel is the distance between its 5th and 95th percentile, in the middle of the photo,
+where a white border or a date do not count. Tones are narrow if no more than one of the three channels has a spread of
+72 levels or more: all are low in dark and faded photos, two of three under colored light.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ..nn.tree import Array
+
+__all__ = ["stretched"]
+
+_NARROW = 72  # levels: spreads below this call for a stretched copy
+_SAMPLES = 128  # pixels per axis that are counted
+_BORDER = 0.1  # of each side, not counted
+_TAIL = 0.5  # spreads beyond the 5th and 95th percentile, at most, that are kept from clipping
+_CAST = 0.5  # of the tones of all channels: a channel that fills less has a cast
+_EMPTY = 3  # levels: a channel with a smaller range has no picture in it
+_PERCENTILES = (0.5, 5.0, 95.0, 99.5)
+
+
+def stretched(image: Image.Image) -> Image.Image | None:
+    """Return an RGB image with its tones stretched to the whole range; None if they are not narrow."""
+    lowest, low, high, highest = _percentiles(image)  # [3] each
+    spread = high - low
+    if np.sort(spread)[1] >= _NARROW:
+        return None
+    # A lamp or a date may clip; the tones of the rest may not.
+    black = np.maximum(lowest, low - _TAIL * spread)
+    white = np.minimum(highest, high + _TAIL * spread)
+    filled = white - black
+    if filled.max() < _EMPTY:
+        return None
+    if filled.min() >= _CAST * (white.max() - black.min()):  # no color cast: one stretch for all channels
+        black, white = np.full(3, black.min()), np.full(3, white.max())
+    ramps = (np.arange(256) - black[:, None]) * (255 / np.maximum(white - black, 1)[:, None])  # [3, 256]
+    copy = image.point(np.clip(ramps, 0, 255).round().astype(int).ravel().tolist())
+    if filled.min() >= _EMPTY:
+        return copy
+    channels = copy.split()
+    widest = int(filled.argmax())
+    return Image.merge("RGB", [channels[i if filled[i] >= _EMPTY else widest] for i in range(3)])
+
+
+def _percentiles(image: Image.Image) -> Array:
+    """Return percentiles (4, 3) of the channels' levels, of pixels picked from the middle of an image."""
+    left, top = (int(_BORDER * side) for side in image.size)
+    box = (left, top, image.width - left, image.height - top)
+    size = tuple(min(_SAMPLES, end - start) for start, end in zip(box[:2], box[2:], strict=True))
+    sample = image.resize(size, Image.Resampling.NEAREST, box)
+    counts = np.array(sample.histogram(), np.float32).reshape(3, 256).cumsum(1)  # [3, 256]
+    wanted = np.array(_PERCENTILES, np.float32)[:, None, None] / 100 * counts[:, -1:]  # [4, 3, 1]
+    levels: Array = (counts < wanted).sum(2).astype(np.float32)  # [4, 3]
+    return levels
