@@ -51,9 +51,10 @@ def stretched(image: Image.Image) -> Image.Image | None:
 
 def _percentiles(image: Image.Image) -> Array:
     """Return percentiles (4, 3) of the channels' levels, of pixels picked from the middle of an image."""
-    left, top = (int(_BORDER * side) for side in image.size)
-    box = (left, top, image.width - left, image.height - top)
-    size = tuple(min(_SAMPLES, end - start) for start, end in zip(box[:2], box[2:], strict=True))
+    width, height = image.size
+    left, top = int(_BORDER * width), int(_BORDER * height)
+    box = (left, top, width - left, height - top)
+    size = (min(_SAMPLES, width - 2 * left), min(_SAMPLES, height - 2 * top))
     sample = image.resize(size, Image.Resampling.NEAREST, box)
     counts = np.array(sample.histogram(), np.float32).reshape(3, 256).cumsum(1)  # [3, 256]
     wanted = np.array(_PERCENTILES, np.float32)[:, None, None] / 100 * counts[:, -1:]  # [4, 3, 1]
