@@ -29,6 +29,7 @@ _SETTLED = np.float32(0.99)  # how probable a level face must be at the usual an
 # How probable a face must be that is at another angle than most; that is tilted at theirs; that is too small.
 _ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
 _SMALLER = 0.95  # by this factor
+_STRETCHED = 2.0  # weight of a copy with stretched tones: its crops give better embeddings
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
 
 
@@ -37,7 +38,7 @@ class Found(NamedTuple):
 
     view: View
     faces: Faces
-    whole: bool = True  # whether the view is of all the image
+    weight: float = 1.0  # of its votes for the main view; 0 for a closeup
 
 
 def detect_faces(
@@ -78,7 +79,8 @@ def detect_faces(
         if options.rotations == "auto":
             found = _search_where_faces_are(whole, weights, options)
             if (copy := stretched(whole.image)) is not None:
-                found = _search_where_faces_are(View(copy, whole.affine), weights, options) + found
+                second = _search_where_faces_are(View(copy, whole.affine), weights, options)
+                found += [item._replace(weight=_STRETCHED * item.weight) for item in second]
         else:
             found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
         return _merge(found, options)
@@ -120,7 +122,7 @@ def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -
     faces = _search(view, w, replace(options, min_face_size=smallest)).faces
     corner = (view.image.width - side) / 2
     middle = np.array([[corner, corner, corner + side, corner + side]], np.float32)
-    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), whole=False)
+    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), weight=0.0)
 
 
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
@@ -129,7 +131,7 @@ def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     The networks tolerate some turn, so a face is found at several angles. The best is the usual one, at which most are,
     if the face is level there, or else that where it is surest and its eyes are most level.
     """
-    usual = int(np.argmax([item.whole * float(votes(item.faces).sum()) for item in found]))
+    usual = int(np.argmax([item.weight * float(votes(item.faces).sum()) for item in found]))
     found = [item._replace(faces=item.faces.take(_credible(item, i == usual, options))) for i, item in enumerate(found)]
     of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
     view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
