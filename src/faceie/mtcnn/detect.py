@@ -20,8 +20,8 @@ from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
 from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
 from .source import Source
-from .tones import stretched
-from .views import View, closeup, turned_view
+from .tones import has_narrow_tones, stretched
+from .views import View, closeup, composed, turned_view
 
 __all__ = ["detect_faces"]
 
@@ -79,8 +79,7 @@ def detect_faces(
         if options.rotations == "auto":
             found = _search_where_faces_are(whole, weights, options)
             if (copy := stretched(whole.image)) is not None:
-                second = _search_where_faces_are(View(copy, whole.affine), weights, options)
-                found += [item._replace(weight=_STRETCHED * item.weight) for item in second]
+                found += _search_stretched(copy, whole, weights, options)
         else:
             found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
         return _merge(found, options)
@@ -112,6 +111,26 @@ def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) ->
         found.append(_search(turned_view(whole, angle), w, options))
         searched.append(angle)
     return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads(searched))
+
+
+def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
+    """Search a copy with stretched tones for the faces whose own tones are narrow in the photo.
+
+    A well exposed face before a dark or white background is left to the search of the photo: it is clipped in the copy.
+    """
+    found = []
+    for view, faces, weight in _search_where_faces_are(View(copy, np.eye(2, 3)), w, options):
+        narrow = [has_narrow_tones(_part(whole.image, box)) for box in view.boxes(faces.boxes)]
+        faces = faces.take(np.array(narrow, bool))
+        found.append(Found(View(view.image, composed(whole.affine, view.affine)), faces, _STRETCHED * weight))
+    return found
+
+
+def _part(image: Image.Image, box: NDArray[np.float32]) -> Image.Image:
+    """Return the part of an image in a box: one pixel at least."""
+    left, top = (min(max(int(start), 0), side - 1) for start, side in zip(box[:2], image.size, strict=True))
+    right, bottom = (min(int(end), side) for end, side in zip(box[2:], image.size, strict=True))
+    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
 def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..nn.tree import Array
 
-__all__ = ["stretched"]
+__all__ = ["has_narrow_tones", "stretched"]
 
 _NARROW = 72  # levels: spreads below this call for a stretched copy
 _SAMPLES = 128  # pixels per axis that are counted
@@ -28,10 +28,11 @@ _PERCENTILES = (0.5, 5.0, 95.0, 99.5)
 
 def stretched(image: Image.Image) -> Image.Image | None:
     """Return an RGB image with its tones stretched to the whole range; None if they are not narrow."""
-    lowest, low, high, highest = _percentiles(image)  # [3] each
-    spread = high - low
-    if np.sort(spread)[1] >= _NARROW:
+    percentiles = _percentiles(image)
+    if not _are_narrow(percentiles):
         return None
+    lowest, low, high, highest = percentiles  # [3] each
+    spread = high - low
     # A lamp or a date may clip; the tones of the rest may not.
     black = np.maximum(lowest, low - _TAIL * spread)
     white = np.minimum(highest, high + _TAIL * spread)
@@ -47,6 +48,16 @@ def stretched(image: Image.Image) -> Image.Image | None:
     channels = copy.split()
     widest = int(filled.argmax())
     return Image.merge("RGB", [channels[i if filled[i] >= _EMPTY else widest] for i in range(3)])
+
+
+def has_narrow_tones(image: Image.Image) -> bool:
+    """Tell whether the tones of an RGB image fill a small part of the range."""
+    return _are_narrow(_percentiles(image))
+
+
+def _are_narrow(percentiles: Array) -> bool:
+    _, low, high, _ = percentiles  # [3] each
+    return bool(np.sort(high - low)[1] < _NARROW)
 
 
 def _percentiles(image: Image.Image) -> Array:
