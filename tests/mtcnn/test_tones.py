@@ -145,3 +145,31 @@ def test_few_pixels() -> None:
         copy = stretched(Image.fromarray(tones))
         assert copy is None or copy.size == (width, height)
         assert not len(detect_faces(tones).probabilities)
+
+
+@pytest.mark.parametrize("level", [0, 245])
+def test_portrait_on_a_page(level: int, images: dict[str, Image.Image]) -> None:
+    """A well exposed portrait on an empty page is cut out of the page as it is, though the page's tones are narrow."""
+    portrait = images["obama"].resize((200, 200))
+    page = Image.new("RGB", (1010, 1010), (level,) * 3)
+    page.paste(portrait, (405, 405))
+    assert stretched(page) is not None
+    faces, alone = detect_faces(page), detect_faces(portrait)
+    assert faces.images is not None
+    assert alone.images is not None
+    assert distance(*encode_faces([faces.images[0], alone.images[0]])) < 0.4
+
+
+def test_orientation(images: dict[str, Image.Image], found: dict[str, DetectedFaces], tmp_path: Path) -> None:
+    """Boxes of a dark photo that is stored sideways are in its stored pixels."""
+    sideways = changed(images["biden"], CHANGES["dark, 8 %"]).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways.save(tmp_path / "sideways.png", exif=exif)
+    faces = detect_faces(Image.open(tmp_path / "sideways.png"), crops=False)
+    assert faces.probabilities[0] > 0.95
+    x1, y1, x2, y2 = found["biden"].bounding_boxes[0]
+    height = images["biden"].width
+    expected = np.array([[y1, height - x2, y2, height - x1]], np.float32)
+    assert overlaps(faces.bounding_boxes[:1], expected)[0, 0] >= 0.7
+    assert abs(abs(float(faces.angles[0])) - np.pi / 2) < 0.01

@@ -68,6 +68,9 @@ def detect_faces(
     when there is none.
     Raises ImageError for what is not an image and OptionError for an option out of range.
 
+    With `rotations="auto"`, a photo whose tones fill a small part of the range (dark, faded, lit in one color) is
+    searched twice: as it is, and with its tones stretched. Faces found in the stretched copy are cut out of it.
+
     The method is MTCNN, Zhang et al. 2016 (arXiv 1604.02878), with its published weights, as in facenet-pytorch.
     """
     options = DetectionOptions(
