@@ -150,9 +150,9 @@ def test_few_pixels() -> None:
 @pytest.mark.parametrize("level", [0, 245])
 def test_portrait_on_a_page(level: int, images: dict[str, Image.Image]) -> None:
     """A well exposed portrait on an empty page is cut out of the page as it is, though the page's tones are narrow."""
-    portrait = images["obama"].resize((200, 200))
-    page = Image.new("RGB", (1010, 1010), (level,) * 3)
-    page.paste(portrait, (405, 405))
+    portrait = images["biden"].resize((200, 200))
+    page = Image.new("RGB", (1060, 1060), (level,) * 3)
+    page.paste(portrait, (430, 430))
     assert stretched(page) is not None
     faces, alone = detect_faces(page), detect_faces(portrait)
     assert faces.images is not None
