@@ -88,3 +88,11 @@ def test_average_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     assert score.average_precision == pytest.approx(1 / 3 + 1 / 3 * 2 / 3)
     assert score.recall == pytest.approx(2 / 3)
     assert score.precision == pytest.approx(2 / 4)
+
+
+def test_tones(wider: Path) -> None:
+    """Both faces are found again in dark, faded and color-lit copies, and no ordinary photo is searched twice."""
+    output = run("tones.py", wider, "--wider", wider, "--truth", wider / "faces.json")
+    assert "2 photos, 2 faces" in output
+    assert re.search(r"^\| brightness 0\.04 \| 2 \| \d \| 2 \|", output, re.MULTILINE), output
+    assert re.search(r"^\| undegraded, 2 photos \| 0 \| 0 \|", output, re.MULTILINE), output

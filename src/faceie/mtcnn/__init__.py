@@ -13,6 +13,7 @@ each stage, non-maximum suppression keeps one of many boxes that overlap.
 `networks`       P-, R- and O-Net: figure 2 of the paper, one function each
 `cascade`        the three stages and the pyramid: figure 1
 `detect`         `detect_faces`: any image, several angles, faces cut out
+`tones`          dark, faded and color-lit photos, stretched for a second search
 `options`        what can be asked for
 `loading`        the weights, and `names`, what others call them
 ===============  ==========================================================================

@@ -20,7 +20,8 @@ from .networks import MTCNN
 from .options import DEFAULTS, DetectionOptions
 from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
 from .source import Source
-from .views import View, closeup, turned_view
+from .tones import has_narrow_tones, stretched
+from .views import View, closeup, composed, turned_view
 
 __all__ = ["detect_faces"]
 
@@ -28,6 +29,7 @@ _SETTLED = np.float32(0.99)  # how probable a level face must be at the usual an
 # How probable a face must be that is at another angle than most; that is tilted at theirs; that is too small.
 _ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
 _SMALLER = 0.95  # by this factor
+_STRETCHED = 2.0  # weight of a copy with stretched tones: its crops give better embeddings
 _SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
 
 
@@ -36,7 +38,7 @@ class Found(NamedTuple):
 
     view: View
     faces: Faces
-    whole: bool = True  # whether the view is of all the image
+    weight: float = 1.0  # of its votes for the main view; 0 for a closeup
 
 
 def detect_faces(
@@ -66,6 +68,9 @@ def detect_faces(
     when there is none.
     Raises ImageError for what is not an image and OptionError for an option out of range.
 
+    With `rotations="auto"`, a photo whose tones fill a small part of the range (dark, faded, lit in one color) is
+    searched twice: as it is, and with its tones stretched. Faces found in the stretched copy are cut out of it.
+
     The method is MTCNN, Zhang et al. 2016 (arXiv 1604.02878), with its published weights, as in facenet-pytorch.
     """
     options = DetectionOptions(
@@ -76,6 +81,8 @@ def detect_faces(
     with single_threaded_blas():
         if options.rotations == "auto":
             found = _search_where_faces_are(whole, weights, options)
+            if (copy := stretched(whole.image)) is not None:
+                found += _search_stretched(copy, whole, weights, options)
         else:
             found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
         return _merge(found, options)
@@ -109,6 +116,26 @@ def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) ->
     return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads(searched))
 
 
+def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
+    """Search a copy with stretched tones for the faces whose own tones are narrow in the photo.
+
+    A well exposed face before a dark or white background is left to the search of the photo: it is clipped in the copy.
+    """
+    found = []
+    for view, faces, weight in _search_where_faces_are(View(copy, np.eye(2, 3)), w, options):
+        narrow = [has_narrow_tones(_part(whole.image, box)) for box in view.boxes(faces.boxes)]
+        faces = faces.take(np.array(narrow, bool))
+        found.append(Found(View(view.image, composed(whole.affine, view.affine)), faces, _STRETCHED * weight))
+    return found
+
+
+def _part(image: Image.Image, box: NDArray[np.float32]) -> Image.Image:
+    """Return the part of an image in a box: one pixel at least."""
+    left, top = (min(max(int(start), 0), side - 1) for start, side in zip(box[:2], image.size, strict=True))
+    right, bottom = (min(int(end), side) for end, side in zip(box[2:], image.size, strict=True))
+    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+
 def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:
     """Search what is around a head, turned so that it is upright, for its face."""
     view, scale = closeup(whole, head.square, head.angle)
@@ -117,7 +144,7 @@ def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -
     faces = _search(view, w, replace(options, min_face_size=smallest)).faces
     corner = (view.image.width - side) / 2
     middle = np.array([[corner, corner, corner + side, corner + side]], np.float32)
-    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), whole=False)
+    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), weight=0.0)
 
 
 def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
@@ -126,7 +153,7 @@ def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
     The networks tolerate some turn, so a face is found at several angles. The best is the usual one, at which most are,
     if the face is level there, or else that where it is surest and its eyes are most level.
     """
-    usual = int(np.argmax([item.whole * float(votes(item.faces).sum()) for item in found]))
+    usual = int(np.argmax([item.weight * float(votes(item.faces).sum()) for item in found]))
     found = [item._replace(faces=item.faces.take(_credible(item, i == usual, options))) for i, item in enumerate(found)]
     of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
     view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))

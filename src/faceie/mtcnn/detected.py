@@ -35,7 +35,8 @@ class DetectedFaces(NamedTuple):
     viewer of an upright face."""
 
     images: list[Image.Image] | None
-    """n upright RGB crops, `crop_size` x `crop_size`, for `encode_faces`; None if they were not asked for."""
+    """n upright RGB crops, `crop_size` x `crop_size`, for `encode_faces`; None if they were not asked for. A face that
+    was found in a copy of the photo with stretched tones is cut out of this copy."""
 
     @property
     def sizes(self) -> Array:

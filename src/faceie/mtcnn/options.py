@@ -38,8 +38,9 @@ class DetectionOptions:
     rotations: tuple[float, ...] | Literal["auto"] = "auto"
     """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search, and a
     face at another angle than most must have a probability of 0.97. "auto" searches at the angle at which most faces
-    seem to be, and looks closer at heads that are turned otherwise (see `faceie.mtcnn.orientation`); `(0,)` searches
-    for upright faces only, as facenet-pytorch does."""
+    seem to be, and looks closer at heads that are turned otherwise (see `faceie.mtcnn.orientation`). It also searches
+    dark, faded and color-lit photos a second time with stretched tones (see `faceie.mtcnn.tones`). `(0,)` searches for
+    upright faces only, in the tones of the photo, as facenet-pytorch does."""
 
     crop_size: int = 160
     """Height and width of the crops in pixels, 1 to 4096."""

@@ -15,7 +15,7 @@ from ..boxes import turned
 from ..images import Affine
 from ..nn.tree import Array
 
-__all__ = ["View", "closeup", "turned_view"]
+__all__ = ["View", "closeup", "composed", "turned_view"]
 
 _GRAY = (127, 127, 127)  # of the corners that a turned image gains: close to zero for the networks
 _CONTEXT = 2.0  # sides of the head: what a closeup shows
@@ -70,7 +70,7 @@ def closeup(view: View, square: Array, angle: float) -> tuple[View, float]:
             min(int(c + _CONTEXT * side) + 1, limit) for c, limit in zip(center, view.image.size, strict=True)
         )
         reduced = view.image.reduce(factor, (left, top, right, bottom))
-        view = View(reduced, _composed(view.affine, np.array([[factor, 0, left], [0, factor, top]], np.float64)))
+        view = View(reduced, composed(view.affine, np.array([[factor, 0, left], [0, factor, top]], np.float64)))
         center = ((center[0] - left) / factor, (center[1] - top) / factor)
     length = max(round(side * _CONTEXT * scale), 1)
     return _cut(view, angle, center, (length, length), scale * factor), scale
@@ -86,7 +86,7 @@ def _cut(view: View, angle: float, center: tuple[float, float], size: tuple[int,
     canvas = view.image.transform(
         size, Image.Transform.AFFINE, tuple(back.ravel()), Image.Resampling.BILINEAR, fillcolor=_GRAY
     )
-    return View(canvas, _composed(view.affine, back))
+    return View(canvas, composed(view.affine, back))
 
 
 def _turned_by_quarters(view: View, quarters: int) -> View:
@@ -99,10 +99,10 @@ def _turned_by_quarters(view: View, quarters: int) -> View:
         2: (Image.Transpose.ROTATE_180, [[-1, 0, w], [0, -1, h]]),
         3: (Image.Transpose.ROTATE_90, [[0, -1, w], [1, 0, 0]]),
     }[quarters]
-    return View(view.image.transpose(method), _composed(view.affine, np.array(back, np.float64)))
+    return View(view.image.transpose(method), composed(view.affine, np.array(back, np.float64)))
 
 
-def _composed(outer: Affine, inner: Affine) -> Affine:
+def composed(outer: Affine, inner: Affine) -> Affine:
     """Return the map that applies `inner`, then `outer`."""
     composed: Affine = outer[:, :2] @ inner
     composed[:, 2] += outer[:, 2]
