@@ -168,7 +168,8 @@ def refusal(start: bytes, suffix: str = "", format: Format | None = None) -> str
         "video": "save single pictures of it to search them",
     }
     if format.family in remedies:
-        return f"{this}; {remedies[format.family] or 'but it is damaged, or of a kind that cannot be read'}"
+        remedy = remedies[format.family]
+        return f"{this}; {remedy}" if remedy else f"{this}, but it is damaged, or of a kind that cannot be read"
     if format.family in ("photo", "tiff"):
         return f"{this}, but it is damaged or ends within its header; look for another copy of it"
     return this if format.family else f"{this}; if it is one, save it as a JPEG"

@@ -18,7 +18,7 @@ from ..checks import whole_number
 from ..errors import GalleryError, ImageError, OptionError
 from ..facenet.encode import encode_faces
 from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
-from ..images import ImageLike
+from ..images import MAX_PIXELS, ImageLike, read_photo
 from ..mtcnn.detect import detect_faces
 from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
@@ -125,6 +125,10 @@ class Gallery:
         executor: Executor | None = None,
         prune: bool = False,
         retry: bool = False,
+        exclude: Iterable[str] = (),
+        follow_links: bool = False,
+        truncated: bool = False,
+        max_pixels: int | None = None,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring the gallery up to date with the photos in these folders, at any depth, and these photos.
@@ -137,6 +141,11 @@ class Gallery:
         processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
         process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
+        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.exclude`).
+        `follow_links`: search the folders that links lead to, too, each of them once.
+        `truncated`: use the readable part of damaged photos. That of files that end too early is used anyway.
+        `max_pixels`: of the largest photo to open, by default 250 million. Photos of more than 100 million pixels are
+        searched at half of their width and height; boxes are in pixels of the whole photo.
         `progress`: is called after each photo with how many are done, how many there are, and the report so far.
 
         It may be interrupted, or killed, at any moment: the next run goes on, and ends with the same gallery.
@@ -148,8 +157,10 @@ class Gallery:
         tops = [Path(folder).expanduser() for folder in folders]
         with reported(self.path):
             self._weights()  # or what is missing would be missed in each worker
-        run = Run(self._store, self._settings, Workforce(workers, executor))
-        with closing(run.work(tops, prune=prune, retry=retry)) as work:
+        settings = self._settings._replace(truncated=truncated, max_pixels=_limit(max_pixels))
+        run = Run(self._store, settings, Workforce(workers, executor))
+        searched = run.work(tops, prune=prune, retry=retry, exclude=exclude, follow_links=follow_links)
+        with closing(searched) as work:
             while True:
                 try:
                     with reported(self.path):
@@ -196,13 +207,19 @@ class Gallery:
 
     # Search
 
-    def probe(self, photo: ImageLike, *, face: int | None = None) -> Probe:
+    def probe(
+        self, photo: ImageLike, *, face: int | None = None, truncated: bool = False, max_pixels: int | None = None
+    ) -> Probe:
         """Return the face of a photo by which to search: that of this number, counted from 1 as by `faceie detect`, or
         the largest.
 
+        `truncated`, `max_pixels`: as for `index`.
         Raises ImageError if the photo cannot be used or has no face, and OptionError if it has none of this number.
         """
-        found = detect_faces(photo, **self._settings.options.keywords())
+        image = photo
+        if isinstance(photo, str | os.PathLike):
+            image = read_photo(photo, truncated=truncated, max_pixels=_limit(max_pixels)).image
+        found = detect_faces(image, **self._settings.options.keywords())
         count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
         if not count:
             raise ImageError(f"{name}no face was found in this photo")
@@ -371,3 +388,8 @@ class Gallery:
                 )
             return probe.astype(np.float32)
         return self.probe(probe).embedding  # type: ignore[arg-type]  # uint8 is left
+
+
+def _limit(max_pixels: int | None) -> int:
+    """Return the limit for photos, by default that of `read_photo`."""
+    return MAX_PIXELS if max_pixels is None else whole_number("max_pixels", max_pixels, or_else=", or None")

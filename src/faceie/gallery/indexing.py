@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ..errors import GalleryError, WeightsError
 from ..files import not_a_file
-from ..photos import find_photos
+from ..photos import search_folders
 from . import people
 from .look import Look, failed
 from .records import BadPhoto, IndexReport
@@ -59,14 +59,23 @@ class Run:
         self._workforce = workforce
         self._waiting: deque[_Task] = deque()
 
-    def work(self, folders: Iterable[Path], *, prune: bool, retry: bool) -> Generator[int, None, None]:
+    def work(
+        self,
+        folders: Iterable[Path],
+        *,
+        prune: bool,
+        retry: bool,
+        exclude: Iterable[str] = (),
+        follow_links: bool = False,
+    ) -> Generator[int, None, None]:
         """Bring the gallery up to date with these folders; yield the number of photos whenever there is progress.
 
         Whatever one photo does, it is noted, and the run goes on.
         """
         report, started = self.report, time.monotonic()
         tops = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  # Path.resolve would follow links
-        photos, report.problems = find_photos(map(Path, tops))
+        found = search_folders(map(Path, tops), exclude=exclude, follow_links=follow_links)
+        photos, report.problems, report.passed_over = found
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         for _ in self._work(paths, retry):
             report.seconds = time.monotonic() - started

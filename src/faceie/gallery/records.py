@@ -123,6 +123,8 @@ class IndexReport:
     """New or changed photos that could not be used."""
     problems: Sequence[str] = ()
     """What is wrong with the folders that were to be searched."""
+    passed_over: Sequence[str] = ()
+    """Sentences with counts of files and folders that were left out: videos, unreadable formats, bins, links."""
     seconds: float = 0.0
 
     @property
