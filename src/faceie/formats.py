@@ -9,7 +9,19 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import NamedTuple
 
-__all__ = ["START", "SUFFIXES", "Format", "heif_is_readable", "identify", "raw_is_readable", "raw_name", "refusal"]
+from PIL import features
+
+__all__ = [
+    "START",
+    "SUFFIXES",
+    "Format",
+    "avif_is_readable",
+    "heif_is_readable",
+    "identify",
+    "raw_is_readable",
+    "raw_name",
+    "refusal",
+]
 
 #: Bytes from the start of a file that `identify` needs.
 START = 512
@@ -127,6 +139,11 @@ def heif_is_readable() -> bool:
     return find_spec("pillow_heif") is not None
 
 
+def avif_is_readable() -> bool:
+    """Tell whether this version of Pillow decodes AVIF."""
+    return "avif" in features.modules and bool(features.check("avif"))
+
+
 def raw_is_readable() -> bool:
     """Tell whether the package that decodes RAW photos is installed."""
     return find_spec("rawpy") is not None
@@ -161,7 +178,7 @@ def refusal(start: bytes, suffix: str = "", format: Format | None = None) -> str
     this = f"this is {format.name}"
     remedies = {
         "heif": "" if heif_is_readable() else "to read it: pip install pillow-heif",
-        "avif": "to read it: pip install 'pillow>=11.3'",
+        "avif": "" if avif_is_readable() else "to read it: pip install 'pillow>=11.3'",
         "raw": "" if raw_is_readable() else "to search its preview: pip install rawpy",
         "jxl": "save it as a JPEG to search it",
         "psd": "save it as a JPEG to search it",

@@ -26,7 +26,7 @@ def is_jpeg(start: bytes) -> bool:
 
 def with_end(content: bytes, continuation: bytes = b"") -> bytes:
     """Return a JPEG with an end marker: the decoder of Pillow waits for one before it shows anything."""
-    return content + continuation + _END
+    return content.rstrip(b"\xff") + continuation + _END  # half of the end marker may be there
 
 
 def lacks_pixels(content: bytes) -> bool:
@@ -39,12 +39,19 @@ def lacks_pixels(content: bytes) -> bool:
         return True
     pixels: bytes | None = None
     for continuation in _CONTINUATIONS:
-        with Image.open(io.BytesIO(with_end(content, continuation))) as image:
-            other = image.tobytes()
+        try:
+            other = _pixels(with_end(content, continuation))
+        except OSError:  # the decoder gives up: it misses something
+            return True
         if pixels is not None and other != pixels:
             return True
         pixels = other
     return False
+
+
+def _pixels(content: bytes) -> bytes:
+    Image.init()
+    return Image.OPEN["JPEG"][0](io.BytesIO(content), "").tobytes()  # whose size is not limited again
 
 
 def _has_all_scans(content: bytes) -> bool:

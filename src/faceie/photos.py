@@ -14,7 +14,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from .exclude import Excluded
-from .formats import START, SUFFIXES, heif_is_readable, identify, raw_is_readable
+from .formats import START, SUFFIXES, avif_is_readable, heif_is_readable, identify, raw_is_readable
 from .library import is_derived
 
 __all__ = ["Found", "Photo", "find_photos", "photo_suffixes", "search_folders"]
@@ -99,8 +99,8 @@ def photo_suffixes() -> set[str]:
     """Return the suffixes of photos that Faceie can open at present, in small letters, with the dot."""
     formats = Image.registered_extensions()  # after Image.init(), which this calls
     suffixes = {suffix for suffix, format in formats.items() if format in Image.OPEN and format not in _NO_PHOTOS}
-    readable = {"photo", *(["heif"] if heif_is_readable() else []), *(["raw"] if raw_is_readable() else [])}
-    return suffixes.union(suffix for suffix, family in SUFFIXES.items() if family in readable)
+    readable = {"photo": True, "heif": heif_is_readable(), "avif": avif_is_readable(), "raw": raw_is_readable()}
+    return suffixes.union(suffix for suffix, family in SUFFIXES.items() if readable.get(family))
 
 
 class _Search:
