@@ -221,7 +221,8 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     exif = exif_of(image) if image.format == "TIFF" else None  # whose file is needed for it; PNG may have it at the end
     if request.decode:
         reduce = math.prod(size) > request.reduce_above
-        if reduce and image.format in ("JPEG", "MPO"):
+        draft = reduce and image.format in ("JPEG", "MPO")
+        if draft:
             image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
         try:
             with nullcontext() if quiet else _no_warnings():
@@ -232,6 +233,8 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             image, note = _what_there_is(file, image, request, error)
+        if not draft:
+            size = image.size  # Pillow turns TIFF images upright while it loads them
         if reduce and image.size == size:
             exif, xmp, info = exif or exif_of(image), _xmp(image), image.info
             image = _in_a_mode_to_reduce(image).reduce(_REDUCED)

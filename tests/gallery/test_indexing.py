@@ -111,7 +111,7 @@ def test_who_looks_makes_no_difference(tmp_path: Path, small_photos: Path) -> No
     small("obama.jpg", album / "second" / "obama.jpg", change=1)
     shutil.copy(album / "first" / "astronaut.jpg", album / "second" / "again.jpg")
     (album / "second" / "text.jpg").write_text("This is no photo.")
-    (album / "broken.jpg").write_bytes((album / "first" / "obama.jpg").read_bytes()[:2000])
+    (album / "broken.jpg").write_bytes((album / "first" / "obama.jpg").read_bytes()[:300])
 
     def run(name: str, **who: Any) -> Any:
         with Gallery(tmp_path / name, options=QUICK) as gallery:
@@ -403,7 +403,7 @@ def test_bad_photos_are_noted_and_not_tried_again(
     """A photo that cannot be used stops nothing, is listed with its reason, and is tried again only if asked for."""
     album = tmp_path / "album"
     good = small("astronaut.jpg", album / "good.jpg")
-    (album / "broken.jpg").write_bytes(good.read_bytes()[:2000])
+    (album / "broken.jpg").write_bytes(good.read_bytes()[:300])
     (album / "text.jpg").write_text("This is no photo.")
     (album / "empty.jpg").touch()
     with Gallery(path, options=QUICK) as gallery:
@@ -413,7 +413,7 @@ def test_bad_photos_are_noted_and_not_tried_again(
         assert sorted(report.bad) == bad
         assert [entry.path.name for entry in bad] == ["broken.jpg", "empty.jpg", "text.jpg"]
         assert all(entry.reason and str(album) not in entry.reason for entry in bad)
-        assert "pixels cannot be read" in bad[0].reason
+        assert "ends within its header" in bad[0].reason
         assert counts(gallery.index([album], workers=1)) == {"unchanged": 4}
         assert gallery.bad_photos() == bad
         assert counts(gallery.index([album], workers=1, retry=True)) == {"unchanged": 1, "bad": 3}
