@@ -50,13 +50,13 @@ def _rule(pattern: str) -> _Rule | None:
     if not text or text.startswith("#"):
         return None
     excludes = not text.startswith("!")
-    text = text.removeprefix("!").removeprefix("\\")
+    text = text.removeprefix("!")
     folders_only = text.endswith("/")
-    text = text.rstrip("/")
+    text = text.removesuffix("/")
     if not text.strip("/"):
         raise OptionError(f"the pattern {pattern!r} in exclude matches nothing; name a file or folder")
     anchored = "/" in text
-    expression = _translate(text.lstrip("/"))
+    expression = _translate(text.removeprefix("/"))
     try:
         compiled = re.compile(expression if anchored else f"(?:.*/)?{expression}", _FLAGS)
     except re.error as error:
