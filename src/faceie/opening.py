@@ -264,10 +264,11 @@ def _what_there_is(
     if image.format == "PNG":
         with suppress(Exception):
             return _loaded(_repaired_png(file, request), request), None
-        image = _by_pillow(_repaired_png(file, request), request.max_pixels)
     if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
         raise _not_whole(error) from error
-    return _partly(image), _note(error)
+    if image.format == "PNG":
+        return _partly(_by_pillow(_repaired_png(file, request), request.max_pixels)), _note(error)
+    return _as_far_as_decoded(image, error), _note(error)
 
 
 def _loaded(file: BinaryIO, request: Request) -> Image.Image:
@@ -296,13 +297,19 @@ def _partly(image: Image.Image) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
-        something = None
-        if isinstance(image, ImageFile):
-            image.tile = []  # nothing is left to be decoded
-            with suppress(Exception):
-                something = image.getbbox()
-        if something is None:
-            raise ImageError("no pixel of it can be read; look for another copy of it") from error
+        return _as_far_as_decoded(image, error)
+    return image
+
+
+def _as_far_as_decoded(image: Image.Image, error: Exception) -> Image.Image:
+    """Return an image whose decoder has failed with the pixels that it has decoded before."""
+    something = None
+    if isinstance(image, ImageFile):
+        image.tile = []  # nothing is left to be decoded
+        with suppress(Exception):
+            something = image.getbbox()
+    if something is None:
+        raise ImageError("no pixel of it can be read; look for another copy of it") from error
     return image
 
 
