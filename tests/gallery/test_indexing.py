@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ import pytest
 from PIL import Image
 
 from faceie import DetectionOptions, Gallery, GalleryError, OptionError, detect_faces, encode_faces
-from faceie.gallery import IndexReport
+from faceie.gallery import IndexReport, look
 from faceie.gallery.look import Look
+from faceie.gallery.settings import Settings
+from faceie.images import read_photo
 
-from ..conftest import assert_close
+from ..conftest import PHOTOS, assert_close
 from .conftest import (
     QUICK,
     Prepared,
@@ -757,3 +760,23 @@ def test_no_more_is_handed_out_than_is_needed(gallery: Gallery, tmp_path: Path) 
     )
     assert len(waiting) == 100
     assert max(waiting) <= 8
+
+
+@needs_weights
+def test_reduced_and_incomplete_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes of a reduced photo are in pixels of the whole one; a photo that ends early is used, with a note."""
+    settings = Settings("vggface2", replace(QUICK, crops=True))
+    path = tmp_path / "photo.jpg"
+    content = (PHOTOS / "astronaut.jpg").read_bytes()
+    path.write_bytes(content)
+    whole = look.look(str(path), settings)
+    path.write_bytes(content[:-1000])
+    assert (look.look(str(path), settings).note, whole.note) == ("incomplete: the file ends early", None)
+    path.write_bytes(content)
+    monkeypatch.setattr(look, "read_photo", partial(read_photo, reduce_above=1000))
+    reduced = look.look(str(path), settings)
+    assert (reduced.width, reduced.height) == (whole.width, whole.height)
+    assert np.abs(np.subtract(reduced.faces[0].box, whole.faces[0].box)).max() < 10
+    assert np.abs(reduced.faces[0].landmarks - whole.faces[0].landmarks).max() < 10
+    too_large = look.look(str(path), settings._replace(max_pixels=1000))
+    assert too_large.passing  # it is tried again, perhaps with another limit
