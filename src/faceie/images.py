@@ -20,6 +20,7 @@ from .dates import date_taken_by
 from .errors import ImageError
 from .nn.tree import Array
 from .opening import Request, exif_of, open_file
+from .quiet import no_warnings
 
 __all__ = [
     "MAX_PIXELS",
@@ -130,7 +131,8 @@ def date_taken(path: str | os.PathLike[str]) -> str | None:
         opened = open_file(path, Request(max_pixels=MAX_PIXELS, decode=False))
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
-    return date_taken_by(opened.exif, opened.xmp, path.stem)
+    with no_warnings():
+        return date_taken_by(opened.exif, opened.xmp, path.stem)
 
 
 def _limit(max_pixels: int | None) -> int | None:
@@ -141,13 +143,15 @@ def _read(path: str | os.PathLike[str], request: Request) -> OpenedPhoto:
     path = Path(path)
     try:
         opened = open_file(path, request)
-        orientation = 1 if opened.is_upright else _orientation(opened.exif)
+        with no_warnings():  # metadata are read when they are asked for
+            orientation = 1 if opened.is_upright else _orientation(opened.exif)
+            taken = date_taken_by(opened.exif, opened.xmp, path.stem)
         image = _turn_upright(to_rgb(opened.image), orientation).image
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
     width, height = opened.size
     size = (height, width) if orientation in _SIDEWAYS else (width, height)
-    return OpenedPhoto(image, size, date_taken_by(opened.exif, opened.xmp, path.stem), opened.note)
+    return OpenedPhoto(image, size, taken, opened.note)
 
 
 def upright(image: ImageLike) -> Upright:

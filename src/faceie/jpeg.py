@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from .quiet import no_warnings
+
 __all__ = ["is_jpeg", "lacks_pixels", "with_end"]
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
@@ -51,7 +53,9 @@ def lacks_pixels(content: bytes) -> bool:
 
 def _pixels(content: bytes) -> bytes:
     Image.init()
-    return Image.OPEN["JPEG"][0](io.BytesIO(content), "").tobytes()  # whose size is not limited again
+    with no_warnings():
+        image = Image.OPEN["JPEG"][0](io.BytesIO(content), "")  # whose size is not limited again
+    return image.tobytes()
 
 
 def _has_all_scans(content: bytes) -> bool:
@@ -62,7 +66,7 @@ def _has_all_scans(content: bytes) -> bool:
         if marker in _SOF and len(segment) > 5:
             progressive = marker in _PROGRESSIVE
             missing = {segment[at]: set(range(_COEFFICIENTS)) for at in range(6, len(segment) - 2, 3)}
-        elif marker == _SOS and len(segment) >= 1 + 2 * segment[0] + 3:
+        elif marker == _SOS and segment and len(segment) >= 1 + 2 * segment[0] + 3:
             first, last, bits = segment[1 + 2 * segment[0] :][:3]
             for at in range(1, 1 + 2 * segment[0], 2):
                 if not progressive:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
@@ -17,8 +15,8 @@ from PIL.ImageFile import ImageFile
 from . import jpeg, png
 from .errors import ImageError
 from .files import not_a_file
-from .forks import Lock
 from .formats import START, Format, heif_is_readable, identify, raw_name, refusal
+from .quiet import no_warnings
 from .raw import largest_full_picture, open_raw
 from .tiff import Directory, directories, is_raw
 
@@ -37,8 +35,6 @@ _REDUCED = 2  # to half of width and height
 _ENDS_EARLY = "incomplete: the file ends early"
 _IS_DAMAGED = "incomplete: the file is damaged"
 _TO_USE = "to use what there is of it: truncated=True"
-
-_warnings_lock = Lock()
 
 
 class Request(NamedTuple):
@@ -87,17 +83,6 @@ def open_file(path: Path, request: Request) -> Opened:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
 
 
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Keep Pillow from warning of sizes close to its limit, and of corrupt metadata.
-
-    The filters of warnings belong to the whole process: hence the lock.
-    """
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _open(file: BinaryIO, suffix: str, request: Request) -> Opened:
     start = file.read(START)
     format = identify(start)
@@ -134,7 +119,7 @@ def _identify(file: BinaryIO, format: Format, start: bytes, request: Request) ->
 
 def _by_pillow(file: BinaryIO, max_pixels: int | None) -> Image.Image:
     file.seek(0)
-    with _no_warnings():
+    with no_warnings():
         return Image.open(file) if max_pixels is None else _open_unlimited(file)
 
 
@@ -201,7 +186,8 @@ def _open_raw(file: BinaryIO, format: Format, suffix: str, request: Request) -> 
             raise
         except Exception as error:  # of LibRaw, or since rawpy is not installed
             failure = error
-    picture = largest_full_picture(file, _limit(request)) if found else None
+    with no_warnings():
+        picture = largest_full_picture(file, _limit(request)) if found else None
     if picture is not None:
         return _load(file, picture, request)
     if not raw:
@@ -225,7 +211,7 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
         if draft:
             image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
         try:
-            with nullcontext() if quiet else _no_warnings():
+            with nullcontext() if quiet else no_warnings():
                 image.load()
         except MemoryError:
             raise
@@ -292,7 +278,7 @@ def _repaired_png(file: BinaryIO, request: Request) -> BinaryIO:
 def _partly(image: Image.Image) -> Image.Image:
     """Decode an image as far as its file goes."""
     try:
-        with _no_warnings():
+        with no_warnings():
             image.load()
     except MemoryError:
         raise
@@ -334,7 +320,7 @@ def _fact(error: Exception) -> str:
 def exif_of(image: Image.Image) -> Image.Exif | None:
     """Return the EXIF data of an image; None if they cannot be read."""
     try:
-        with _no_warnings():
+        with no_warnings():
             exif = image.getexif()
             exif.get_ifd(_EXIF_IFD)  # kept by it: the file may be closed later
             return exif

@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from .errors import ImageError
 from .formats import raw_is_readable
+from .quiet import no_warnings
 from .tiff import Directory, directories, from_directory
 
 __all__ = ["largest_full_picture", "open_raw"]
@@ -41,7 +42,8 @@ def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | No
             image = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8))
             exif = None
         else:
-            exif = image.getexif()
+            with no_warnings():
+                exif = image.getexif()
             turned_already = sizes.flip in _QUARTER_TURNS and _is_wide(image.size) != _is_wide(
                 (sizes.width, sizes.height)
             )
@@ -80,7 +82,8 @@ def _preview(raw: Any, rawpy: Any) -> Image.Image | None:
     try:
         thumb = raw.extract_thumb()
         if thumb.format == rawpy.ThumbFormat.JPEG:
-            image = Image.open(io.BytesIO(thumb.data))
+            with no_warnings():
+                image = Image.open(io.BytesIO(thumb.data))
             image.load()
             return image
         return Image.fromarray(thumb.data)
@@ -102,7 +105,8 @@ def _exif_of_file(file: BinaryIO) -> Image.Exif | None:
     exif = Image.Exif()
     file.seek(0)
     try:
-        exif.load(b"Exif\0\0" + from_directory(file.read(), found[0]))
+        with no_warnings():
+            exif.load(b"Exif\0\0" + from_directory(file.read(), found[0]))
     except Exception:  # as above
         return None
     return exif
