@@ -159,6 +159,25 @@ def test_profiles_are_converted(tmp_path: Path) -> None:
     assert np.array_equal(half[:, 160:], np.asarray(converted)[:, 160:])
 
 
+def linear_gray() -> bytes:
+    """Return a profile for gray that is linear in light (ICC.1, 8.3)."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
+    curve = b"curv\0\0\0\0" + struct.pack(">I", 0)
+    size = 128 + 4 + 2 * 12 + len(white) + len(curve)
+    head = struct.pack(">I4xI4s4s4s12x4s", size, 0x02100000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    head = head.ljust(68, b"\0") + white[8:]
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve))
+    return head.ljust(128, b"\0") + tags + white + curve
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_gray_profiles_are_converted(mode: str, tmp_path: Path) -> None:
+    """Gray has profiles, too: half of the light is 188 of 255 in sRGB."""
+    path = tmp_path / "gray.png"
+    Image.new("L", (8, 8), 128).convert(mode).save(path, icc_profile=linear_gray())
+    assert np.abs(np.asarray(open_image(path)).astype(int) - 188).max() <= 1
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_large_photos_are_reduced(mode: str, format: str, tmp_path: Path) -> None:
