@@ -243,7 +243,11 @@ def main() -> None:
         parser.error("--wider and --truth belong together")
     photos = list(read_photos(arguments.photos, arguments.every))
     print(f"{len(photos)} photos, {sum(len(photo.boxes) for photo in photos)} faces")
-    found, others, distances = ("found as is", "found"), ("others as is", "others"), ("of the photo", "of the copy", "returned")
+    found, others, distances = (
+        ("found as is", "found"),
+        ("others as is", "others"),
+        ("of the photo", "of the copy", "returned"),
+    )
     print_header("degradation", "narrow", *found, *others, *(f"distance, crop {name}" for name in distances))
     for name, change in DEGRADATIONS.items():
         print(f"| {name} | {report_degradation(photos, change)} |", flush=True)

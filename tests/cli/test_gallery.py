@@ -58,7 +58,7 @@ def test_index_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[s
     first = run(capsys, "index", album, "--gallery", file, "--workers", "1", "--min-face-size", "60", code=1)
     assert "1 new photo, 0 known, 1 that cannot be used" in first[0]
     assert "1 new face; 1 in the gallery" in first[0]
-    assert "no-photo.jpg: this is not a photo that Pillow can open" in first[1]
+    assert "no-photo.jpg: this is a text file, not a photo" in first[1]
     out, complaints = run(capsys, "index", album, "--gallery", file)
     assert "0 new photos, 2 known" in out
     assert not complaints

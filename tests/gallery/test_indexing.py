@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ import pytest
 from PIL import Image
 
 from faceie import DetectionOptions, Gallery, GalleryError, OptionError, detect_faces, encode_faces
-from faceie.gallery import IndexReport
+from faceie.gallery import IndexReport, look
 from faceie.gallery.look import Look
+from faceie.gallery.settings import Settings
+from faceie.images import read_photo
 
-from ..conftest import assert_close
+from ..conftest import PHOTOS, assert_close
 from .conftest import (
     QUICK,
     Prepared,
@@ -111,7 +114,7 @@ def test_who_looks_makes_no_difference(tmp_path: Path, small_photos: Path) -> No
     small("obama.jpg", album / "second" / "obama.jpg", change=1)
     shutil.copy(album / "first" / "astronaut.jpg", album / "second" / "again.jpg")
     (album / "second" / "text.jpg").write_text("This is no photo.")
-    (album / "broken.jpg").write_bytes((album / "first" / "obama.jpg").read_bytes()[:2000])
+    (album / "broken.jpg").write_bytes((album / "first" / "obama.jpg").read_bytes()[:300])
 
     def run(name: str, **who: Any) -> Any:
         with Gallery(tmp_path / name, options=QUICK) as gallery:
@@ -403,7 +406,7 @@ def test_bad_photos_are_noted_and_not_tried_again(
     """A photo that cannot be used stops nothing, is listed with its reason, and is tried again only if asked for."""
     album = tmp_path / "album"
     good = small("astronaut.jpg", album / "good.jpg")
-    (album / "broken.jpg").write_bytes(good.read_bytes()[:2000])
+    (album / "broken.jpg").write_bytes(good.read_bytes()[:300])
     (album / "text.jpg").write_text("This is no photo.")
     (album / "empty.jpg").touch()
     with Gallery(path, options=QUICK) as gallery:
@@ -413,7 +416,7 @@ def test_bad_photos_are_noted_and_not_tried_again(
         assert sorted(report.bad) == bad
         assert [entry.path.name for entry in bad] == ["broken.jpg", "empty.jpg", "text.jpg"]
         assert all(entry.reason and str(album) not in entry.reason for entry in bad)
-        assert "pixels cannot be read" in bad[0].reason
+        assert "ends within its header" in bad[0].reason
         assert counts(gallery.index([album], workers=1)) == {"unchanged": 4}
         assert gallery.bad_photos() == bad
         assert counts(gallery.index([album], workers=1, retry=True)) == {"unchanged": 1, "bad": 3}
@@ -757,3 +760,23 @@ def test_no_more_is_handed_out_than_is_needed(gallery: Gallery, tmp_path: Path) 
     )
     assert len(waiting) == 100
     assert max(waiting) <= 8
+
+
+@needs_weights
+def test_reduced_and_incomplete_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes of a reduced photo are in pixels of the whole one; a photo that ends early is used, with a note."""
+    settings = Settings("vggface2", replace(QUICK, crops=True))
+    path = tmp_path / "photo.jpg"
+    content = (PHOTOS / "astronaut.jpg").read_bytes()
+    path.write_bytes(content)
+    whole = look.look(str(path), settings)
+    path.write_bytes(content[:-1000])
+    assert (look.look(str(path), settings).note, whole.note) == ("incomplete: the file ends early", None)
+    path.write_bytes(content)
+    monkeypatch.setattr(look, "read_photo", partial(read_photo, reduce_above=1000))
+    reduced = look.look(str(path), settings)
+    assert (reduced.width, reduced.height) == (whole.width, whole.height)
+    assert np.abs(np.subtract(reduced.faces[0].box, whole.faces[0].box)).max() < 10
+    assert np.abs(reduced.faces[0].landmarks - whole.faces[0].landmarks).max() < 10
+    too_large = look.look(str(path), settings._replace(max_pixels=1000))
+    assert too_large.passing  # it is tried again, perhaps with another limit

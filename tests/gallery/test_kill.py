@@ -150,7 +150,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small(names[number % len(names)], folder / f"{number:02}.jpg", change=number)
     shutil.copy(folder / "03.jpg", folder / "07 copy.jpg")
     shutil.copy(folder / "03.jpg", folder / "10 copy.jpg")
-    (folder / "05 broken.jpg").write_bytes((folder / "05.jpg").read_bytes()[:3000])
+    (folder / "05 broken.jpg").write_bytes((folder / "05.jpg").read_bytes()[:300])
     return folder
 
 

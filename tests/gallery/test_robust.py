@@ -76,7 +76,7 @@ ERRORS = [
 ]
 
 # What is done with a photo, in order; of the real program, and of the coordinator with prepared answers.
-OF_A_WORKER = ["open_image", "date_taken", "detect_faces", "encode_faces", "thumbnail"]
+OF_A_WORKER = ["read_photo", "detect_faces", "encode_faces", "thumbnail"]
 OF_THE_RUN: list[tuple[Any, str]] = [
     (indexing, "_version"),
     (indexing, "_digest"),

@@ -14,11 +14,11 @@ from PIL import Image
 
 from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces
 from ..nn.tree import Array
-from ..photos import Photo, find_photos
+from ..photos import Photo, search_folders
 from .drawing import WRITTEN, annotate, is_picture, save
-from .options import add_detection_options, add_photo_options, detection_options, opened
+from .options import add_detection_options, add_folder_options, add_photo_options, detection_options, opened
 from .results import Results, is_same_file
-from .terminal import OK, TROUBLE, complain, printable, reason, write
+from .terminal import OK, TROUBLE, complain, of_options, printable, reason, write
 
 __all__ = ["add_parser", "describe", "pixels"]
 
@@ -72,6 +72,7 @@ def add_parser(commands: Any) -> None:
         help="cut the faces out, into files with the photo's name and the face's number (party-1.png). "
         "What would overwrite a photo or another of these files gets a further number",
     )
+    add_folder_options(parser)
     add_photo_options(parser)
     add_detection_options(parser)
 
@@ -83,10 +84,12 @@ def run(arguments: argparse.Namespace) -> int:
     options = detection_options(arguments, crops=arguments.crops is not None)
     columns = [name for name in _WIDTHS if name != "angle" or options.rotations == "auto" or any(options.rotations)]
     _check_draw(arguments)
-    photos, problems = find_photos(arguments.photos)
+    photos, problems, passed_over = search_folders(
+        arguments.photos, exclude=arguments.exclude, follow_links=arguments.follow_links
+    )
     results = Results(photos)
-    for problem in problems:
-        complain(printable(problem))
+    for line in [*problems, *passed_over]:
+        complain(printable(of_options(line)))
     bad = len(problems)
     with tqdm(photos, unit="photo", leave=False, disable=None if len(photos) > 1 else True) as progress:
         if photos and not arguments.json:

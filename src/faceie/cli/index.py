@@ -10,8 +10,8 @@ from .. import DetectionOptions, Gallery
 from ..errors import OptionError
 from ..gallery import BadPhoto, IndexReport
 from ..mtcnn.options import DEFAULTS
-from .options import add_gallery_option, weights_source
-from .terminal import OK, TROUBLE, complain, printable, write
+from .options import add_folder_options, add_gallery_option, add_photo_options, weights_source
+from .terminal import OK, TROUBLE, complain, of_options, printable, write
 
 __all__ = ["add_parser", "counted"]
 
@@ -64,6 +64,8 @@ def add_parser(commands: Any) -> None:
         metavar="NAME_OR_PATH",
         help="weights of the encoder, as for faceie compare (default: vggface2; chosen once for a gallery)",
     )
+    add_folder_options(parser)
+    add_photo_options(parser, "250000000; those of more than 100000000 are searched at half size")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
             return OK
         trouble = bool(arguments.folders) and _index(gallery, arguments)
         if arguments.errors:
-            for bad in gallery.bad_photos():
+            for bad in [*gallery.bad_photos(), *gallery.incomplete_photos()]:
                 write(_line(bad))
     return TROUBLE if trouble else OK
 
@@ -109,16 +111,22 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
                 workers=arguments.workers,
                 prune=arguments.prune,
                 prune_limit=1.0 if arguments.yes else 0.5,
-                retry=arguments.retry,
+                retry=arguments.retry or arguments.truncated,
                 verify=arguments.verify,
+                exclude=arguments.exclude,
+                follow_links=arguments.follow_links,
+                truncated=arguments.truncated,
+                max_pixels=arguments.max_pixels,
                 progress=progress,
             )
         except KeyboardInterrupt:
             bar.close()
             complain("what was indexed so far is kept; the same command goes on from there")
             raise
-    for problem in report.problems:
-        complain(printable(problem))
+    for photo in report.incomplete:
+        complain(f"{_line(photo)}; what there is of it was used")
+    for line in [*report.problems, *report.passed_over]:
+        complain(printable(of_options(line)))
     for line in _summary(report, len(gallery)):
         write(line)
     return bool(report.bad or report.problems)
@@ -145,7 +153,7 @@ def _summary(report: IndexReport, faces: int) -> list[str]:
 
 
 def _line(bad: BadPhoto) -> str:
-    return printable(f"{bad.path}: {bad.reason}")
+    return printable(f"{bad.path}: {of_options(bad.reason)}")
 
 
 def counted(number: int, what: str) -> str:

@@ -18,6 +18,7 @@ from ..mtcnn.options import DEFAULTS, DetectionOptions
 __all__ = [
     "Parser",
     "add_detection_options",
+    "add_folder_options",
     "add_gallery_option",
     "add_photo_options",
     "detection_options",
@@ -90,15 +91,31 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
     add("--margin", DEFAULTS.margin, "how much of the crop size is surroundings of the face", metavar="PIXELS")
 
 
-def add_photo_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `open_image` can be asked for."""
+def add_photo_options(parser: argparse.ArgumentParser, limit: str = "178956970, Pillow's limit") -> None:
+    """Add the options of `open_image`; the default limit of pixels is told in words."""
     group = parser.add_argument_group("photos")
-    group.add_argument("--truncated", action="store_true", help="use what can be read of photos that are damaged")
+    group.add_argument("--truncated", action="store_true", help="use the readable part of photos that are damaged")
     group.add_argument(
         "--max-pixels",
         type=int,
         metavar="NUMBER",
-        help="refuse photos of more pixels (default: 178956970, Pillow's limit)",
+        help=f"refuse photos of more pixels (default: {limit})",
+    )
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `search_folders`."""
+    group = parser.add_argument_group("folders")
+    group.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files and folders that match, as in .gitignore: *.png, Screenshots/, /2019/**/raw; "
+        "may be repeated",
+    )
+    group.add_argument(
+        "--follow-links", action="store_true", help="search folders that symbolic links lead to, too, each once"
     )
 
 

@@ -11,7 +11,7 @@ from .. import Gallery, OptionError
 from ..gallery import PRIOR, Face, Match, Sighting
 from ..web import search_page
 from .index import counted
-from .options import add_gallery_option, who
+from .options import add_gallery_option, add_photo_options, who
 from .results import write_private
 from .terminal import OK, complain, printable, write
 
@@ -74,6 +74,7 @@ def add_parser(commands: Any) -> None:
         "--html", type=Path, metavar="FILE", help="write a page with the faces, to look at in a browser"
     )
     add_gallery_option(parser)
+    add_photo_options(parser, "250000000; those of more than 100000000 are searched at half size")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _search(gallery: Gallery, arguments: argparse.Namespace) -> None:
-    probe = gallery.probe(arguments.photo, face=arguments.face)
+    probe = gallery.probe(
+        arguments.photo, face=arguments.face, truncated=arguments.truncated, max_pixels=arguments.max_pixels
+    )
     photo = printable(arguments.photo)
     if probe.faces > 1 and arguments.face is None:
         complain(f"{photo} has {probe.faces} faces; this is face {probe.number}, the largest. --face chooses another")

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from ..errors import FaceieError, OptionError, WeightsError
 
-__all__ = ["NO_WEIGHTS", "OK", "TROUBLE", "complain", "guarded", "printable", "reason", "write"]
+__all__ = ["NO_WEIGHTS", "OK", "TROUBLE", "complain", "guarded", "of_options", "printable", "reason", "write"]
 
 # Exit codes: the docstring of `faceie.cli` tells when.
 OK = 0
@@ -47,13 +47,28 @@ def printable(text: object) -> str:
     )
 
 
+# How messages name parameters of Python, and the options of the commands with the same effect.
+_OPTIONS = {
+    "max_pixels=NUMBER": "--max-pixels NUMBER",
+    "truncated=True": "--truncated",
+    "follow_links=True": "--follow-links",
+}
+
+
+def of_options(text: str) -> str:
+    """Name the options of the command line in a message that names parameters of Python."""
+    for parameter, option in _OPTIONS.items():
+        text = text.replace(parameter, option)
+    return text
+
+
 def reason(error: Exception) -> str:
     """Say in words what is wrong."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+    return of_options(str(error)) or type(error).__name__
 
 
 def guarded(command: Callable[[], int]) -> int:

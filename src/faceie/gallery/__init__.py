@@ -15,6 +15,7 @@ a *person* is named by you.
 `absence`      which photos are known to be gone
 `drives`       drives of this machine and of the network
 `matrix`       all embeddings, mapped into memory, and exact search in them
+`search`       what is like a probe, and who is in which photo
 `clusters`     which faces are of one person; knows nothing of databases
 `names`        names of people, and which two are one
 `people`       clusters and what the user says of them, in the database

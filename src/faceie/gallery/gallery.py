@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
-from ..images import ImageLike
+from ..images import MAX_PIXELS, ImageLike
 from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
-from ..recognition import same_person_probability
 from . import people, wipe
 from .absence import look_for_absent
 from .clusters import can_cluster
 from .indexing import Progress, Run
 from .look import find_probe
-from .matrix import nearest
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import back_up, connect, reported, transaction
+from .search import find_matches, find_sightings
 from .settings import default_path, load_checked, settle
 from .store import Store, no_face
 from .workers import ExecutorFailed, Workforce, default_workers
@@ -115,6 +114,10 @@ class Gallery:
         prune_limit: float = 0.5,
         retry: bool = False,
         verify: bool = False,
+        exclude: Iterable[str] = (),
+        follow_links: bool = False,
+        truncated: bool = False,
+        max_pixels: int | None = None,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring the gallery up to date with the photos in these folders, at any depth, and these photos.
@@ -132,6 +135,11 @@ class Gallery:
         processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
         process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
+        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.exclude`).
+        `follow_links`: search the folders that links lead to, too, each of them once.
+        `truncated`: use the readable part of damaged photos. That of files that end too early is used anyway.
+        `max_pixels`: of the largest photo to open, by default 250 million. Photos of more than 100 million pixels are
+        searched at half of their width and height; boxes are in pixels of the whole photo.
         `progress`: is called after each photo with how many are done, how many there are, and the report so far.
 
         It may be interrupted, or killed, at any moment: the next run goes on, and ends with the same gallery.
@@ -143,8 +151,12 @@ class Gallery:
         tops = [Path(folder).expanduser() for folder in folders]
         with reported(self.path):
             self._weights()  # or what is missing would be missed in each worker
-        run = Run(self._store, self._settings, Workforce(workers, executor), verify=verify)
-        with closing(run.work(tops, prune=prune, prune_limit=prune_limit, retry=retry)) as work:
+        settings = self._settings._replace(truncated=truncated, max_pixels=_limit(max_pixels))
+        run = Run(self._store, settings, Workforce(workers, executor), verify=verify)
+        searched = run.work(
+            tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=exclude, follow_links=follow_links
+        )
+        with closing(searched) as work:
             while True:
                 try:
                     with reported(self.path):
@@ -166,6 +178,11 @@ class Gallery:
         """Return the photos that cannot be used, and why."""
         with reported(self.path):
             return list(self._store.bad_photos())
+
+    def incomplete_photos(self) -> list[BadPhoto]:
+        """Return the photos that were used as far as they go, and what is missing."""
+        with reported(self.path):
+            return list(self._store.incomplete_photos())
 
     def faces(self) -> Iterator[Face]:
         """Yield all faces, in the order in which they came."""
@@ -197,13 +214,17 @@ class Gallery:
 
     # Search
 
-    def probe(self, photo: ImageLike, *, face: int | None = None) -> Probe:
+    def probe(
+        self, photo: ImageLike, *, face: int | None = None, truncated: bool = False, max_pixels: int | None = None
+    ) -> Probe:
         """Return the face of a photo by which to search: that of this number, counted from 1 as by `faceie detect`, or
         the largest.
 
+        `truncated`, `max_pixels`: as for `index`.
         Raises ImageError if the photo cannot be used or has no face, and OptionError if it has none of this number.
         """
-        return find_probe(photo, face, self._settings.options, self._weights)
+        settings = self._settings._replace(truncated=truncated, max_pixels=_limit(max_pixels))
+        return find_probe(photo, face, settings, self._weights)
 
     def search(
         self,
@@ -225,35 +246,14 @@ class Gallery:
         limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
         embedding = self._embedding_of(probe)
         with reported(self.path):
-            matrix, hidden = self._store.matrix(), self._store.hidden_faces()
-            rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit + len(hidden))
-            seen = ~np.isin(matrix.ids[rows], hidden)
-            rows, distances = rows[seen][:limit], distances[seen][:limit]
-            weights = self._store.setting("calibration")
-            chances: list[float | None] = [None] * len(rows)
-            if weights:
-                probabilities = same_person_probability(distances, prior=prior, weights=weights)
-                chances = probabilities[probabilities >= min_probability].tolist()  # the closest come first
-            ids = matrix.ids[rows[: len(chances)]].tolist()
-            numbers = dict(zip(ids, zip(distances.tolist(), chances, strict=False), strict=False))
-            # Without those that have been forgotten in this moment.
-            return [Match(face, *numbers[face.id]) for face in self._store.faces_by_id(ids)]
+            return find_matches(self._store, embedding, limit, min_probability, prior)
 
     def photos_of(self, *who: int | str) -> list[Sighting]:
         """Return the photos that show all of these people, given by names or numbers; the oldest first."""
         if not who:
             raise OptionError("whose photos? Expected a name or number, or several")
         with reported(self.path):
-            numbers = [people.find(self._store, one) for one in who]
-            marks = ", ".join("?" * len(numbers))
-            by_photo: dict[Path, list[Face]] = {}
-            for face in self._store.faces(f"faces.person IN ({marks})", numbers, "photos.taken, faces.photo, faces.id"):
-                by_photo.setdefault(face.path, []).append(face)
-            return [
-                Sighting(path, faces[0].taken, tuple(faces))
-                for path, faces in by_photo.items()
-                if {face.person for face in faces} == set(numbers)
-            ]
+            return find_sightings(self._store, [people.find(self._store, one) for one in who])
 
     # People
 
@@ -387,3 +387,8 @@ class Gallery:
                 )
             return probe.astype(np.float32)
         return self.probe(probe).embedding  # type: ignore[arg-type]  # uint8 is left
+
+
+def _limit(max_pixels: int | None) -> int:
+    """Return the limit for photos, by default that of `read_photo`."""
+    return MAX_PIXELS if max_pixels is None else whole_number("max_pixels", max_pixels, or_else=", or None")

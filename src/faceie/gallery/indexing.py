@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..errors import GalleryError, WeightsError
 from ..files import not_a_file
-from ..photos import find_photos
+from ..photos import search_folders
 from . import people
 from .absence import is_missing, look_for_absent
 from .look import Look, failed
@@ -67,7 +67,14 @@ class Run:
         self._waiting: deque[_Task] = deque()
 
     def work(
-        self, folders: Iterable[Path], *, prune: bool, prune_limit: float, retry: bool
+        self,
+        folders: Iterable[Path],
+        *,
+        prune: bool,
+        prune_limit: float,
+        retry: bool,
+        exclude: Iterable[str] = (),
+        follow_links: bool = False,
     ) -> Generator[int, None, None]:
         """Bring the gallery up to date with these folders; yield the number of photos whenever there is progress.
 
@@ -75,8 +82,8 @@ class Run:
         """
         report, started = self.report, time.monotonic()
         tops = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  # Path.resolve would follow links
-        photos, problems = find_photos(map(Path, tops))
-        report.problems = list(problems)
+        found = search_folders(map(Path, tops), exclude=exclude, follow_links=follow_links)
+        photos, report.problems, report.passed_over = found
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         for _ in self._work(paths, retry):
             report.seconds = time.monotonic() - started
@@ -177,6 +184,8 @@ class Run:
             report.moved += bool(gone)
         else:
             report.looked_at += 1
+            if seen.note:
+                report.incomplete.append(BadPhoto(Path(path), seen.note))
             report.faces += len(seen.faces)
 
     @contextmanager

@@ -20,9 +20,8 @@ from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
-from ..images import ImageLike, date_taken, open_image
+from ..images import ImageLike, read_photo
 from ..mtcnn.detect import detect_faces
-from ..mtcnn.options import DetectionOptions
 from ..nn.tree import Array
 from .records import Probe
 from .settings import Settings
@@ -59,7 +58,9 @@ class Look(NamedTuple):
     faces: Sequence[Seen] = ()
     error: str | None = None
     passing: bool = False
-    """Whether the error has to do with the machine rather than with the photo, so that it is tried again."""
+    """Whether the error has to do with the machine or the options rather than with the photo: it is tried again."""
+    note: str | None = None
+    """Why a part of the photo is missing, if it was used all the same."""
 
 
 def look(path: str, settings: Settings) -> Look:
@@ -81,21 +82,30 @@ def failed(error: Exception, path: str) -> Look:
         return Look(error="there is not enough memory for it", passing=True)
     if isinstance(cause, OSError) and cause.errno:  # Pillow's own OSErrors have no number
         return Look(error=cause.strerror or str(cause), passing=True)
+    text = str(error).removeprefix(f"{path}: ").replace(f" {path!r}", "")
+    if isinstance(cause, Image.DecompressionBombError):  # another limit may be given next time
+        return Look(error=text, passing=True)
     if isinstance(error, ImageError):  # copies share this reason, so it names no path
-        return Look(error=str(error).removeprefix(f"{path}: ").replace(f" {path!r}", ""))
+        return Look(error=text)
     return Look(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
 
 
 def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
-    image = open_image(path)
-    taken = date_taken(path)
+    photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels)
+    image = photo.image
+    scale = np.divide(photo.size, image.size).astype(np.float32)  # of a photo that was reduced
     found = detect_faces(image, **settings.options.keywords())
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
     seen = [
         Seen(
-            box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
-            landmarks=landmarks,
+            box=(
+                float(box[0] * scale[0]),
+                float(box[1] * scale[1]),
+                float(box[2] * scale[0]),
+                float(box[3] * scale[1]),
+            ),
+            landmarks=landmarks * scale,
             angle=float(angle),
             probability=float(probability),
             quality=float(quality),
@@ -106,7 +116,7 @@ def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
             *found[:4], found.qualities, crops, embeddings, strict=True
         )
     ]
-    return Look(image.width, image.height, taken, seen)
+    return Look(*photo.size, photo.taken, seen, note=photo.note)
 
 
 @cache
@@ -115,11 +125,17 @@ def _weights(source: str | Path) -> InceptionResNetV1:
 
 
 def find_probe(
-    photo: ImageLike, number: int | None, options: DetectionOptions, weights: Callable[[], InceptionResNetV1]
+    photo: ImageLike, number: int | None, settings: Settings, weights: Callable[[], InceptionResNetV1]
 ) -> Probe:
     """Return the face of a photo by which to search (see `Gallery.probe`)."""
-    found = detect_faces(photo, **options.keywords())
-    count, name = len(found.probabilities), f"{photo}: " if isinstance(photo, str | os.PathLike) else ""
+    image, name = photo, ""
+    if isinstance(photo, str | os.PathLike):
+        image, name = (
+            read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image,
+            f"{photo}: ",
+        )
+    found = detect_faces(image, **settings.options.keywords())
+    count = len(found.probabilities)
     if not count:
         raise ImageError(f"{name}no face was found in this photo")
     if number is not None and (number := whole_number("face", number)) > count:

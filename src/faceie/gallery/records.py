@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -120,8 +121,12 @@ class IndexReport:
     """Of these, those that were recognized as people who have a name, or as part of a cluster."""
     bad: list[BadPhoto] = field(default_factory=list)
     """New or changed photos that could not be used."""
+    incomplete: list[BadPhoto] = field(default_factory=list)
+    """New or changed photos that were used as far as they go."""
     problems: list[str] = field(default_factory=list)
     """What is wrong with the folders that were to be searched, and what was not pruned."""
+    passed_over: Sequence[str] = ()
+    """Sentences with counts of files and folders that were left out: videos, unreadable formats, bins, links."""
     seconds: float = 0.0
 
     @property

@@ -97,11 +97,17 @@ def m004_times_of_change(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE files ADD COLUMN changed INTEGER")
 
 
+def m005_incomplete_photos(db: sqlite3.Connection) -> None:
+    """What is missing of a photo that is used all the same."""
+    db.execute("ALTER TABLE photos ADD COLUMN note TEXT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
     m003_names_in_any_case,
     m004_times_of_change,
+    m005_incomplete_photos,
 )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import GalleryError
 from ..facenet.loading import answer, identify, load
 from ..facenet.network import InceptionResNetV1
+from ..images import MAX_PIXELS
 from ..mtcnn.options import DetectionOptions
 from .schema import transaction
 
@@ -42,6 +43,10 @@ class Settings(NamedTuple):
     weights: str | Path
     """What `faceie.facenet.load` takes."""
     options: DetectionOptions
+    truncated: bool = False
+    """Whether the readable part of a damaged photo is used."""
+    max_pixels: int = MAX_PIXELS
+    """Of the largest photo that is opened."""
 
 
 def settle(store: Store, weights: str | Path | None, options: DetectionOptions | None) -> Settings:

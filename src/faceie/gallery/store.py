@@ -104,17 +104,18 @@ class Store:
 
     def put_photo(self, digest: bytes, seen: Look) -> int:
         """Store a photo with its faces; return its id. One that could not be used is replaced."""
-        about = (seen.width, seen.height, seen.taken, seen.error and storable(seen.error))
+        about = (seen.width, seen.height, seen.taken, seen.error and storable(seen.error), seen.note)
         photo = self.photo(digest)
         if photo is None:
             cursor = self.db.execute(
-                "INSERT INTO photos (hash, width, height, taken, error) VALUES (?, ?, ?, ?, ?)", (digest, *about)
+                "INSERT INTO photos (hash, width, height, taken, error, note) VALUES (?, ?, ?, ?, ?, ?)",
+                (digest, *about),
             )
             photo = cursor.lastrowid
             assert photo is not None
         else:
             self.db.execute(
-                "UPDATE photos SET width = ?, height = ?, taken = ?, error = ? WHERE id = ?", (*about, photo)
+                "UPDATE photos SET width = ?, height = ?, taken = ?, error = ?, note = ? WHERE id = ?", (*about, photo)
             )
         for number, face in enumerate(seen.faces, 1):
             cursor = self.db.execute(
@@ -180,6 +181,14 @@ class Store:
         )
         for path, error in rows:
             yield BadPhoto(Path(os.fsdecode(path)), error)
+
+    def incomplete_photos(self) -> Iterator[BadPhoto]:
+        rows = self.db.execute(
+            "SELECT CAST(path AS BLOB), note FROM files JOIN photos ON photos.id = files.photo"
+            " WHERE note IS NOT NULL ORDER BY path"
+        )
+        for path, note in rows:
+            yield BadPhoto(Path(os.fsdecode(path)), note)
 
     # Faces
 

@@ -1,0 +1,340 @@
+"""Opening the file of a photo, once, whatever its format: decoded pixels, metadata, and a note if some are missing."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from . import jpeg, png
+from .errors import ImageError
+from .files import not_a_file
+from .formats import START, Format, heif_is_readable, identify, raw_name, refusal
+from .quiet import no_warnings
+from .raw import largest_full_picture, open_raw
+from .tiff import Directory, directories, is_raw
+
+__all__ = ["Accept", "Opened", "Request", "exif_of", "open_file"]
+
+Accept: TypeAlias = Literal["whole", "early end", "damaged"]
+
+# Formats whose pixels Pillow reads without any warning, so that threads may read them side by side.
+_QUIET = ("JPEG", "MPO", "PNG", "WEBP")
+
+_XMP_TAG = 700  # of TIFF
+_EXIF_IFD = 0x8769
+_XMP_OF_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+_REDUCED = 2  # to half of width and height
+
+_ENDS_EARLY = "incomplete: the file ends early"
+_IS_DAMAGED = "incomplete: the file is damaged"
+_TO_USE = "to use what there is of it: truncated=True"
+
+
+class Request(NamedTuple):
+    """How a photo is to be opened."""
+
+    accept: Accept = "whole"
+    """Which files are used as far as they go, rather than refused."""
+    max_pixels: int | None = None
+    """None for Pillow's own limit."""
+    reduce_above: float = math.inf
+    """Pixels above which an image is reduced to half of its width and height."""
+    decode: bool = True
+    """Whether pixels are needed, and not only metadata."""
+
+
+class Opened(NamedTuple):
+    """A photo, decoded but not converted."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    """Of the whole photo, as stored."""
+    exif: Image.Exif | None
+    xmp: bytes | str | None
+    is_upright: bool
+    """Whether the decoder has applied the orientation already."""
+    note: str | None = None
+    """Why pixels are missing."""
+
+
+def open_file(path: Path, request: Request) -> Opened:
+    """Open the file of a photo and decode it. Raises ImageError, whose message does not name the file."""
+    try:
+        if other := not_a_file(path.stat().st_mode):  # to open a pipe would wait for its other end
+            raise ImageError(f"this is {other}, expected a photo")
+        with path.open("rb") as file:
+            return _open(file, path.suffix, request)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError("there is no such file") from None
+    except Image.DecompressionBombError as error:
+        raise _too_large(str(error)) from error
+    except OSError as error:
+        if error.errno is None:  # Pillow's own have no number
+            raise ImageError(_fact(error)) from error
+        raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
+
+
+def _open(file: BinaryIO, suffix: str, request: Request) -> Opened:
+    start = file.read(START)
+    format = identify(start)
+    try:
+        if format.family in ("tiff", "raw") and (opened := _open_raw(file, format, suffix, request)):
+            return opened
+        image = _identify(file, format, start, request)
+    except (ImageError, Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise anything for damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ImageError(refusal(start, suffix)) from error
+    return _load(file, image, request)
+
+
+def _identify(file: BinaryIO, format: Format, start: bytes, request: Request) -> Image.Image:
+    """Let Pillow, or pillow-heif, read the header."""
+    image: Image.Image | None = None
+    try:
+        image = _by_pillow(file, request.max_pixels)
+    except Image.DecompressionBombError:
+        raise
+    except Exception:
+        if png.is_png(start):
+            image = _by_pillow(_repaired_png(file, request), request.max_pixels)
+        elif format.family != "heif" or not heif_is_readable():
+            raise
+    if image is None:
+        return _open_heif(file, request)
+    _check_size(image.size, request)
+    return image
+
+
+def _by_pillow(file: BinaryIO, max_pixels: int | None) -> Image.Image:
+    file.seek(0)
+    with no_warnings():
+        return Image.open(file) if max_pixels is None else _open_unlimited(file)
+
+
+def _open_unlimited(file: BinaryIO) -> Image.Image:
+    """Do what `Image.open` does, except for its limit of the size: that is a global, and so not ours to change."""
+    Image.init()
+    start = file.read(16)
+    for name in Image.ID:
+        factory, accepts = Image.OPEN[name]
+        if accepts and accepts(start) is not True:  # a text says why not
+            continue
+        file.seek(0)
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # those with which a decoder refuses a file
+            return factory(file, "")
+    raise UnidentifiedImageError
+
+
+def _limit(request: Request) -> float:
+    """Return the largest number of pixels; by default, that of Pillow."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or math.inf) if request.max_pixels is None else request.max_pixels
+
+
+def _check_size(size: tuple[int, int], request: Request) -> None:
+    if math.prod(size) > _limit(request):
+        error = Image.DecompressionBombError()
+        text = f"it has {size[0]} x {size[1]} pixels, expected at most {_limit(request)} in all"
+        raise _too_large(text) from error
+
+
+def _too_large(fact: str) -> ImageError:
+    return ImageError(f"{fact}; if it can be trusted, raise the limit: max_pixels=NUMBER")
+
+
+def _open_heif(file: BinaryIO, request: Request) -> Image.Image:
+    """Open HEIC by an optional package. It turns the image upright itself."""
+    import pillow_heif
+
+    file.seek(0)
+    heif = pillow_heif.open_heif(file)  # without registering it with Pillow for all
+    _check_size(heif.size, request)
+    if not request.decode:
+        image = Image.new("RGB", (1, 1))
+        image.info = dict(heif.info)
+        return image
+    decoded: Image.Image = heif.to_pillow()
+    return decoded
+
+
+def _open_raw(file: BinaryIO, format: Format, suffix: str, request: Request) -> Opened | None:
+    """Open the preview of a RAW photo, or the largest picture of a TIFF file whose first one is a smaller version;
+    return None for other TIFF files.
+    """
+    found = directories(file)
+    raw = format.family == "raw" or is_raw(found)
+    if not raw and not (found and found[0].is_reduced):
+        return None
+    failure: Exception | None = None
+    if raw:
+        try:
+            image, exif = open_raw(file, _limit(request))
+            _check_size(image.size, request)
+            return Opened(image, image.size, exif, None, is_upright=True)
+        except (MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception as error:  # of LibRaw, or since rawpy is not installed
+            failure = error
+    with no_warnings():
+        picture = largest_full_picture(file, _limit(request)) if found else None
+    if picture is not None:
+        return _load(file, picture, request)
+    if not raw:
+        return None
+    name = format.name if format.family == "raw" else raw_name(_maker(found), suffix)
+    raise ImageError(refusal(b"", suffix, Format("raw", name))) from failure
+
+
+def _maker(found: list[Directory]) -> str:
+    makes = (one.make for one in found)
+    return next(filter(None, makes), "a camera").title()
+
+
+def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
+    """Decode the pixels, as far as they are accepted."""
+    size, note, quiet = image.size, None, image.format in _QUIET
+    exif = exif_of(image) if image.format == "TIFF" else None  # whose file is needed for it; PNG may have it at the end
+    if request.decode:
+        reduce = math.prod(size) > request.reduce_above
+        draft = reduce and image.format in ("JPEG", "MPO")
+        if draft:
+            image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
+        try:
+            with nullcontext() if quiet else no_warnings():
+                image.load()
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            image, note = _what_there_is(file, image, request, error)
+        if not draft:
+            size = image.size  # Pillow turns TIFF images upright while it loads them
+        if reduce and image.size == size:
+            exif, xmp, info = exif or exif_of(image), _xmp(image), image.info
+            image = _in_a_mode_to_reduce(image).reduce(_REDUCED)
+            image.info = {key: value for key, value in info.items() if key == "icc_profile"}
+            return Opened(image, size, exif, xmp, is_upright=False, note=note)
+    return Opened(image, size, exif or exif_of(image), _xmp(image), is_upright=False, note=note)
+
+
+def _in_a_mode_to_reduce(image: Image.Image) -> Image.Image:
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.convert("L") if image.mode == "1" else image
+
+
+def _what_there_is(
+    file: BinaryIO, image: Image.Image, request: Request, error: Exception
+) -> tuple[Image.Image, str | None]:
+    """Return what can be decoded of a file that is not whole, and a note that says so."""
+    file.seek(0)
+    if image.format in ("JPEG", "MPO"):
+        content = file.read()
+        if not jpeg.lacks_pixels(content):
+            return _loaded(io.BytesIO(jpeg.with_end(content)), request), None
+        if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
+            raise _not_whole(error) from error
+        return _partly(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
+    if image.format == "PNG":
+        with suppress(Exception):
+            return _loaded(_repaired_png(file, request), request), None
+    if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
+        raise _not_whole(error) from error
+    if image.format == "PNG":
+        return _partly(_by_pillow(_repaired_png(file, request), request.max_pixels)), _note(error)
+    return _as_far_as_decoded(image, error), _note(error)
+
+
+def _loaded(file: BinaryIO, request: Request) -> Image.Image:
+    image = _by_pillow(file, request.max_pixels)
+    image.load()
+    return image
+
+
+def _draft_again(former: Image.Image, file: BinaryIO, request: Request) -> Image.Image:
+    image = _by_pillow(file, request.max_pixels)
+    if image.size != former.size:
+        image.draft(None, former.size)
+    return image
+
+
+def _repaired_png(file: BinaryIO, request: Request) -> BinaryIO:
+    file.seek(0)
+    return io.BytesIO(png.without_bad_chunks(file.read(), ignore_checksums=request.accept == "damaged"))
+
+
+def _partly(image: Image.Image) -> Image.Image:
+    """Decode an image as far as its file goes."""
+    try:
+        with no_warnings():
+            image.load()
+    except MemoryError:
+        raise
+    except Exception as error:
+        return _as_far_as_decoded(image, error)
+    return image
+
+
+def _as_far_as_decoded(image: Image.Image, error: Exception) -> Image.Image:
+    """Return an image whose decoder has failed with the pixels that it has decoded before."""
+    something = None
+    if isinstance(image, ImageFile):
+        image.tile = []  # nothing is left to be decoded
+        with suppress(Exception):
+            something = image.getbbox()
+    if something is None:
+        raise ImageError("no pixel of it can be read; look for another copy of it") from error
+    return image
+
+
+def _ends_early(error: Exception) -> bool:
+    text = str(error).lower()
+    return "truncated" in text or "not enough" in text or "unexpected end" in text or isinstance(error, EOFError)
+
+
+def _note(error: Exception) -> str:
+    return _ENDS_EARLY if _ends_early(error) else _IS_DAMAGED
+
+
+def _not_whole(error: Exception) -> ImageError:
+    fact = "the file ends early: it is truncated" if _ends_early(error) else "the pixels cannot be read: damaged"
+    return ImageError(f"{fact}; {_TO_USE}")
+
+
+def _fact(error: Exception) -> str:
+    return " ".join(str(error).split()) or "it cannot be read"
+
+
+def exif_of(image: Image.Image) -> Image.Exif | None:
+    """Return the EXIF data of an image; None if they cannot be read."""
+    try:
+        with no_warnings():
+            exif = image.getexif()
+            exif.get_ifd(_EXIF_IFD)  # kept by it: the file may be closed later
+            return exif
+    except Exception:  # metadata that cannot be read are no reason to do without the photo
+        return None
+
+
+def _xmp(image: Image.Image) -> bytes | str | None:
+    """Return the XMP packet of an image, wherever its format and the version of Pillow have it."""
+    info: dict[Any, Any] = image.info
+    packets = [info.get("xmp"), info.get("XML:com.adobe.xmp"), info.get("Raw profile type xmp")]
+    with suppress(Exception):
+        packets.append(getattr(image, "tag_v2", {}).get(_XMP_TAG))
+        for name, data in getattr(image, "applist", ()):
+            if name == "APP1" and data.startswith(_XMP_OF_JPEG):
+                packets.append(data[len(_XMP_OF_JPEG) :])
+    return next((packet for packet in packets if packet and isinstance(packet, bytes | str)), None)

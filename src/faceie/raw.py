@@ -1,0 +1,112 @@
+"""RAW photos: the preview that the camera embedded, at its full size, upright."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from .errors import ImageError
+from .formats import raw_is_readable
+from .quiet import no_warnings
+from .tiff import Directory, directories, from_directory
+
+__all__ = ["largest_full_picture", "open_raw"]
+
+# How LibRaw's orientation turns the image (its documentation: imgdata.sizes.flip).
+_FLIPS = {3: Image.Transpose.ROTATE_180, 5: Image.Transpose.ROTATE_90, 6: Image.Transpose.ROTATE_270}
+_QUARTER_TURNS = (5, 6)
+_LEAST_PREVIEW = 0.5  # of the longer side of the RAW photo
+
+
+def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | None]:
+    """Return a RAW photo upright, and its EXIF data: its preview, or, if that is too small, its sensor data at half
+    size.
+
+    Raises ImageError without rawpy, and DecompressionBombError for more pixels than the limit.
+    """
+    if not raw_is_readable():
+        raise ImageError("rawpy is not installed")
+    import rawpy
+
+    file.seek(0)
+    with rawpy.imread(file) as raw:
+        sizes = raw.sizes
+        if sizes.width * sizes.height > limit:
+            raise Image.DecompressionBombError(f"{sizes.width} x {sizes.height}")
+        image = _preview(raw, rawpy)
+        if image is None or max(image.size) < _LEAST_PREVIEW * max(sizes.width, sizes.height):
+            image = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8))
+            exif = None
+        else:
+            with no_warnings():
+                exif = image.getexif()
+            turned_already = sizes.flip in _QUARTER_TURNS and _is_wide(image.size) != _is_wide(
+                (sizes.width, sizes.height)
+            )
+            if sizes.flip in _FLIPS and not turned_already:
+                image = image.transpose(_FLIPS[sizes.flip])
+    image = image.copy()  # without what Pillow knows of its file
+    image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
+    return image, _exif_of_file(file) or exif
+
+
+def largest_full_picture(file: BinaryIO, limit: float) -> Image.Image | None:
+    """Return the largest picture of a TIFF file that is neither a reduced version nor the data of a sensor; None if
+    there is no such picture, or it cannot be decoded.
+
+    Raises DecompressionBombError if it has more pixels than the limit.
+    """
+    found = [one for one in directories(file) if not one.is_reduced and not one.is_sensor_data and all(one.size)]
+    file.seek(0)
+    content = file.read()
+    for directory in sorted(found, key=_pixels, reverse=True):
+        if _pixels(directory) > limit:
+            raise Image.DecompressionBombError(f"it has {directory.size[0]} x {directory.size[1]} pixels")
+        with suppress(SyntaxError, OSError, ValueError, KeyError, TypeError):
+            image = TiffImageFile(io.BytesIO(from_directory(content, directory)))
+            image.load()
+            return image
+    return None
+
+
+def _pixels(directory: Directory) -> int:
+    return directory.size[0] * directory.size[1]
+
+
+def _preview(raw: Any, rawpy: Any) -> Image.Image | None:
+    """Return the largest preview of a RAW photo as it is stored."""
+    try:
+        thumb = raw.extract_thumb()
+        if thumb.format == rawpy.ThumbFormat.JPEG:
+            with no_warnings():
+                image = Image.open(io.BytesIO(thumb.data))
+            image.load()
+            return image
+        return Image.fromarray(thumb.data)
+    except Image.DecompressionBombError:
+        raise
+    except Exception:  # there is no preview, or it is damaged: the sensor data may be whole
+        return None
+
+
+def _is_wide(size: tuple[int, int]) -> bool:
+    return size[0] > size[1]
+
+
+def _exif_of_file(file: BinaryIO) -> Image.Exif | None:
+    """Return the EXIF data of a RAW file that is a TIFF file by form."""
+    found = directories(file)
+    if not found:
+        return None
+    exif = Image.Exif()
+    file.seek(0)
+    try:
+        with no_warnings():
+            exif.load(b"Exif\0\0" + from_directory(file.read(), found[0]))
+    except Exception:  # as above
+        return None
+    return exif
