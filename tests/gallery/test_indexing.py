@@ -106,8 +106,8 @@ def test_thumbnails_are_small_jpegs(path: Path, small_photos: Path) -> None:
 
 @needs_weights
 def test_who_looks_makes_no_difference(tmp_path: Path, small_photos: Path) -> None:
-    """One process, two workers, and an executor of the caller's give the same rows, ids included; embeddings differ in
-    their last digits, as products are summed up in another order with more threads.
+    """One process, two workers, and an executor of the caller's give the same rows, ids included. Only embeddings of
+    photos with one face differ, in their last digits: such a face is left to the threads of BLAS (docs/numbers.md).
     """
     album = tmp_path / "album"
     shutil.copytree(small_photos, album / "first")

@@ -686,3 +686,20 @@ def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: py
     assert gallery.person("Ben").faces == 4
     assert len(gallery) == 5
     assert not gallery.is_clustered()  # since there is a new face
+
+
+# What is left out
+
+
+def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
+    """What is excluded once is excluded in later runs, until other patterns are given; what was known stays."""
+    album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.png": "2.1"})
+    fakes(album / "Screenshots", {"c.jpg": "3.1"})
+    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    with Gallery(gallery.path) as again:
+        again._weights()
+        assert again.index([album], executor=Prepared(by_words), exclude=["Screenshots/"]).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.jpg"], prune=True).pruned == 0
+    assert len(gallery) == 3

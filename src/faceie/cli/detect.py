@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     columns = [name for name in _WIDTHS if name != "angle" or options.rotations == "auto" or any(options.rotations)]
     _check_draw(arguments)
     photos, problems, passed_over = search_folders(
-        arguments.photos, exclude=arguments.exclude, follow_links=arguments.follow_links
+        arguments.photos, exclude=arguments.exclude or (), follow_links=arguments.follow_links
     )
     results = Results(photos)
     for line in [*problems, *passed_over]:

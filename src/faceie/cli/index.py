@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME_OR_PATH",
         help="weights of the encoder, as for faceie compare (default: vggface2; chosen once for a gallery)",
     )
-    add_folder_options(parser)
+    add_folder_options(parser, '. Kept in the gallery for later runs, until others are given ("" for none)')
     add_photo_options(parser, "250000000; those of more than 100000000 are searched at half size")
 
 

@@ -103,16 +103,15 @@ def add_photo_options(parser: argparse.ArgumentParser, limit: str = "178956970, 
     )
 
 
-def add_folder_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `search_folders`."""
+def add_folder_options(parser: argparse.ArgumentParser, kept: str = "") -> None:
+    """Add the options of `search_folders`. `kept`: what the help says of patterns that are kept."""
     group = parser.add_argument_group("folders")
     group.add_argument(
         "--exclude",
         action="append",
-        default=[],
         metavar="PATTERN",
         help="leave out files and folders that match, as in .gitignore: *.png, Screenshots/, /2019/**/raw; "
-        "may be repeated",
+        f"may be repeated{kept}",
     )
     group.add_argument(
         "--follow-links", action="store_true", help="search folders that symbolic links lead to, too, each once"

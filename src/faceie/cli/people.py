@@ -13,7 +13,7 @@ from ..web import people_page
 from ..web.pages import Group
 from .index import counted
 from .options import add_gallery_option, who
-from .results import write_private
+from .results import PICTURES, write_private
 from .search import describe_face
 from .terminal import OK, complain, printable, write
 
@@ -28,7 +28,6 @@ faceie people faces and the page of --html show it.
 """
 
 _SHOWN = 48  # faces of each cluster on the page
-_PICTURES = 2000  # faces on the page: some 10 MB
 
 
 def add_parser(commands: Any) -> None:
@@ -117,7 +116,7 @@ def _list(arguments: argparse.Namespace) -> int:
             groups: list[Group] = []
             pictures = 0
             for person in people:
-                if pictures < _PICTURES:
+                if pictures < PICTURES:
                     groups.append(Group(person, gallery.faces_of(person.number)[:_SHOWN]))
                     pictures += len(groups[-1].faces)
             named = sum(person.name is not None for person in everybody)

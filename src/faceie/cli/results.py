@@ -10,8 +10,9 @@ from pathlib import Path
 from ..files import replacing
 from ..photos import Photo
 
-__all__ = ["Results", "is_same_file", "write_private"]
+__all__ = ["PICTURES", "Results", "is_same_file", "write_private"]
 
+PICTURES = 2000  # faces on a page: some 10 MB
 _LONGEST = 240  # bytes of a name: file systems allow 255
 
 

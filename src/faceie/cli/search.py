@@ -12,7 +12,7 @@ from ..gallery import PRIOR, Face, Match, Sighting
 from ..web import search_page
 from .index import counted
 from .options import add_gallery_option, add_photo_options, who
-from .results import write_private
+from .results import PICTURES, write_private
 from .terminal import OK, complain, printable, write
 
 __all__ = ["add_parser", "describe_face"]
@@ -135,7 +135,9 @@ def _list(gallery: Gallery, arguments: argparse.Namespace) -> None:
     if arguments.html:
         title = "Photos of " + " and ".join(map(str, arguments.person))
         faces = [Match(face, 0.0, None) for sighting in found for face in sighting.faces]
-        about = f"{counted(len(found), 'photo')}, the oldest first."
+        shown = f", the first {PICTURES:,} faces here" if len(faces) > PICTURES else ""
+        faces = faces[:PICTURES]
+        about = f"{counted(len(found), 'photo')}, the oldest first{shown}."
         write_private(arguments.html, search_page(title, about, None, faces, gallery.thumbnail))
 
 

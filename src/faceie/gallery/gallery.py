@@ -27,7 +27,7 @@ from .look import find_probe
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
 from .schema import back_up, connect, reported, transaction
 from .search import find_matches, find_sightings
-from .settings import default_path, load_checked, settle
+from .settings import default_path, kept_patterns, load_checked, settle
 from .store import Store, no_face
 from .workers import ExecutorFailed, Workforce, default_workers
 
@@ -114,7 +114,7 @@ class Gallery:
         prune_limit: float = 0.5,
         retry: bool = False,
         verify: bool = False,
-        exclude: Iterable[str] = (),
+        exclude: Iterable[str] | None = None,
         follow_links: bool = False,
         truncated: bool = False,
         max_pixels: int | None = None,
@@ -135,7 +135,8 @@ class Gallery:
         processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
         process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
-        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.exclude`).
+        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.exclude`). They are kept in
+        the gallery: None stands for those of the last time.
         `follow_links`: search the folders that links lead to, too, each of them once.
         `truncated`: use the readable part of damaged photos. That of files that end too early is used anyway.
         `max_pixels`: of the largest photo to open, by default 250 million. Photos of more than 100 million pixels are
@@ -153,8 +154,10 @@ class Gallery:
             self._weights()  # or what is missing would be missed in each worker
         settings = self._settings._replace(truncated=truncated, max_pixels=_limit(max_pixels))
         run = Run(self._store, settings, Workforce(workers, executor), verify=verify)
+        with reported(self.path):
+            patterns = kept_patterns(self._store, exclude)
         searched = run.work(
-            tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=exclude, follow_links=follow_links
+            tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=patterns, follow_links=follow_links
         )
         with closing(searched) as work:
             while True:

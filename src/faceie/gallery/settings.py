@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,7 @@ from .schema import transaction
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["Settings", "default_path", "load_checked", "settle"]
+__all__ = ["Settings", "default_path", "kept_patterns", "load_checked", "settle"]
 
 _SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
 
@@ -69,6 +70,18 @@ def settle(store: Store, weights: str | Path | None, options: DetectionOptions |
             + ". Leave them as they are, or make another gallery"
         )
     return Settings(source, own)
+
+
+def kept_patterns(store: Store, given: Iterable[str] | None) -> list[str]:
+    """Return the patterns of what to leave out: those that are given, which are kept, or those of the last time."""
+    kept: list[str] = json.loads(store.setting("exclude") or "[]")
+    if given is None:
+        return kept
+    patterns = [pattern for pattern in given if pattern.strip()]
+    if patterns != kept:
+        with transaction(store.db):
+            store.set("exclude", json.dumps(patterns))
+    return patterns
 
 
 def load_checked(store: Store, settings: Settings) -> InceptionResNetV1:
