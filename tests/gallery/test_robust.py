@@ -703,3 +703,31 @@ def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
     assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).looked_at == 1
     assert gallery.index([album], executor=Prepared(by_words), exclude=["*.jpg"], prune=True).pruned == 0
     assert len(gallery) == 3
+
+
+# Where there can be no workers
+
+
+@needs_weights
+def test_a_script_on_standard_input(path: Path, tmp_path: Path, no_weights: None) -> None:
+    """It does the work itself; asked for workers, it says in one sentence why there are none."""
+    album = fakes(tmp_path / "album", {"a.txt.jpg": "no photo"})
+    program = f"""
+from faceie import Gallery, GalleryError
+with Gallery({str(path)!r}) as gallery:
+    print(len(gallery.index([{str(album)!r}]).bad))
+    try:
+        gallery.index([{str(album)!r}], workers=2)
+    except GalleryError as error:
+        print(error)
+"""
+    environment = {**os.environ, "FACEIE_THREADS": "2"}
+    run = subprocess.run(
+        [sys.executable, "-"], input=program, capture_output=True, text=True, env=environment, check=False
+    )
+    assert run.stderr == ""
+    assert run.stdout.splitlines() == [
+        "1",
+        "workers import the script that is run, and this one cannot be imported (<stdin>); "
+        "pass workers=1, or an executor",
+    ]

@@ -33,11 +33,21 @@ def default_workers() -> int:
     """Return how many processes to start if the caller does not say: one for each processor that Faceie may use, as far
     as the memory that is available suffices.
     """
-    if multiprocessing.current_process().daemon:  # it may have no processes of its own
+    if _why_alone():
         return 1
     memory = available_memory()
     fitting = get_threads() if memory is None else max(1, memory // _NEED)
     return min(get_threads(), fitting, *([_MOST_ON_WINDOWS] if sys.platform == "win32" else []))
+
+
+def _why_alone() -> str | None:
+    """Return why this process can have no workers, if it cannot."""
+    if multiprocessing.current_process().daemon:
+        return "this process may have no processes of its own (it is a worker of multiprocessing.Pool or Celery)"
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is not None and not os.path.exists(script):  # noqa: PTH110
+        return f"workers import the script that is run, and this one cannot be imported ({script})"
+    return None
 
 
 class ExecutorFailed(Exception):
@@ -60,11 +70,8 @@ class Workforce:
     def __init__(self, workers: int, executor: Executor | None = None) -> None:
         if sys.platform == "win32" and workers > _MOST_ON_WINDOWS and executor is None:
             raise OptionError(f"workers is {workers}, expected at most {_MOST_ON_WINDOWS} on Windows")
-        if workers > 1 and executor is None and multiprocessing.current_process().daemon:
-            raise GalleryError(
-                "this process may have no processes of its own (it is a worker of multiprocessing.Pool or Celery); "
-                "pass workers=1, or an executor"
-            )
+        if workers > 1 and executor is None and (why := _why_alone()):
+            raise GalleryError(f"{why}; pass workers=1, or an executor")
         self.in_flight = _IN_FLIGHT * workers if workers > 1 or executor else 1
         self._workers = workers
         self._theirs = executor
