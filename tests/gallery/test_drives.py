@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from faceie import Gallery
-from faceie.gallery import drives, schema
+from faceie.gallery import drives, log, schema
 
 from .conftest import QUICK, assert_intact, face_of, person, put
 
@@ -108,7 +108,7 @@ def test_addresses() -> None:
         def absolute(self) -> PureWindowsPath:
             return PureWindowsPath(r"\\nas\my photos\g.faceie")
 
-    assert schema._address(Share()) == "file:////nas/my%20photos/g.faceie"  # type: ignore[arg-type]
+    assert log.address(Share()) == "file:////nas/my%20photos/g.faceie"  # type: ignore[arg-type]
     assert PurePosixPath("/a?b").as_uri() == "file:///a%3Fb"
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from ..errors import GalleryError
 from ..files import draft_prefix
 from .drives import is_on_network
+from .log import address, mark_copy, mark_session, mark_transaction, put_aside_foreign_log
 from .names import name_key
 
 __all__ = ["MIGRATIONS", "Database", "back_up", "connect", "reported", "transaction"]
@@ -116,6 +117,8 @@ class Database(sqlite3.Connection):
 
     schema = -1
     read_only = False
+    is_marked = False
+    """Whether this connection has seen to the mark of its session (`log`)."""
 
 
 def connect(path: Path, *, create: bool) -> Database:
@@ -133,6 +136,7 @@ def connect(path: Path, *, create: bool) -> Database:
         _check_owner(path)
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             return _open_read_only(path)
+        put_aside_foreign_log(path)
         db = _open(path)
         try:
             _migrate(db)
@@ -155,7 +159,7 @@ def _open_read_only(path: Path) -> Database:
     """Open a gallery where nothing can be written: a snapshot, a backup, somebody else's share."""
     for how in ("mode=ro", "mode=ro&immutable=1"):  # the latter where even the memory that is shared cannot be written
         db = sqlite3.connect(
-            f"{_address(path)}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False,
+            f"{address(path)}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False,
             factory=Database,
         )  # fmt: skip
         db.read_only = True
@@ -182,9 +186,13 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All that is written within is there afterwards, or, after an error, nothing of it."""
     if getattr(db, "read_only", False):
         raise GalleryError(f"{_file(db)}: this gallery can only be read here. Copy it to where it can be written")
+    if isinstance(db, Database) and not db.is_marked:
+        db.is_marked = True
+        mark_session(db, Path(_file(db)))
     db.execute("BEGIN IMMEDIATE")
     try:
         _check_schema(db)
+        mark_transaction(db)
         yield
         db.execute("COMMIT")
     except BaseException:
@@ -259,8 +267,9 @@ def back_up(db: sqlite3.Connection, target: Path) -> None:
     try:
         with closing(sqlite3.connect(draft)) as copy:
             db.backup(copy)
+            mark_copy(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
-        for suffix in ("-wal", "-shm", "-journal", ".matrix"):  # of what was there before
+        for suffix in ("-wal", "-shm", "-journal", "-old-log", ".matrix"):  # of what was there before
             target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
         draft.replace(target)
     finally:
@@ -292,7 +301,7 @@ def _application(path: Path) -> int:
         has_log = path.with_name(f"{path.name}-wal").exists()
         how = "mode=ro" if attempt and has_log else "mode=ro&immutable=1"
         try:
-            with closing(sqlite3.connect(f"{_address(path)}?{how}", uri=True, timeout=_PATIENCE)) as db:
+            with closing(sqlite3.connect(f"{address(path)}?{how}", uri=True, timeout=_PATIENCE)) as db:
                 (application,) = db.execute("PRAGMA application_id").fetchone()
                 return int(application)
         except sqlite3.DatabaseError as error:
@@ -300,12 +309,6 @@ def _application(path: Path) -> int:
                 raise
             time.sleep(0.01)
     raise AssertionError
-
-
-def _address(path: Path) -> str:
-    """Return the URI of a file for SQLite, which takes no host: that of a Windows share is part of the path."""
-    uri = path.absolute().as_uri()
-    return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
 def _migrate(db: Database) -> None:

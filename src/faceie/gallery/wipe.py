@@ -59,6 +59,7 @@ def traces(store: Store) -> None:
 
     Raises GalleryError if another program reads from it just now, so that the log cannot be emptied.
     """
+    store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
     try:
         _remove_matrix(store.path)
         is_in_use = False
@@ -77,7 +78,7 @@ def traces(store: Store) -> None:
 def files(gallery: Path) -> None:
     """Delete the files of a gallery that is closed."""
     _remove_matrix(gallery)
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in ("", "-wal", "-shm", "-journal", "-old-log"):
         gallery.with_name(gallery.name + suffix).unlink(missing_ok=True)
 
 
