@@ -7,8 +7,8 @@ WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
 
 # Tests whose outcome may depend on the processor.
 NUMERIC = tests/nn tests/mtcnn tests/facenet tests/test_numbers.py tests/gallery/test_indexing.py
-# Processors whose kernels of OpenBLAS are tested, each with a number of threads.
-PROCESSORS = Nehalem:2 Haswell:1 Zen:3 SkylakeX:8
+# Processors whose kernels of OpenBLAS are tested, each with a number of threads, and its second-level cache in kB.
+PROCESSORS = Nehalem:2:256 Haswell:1:256 Zen:3:512 SkylakeX:8:1024
 
 .PHONY: help demo test test-oldest test-processors lint bench clean
 help:
@@ -27,8 +27,10 @@ test: $(VENV)/installed
 
 test-processors: $(VENV)/installed
 	@for one in $(PROCESSORS); do \
-	  $(RUN) tools/can_emulate.py $${one%:*} || continue; \
-	  OPENBLAS_CORETYPE=$${one%:*} FACEIE_THREADS=$${one#*:} $(RUN) -m pytest $(NUMERIC) || exit 1; \
+	  set -- $$(echo $$one | tr : ' '); \
+	  export OPENBLAS_CORETYPE=$$1 FACEIE_THREADS=$$2 OPENBLAS_L2_SIZE=$$3; \
+	  $(RUN) tools/can_emulate.py || continue; \
+	  $(RUN) -m pytest $(NUMERIC) || exit 1; \
 	done
 
 lint: $(VENV)/installed
