@@ -2,8 +2,8 @@
 
     OPENBLAS_CORETYPE=Haswell OPENBLAS_L2_SIZE=256 python tools/can_emulate.py
 
-Prints what is tested, or what is skipped and why, and ends with 0 or 1. The size of the second-level cache in kB belongs
-to a processor: with Haswell's kernels and 1024 kB, OpenBLAS 0.3.34 (NumPy 2.5.5) crashes in products of large matrices.
+Prints what is tested, or what is skipped and why, and ends with 0 or 1. The second-level cache, in kB, belongs to the
+processor: with Haswell's kernels and 1024 kB, OpenBLAS 0.3.34 (NumPy 2.5.5) crashes in large products.
 """
 
 import os
