@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a page with the faces, to look at in a browser"
     )
-    parser.add_argument("--limit", type=int, metavar="NUMBER", help="list at most so many (default: all)")
+    parser.add_argument("--limit", type=int, metavar="NUMBER", help="list at most this many (default: all)")
     parser.add_argument(
         "--min-faces", type=int, default=1, metavar="NUMBER", help="leave out clusters of fewer faces (default: 1)"
     )

@@ -37,8 +37,8 @@ __all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "can_cluster", "cluster
 RADIUS = 0.84
 STRICT = 0.6  # radius for clusters that are often in one photo
 TWIN = 0.6  # distance below which two faces in one photo may be of one person
-_EVIDENCE = 3  # one photo in so many, in which two clusters are apart, is full evidence
-_COLLAGE = 4  # pairs of faces within the radius, and one in so many of all, that a collage has at least
+_EVIDENCE = 3  # if two clusters are apart in one of this many photos, that is full evidence
+_COLLAGE = 4  # a collage has at least this many pairs within the radius, and one in this many of all pairs
 MINIMUM = 2  # faces within the radius, itself included, that a face needs to build a cluster
 GOOD_QUALITY = 0.5  # from which on a face may build a cluster
 

@@ -168,7 +168,7 @@ class Gallery:
                     raise failed.error from None
                 if photos is None:
                     return run.report
-                if progress:  # an error of it is none of the gallery
+                if progress:  # its errors are not the gallery's
                     progress(run.report.done, photos, run.report)
 
     def absent(self, folders: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -4,7 +4,7 @@ Each cluster and each person has a number, which it keeps as long as it exists; 
 to one of them or to none. That is *confirmed* if the user has said so; faces that were recognized as a person stay with
 the name until the user says otherwise; all else may change when faces are clustered again. A name lives until its owner
 deletes it. All functions but `find`, `listed` and `one` write, within a transaction of the caller's; `cluster_all` and
-`join_new` have their own, since they take their time outside of it.
+`join_new` have their own, since they compute outside of it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Faces(NamedTuple):
 def cluster_all(store: Store) -> None:
     """Cluster all faces. What the user has said stays, and so do the numbers of clusters that stay more or less.
 
-    Faces are compared outside of any transaction, so that nobody waits. The result is written if nothing was said of
+    Faces are compared outside of any transaction, so that other programs need not wait. The result is written if nothing was said of
     them in between, and nothing removed; otherwise, it starts again.
     """
     for _ in range(_TRIES):
@@ -115,7 +115,7 @@ def _store_clusters(store: Store, faces: _Faces, labels: Integers) -> None:
 def join_new(store: Store) -> int:
     """Let faces that have come since the last time join the people that they belong to; return how many did.
 
-    As with `cluster_all`, nobody waits while faces are compared.
+    As with `cluster_all`, other programs need not wait while faces are compared.
     """
     for _ in range(_TRIES):
         last = int(store.setting("joined") or 0)

@@ -156,7 +156,7 @@ def _open(path: Path) -> Database:
 
 
 def _open_read_only(path: Path) -> Database:
-    """Open a gallery where nothing can be written: a snapshot, a backup, somebody else's share."""
+    """Open a gallery where nothing can be written: a snapshot, a backup, another user's share."""
     for how in ("mode=ro", "mode=ro&immutable=1"):  # the latter where even the memory that is shared cannot be written
         db = sqlite3.connect(
             f"{address(path)}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False,

@@ -33,7 +33,7 @@ def default_path() -> Path:
     """
     if path := os.environ.get("FACEIE_GALLERY"):
         return Path(path).expanduser()
-    import platformdirs  # takes its time
+    import platformdirs  # slow to import
 
     return platformdirs.user_data_path("faceie", appauthor=False) / "gallery.faceie"
 

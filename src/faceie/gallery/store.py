@@ -160,7 +160,7 @@ class Store:
         ).fetchall()
 
     def is_spoken_of(self, photo: int) -> bool:
-        """Tell whether the user has said something of a photo's faces: that they are somebody, or are not."""
+        """Tell whether the user has said something of a photo's faces: who they are, or are not."""
         (found,) = self.db.execute(
             "SELECT EXISTS (SELECT 1 FROM faces LEFT JOIN people ON people.id = faces.person"
             " WHERE photo = ? AND (confirmed OR people.name IS NOT NULL"

@@ -164,7 +164,7 @@ def _corrected(found: Boxes, inclusive: bool = True) -> Array:
 
 
 def ask(network: Callable[[Array], tuple[NDArray[Any], ...]], boxes: Array, crops: int = _CROPS) -> list[NDArray[Any]]:
-    """Return what a network says of boxes (n, 4): arrays (n, ...). Each thread takes so many `crops` at a time."""
+    """Return what a network says of boxes (n, 4): arrays (n, ...). Each thread takes this many `crops` at a time."""
     order = np.argsort(boxes[:, 2] - boxes[:, 0], kind="stable")[::-1]  # large ones first: they take the longest
     found = parallel(lambda part: network(boxes[part]), np.split(order, range(crops, len(order), crops)))
     place = np.argsort(order)  # undoes the order

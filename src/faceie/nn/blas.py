@@ -90,7 +90,7 @@ _blas = _Blas()
 
 @contextmanager
 def limited_blas(limit: int) -> Iterator[None]:
-    """Let BLAS use at most so many threads of its own."""
+    """Let BLAS use at most this many threads of its own."""
     blas = _blas
     blas.enter(limit)
     try:

@@ -24,7 +24,7 @@ class Daemons:
             del function  # and what it holds, while waiting for the next
 
     def submit(self, function: Callable[[], object], times: int = 1) -> None:
-        """Call `function`, which raises nothing, in so many of the threads, as they become free."""
+        """Call `function`, which raises nothing, in this many of the threads, as they become free."""
         for _ in range(times):
             self._queue.put(function)
 
