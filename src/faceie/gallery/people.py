@@ -85,8 +85,8 @@ class _Faces(NamedTuple):
 def cluster_all(store: Store) -> None:
     """Cluster all faces. What the user has said stays, and so do the numbers of clusters that stay more or less.
 
-    Faces are compared outside of any transaction, so that other programs need not wait. The result is written if nothing was said of
-    them in between, and nothing removed; otherwise, it starts again.
+    Faces are compared outside of any transaction, so that other programs need not wait. The result is written if
+    nothing was said of them in between, and nothing removed; otherwise, it starts again.
     """
     for _ in range(_TRIES):
         faces, matrix, revision = _snapshot(store)
