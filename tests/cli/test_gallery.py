@@ -139,7 +139,7 @@ def test_people(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pat
     (other,) = (number for number, (_, example) in people.items() if "astronaut" in example)
     assert "Barack Obama (number" in run(capsys, "people", "name", str(number), "Barack Obama")[0]
     rows = run(capsys, "people", "faces", "Barack Obama")[0].splitlines()[1:]
-    faces = {Path(row.split()[3]).stem: row.split()[0] for row in rows}
+    faces = {Path(row.split(maxsplit=3)[3].rpartition(" (face ")[0]).stem: row.split()[0] for row in rows}
     assert len(faces) == 4
     assert "1 face in 1 photo" in run(capsys, "people", "split", "Barack Obama", faces["obama-congress"])[0]
     assert "3 faces" in run(capsys, "people", "is", "Barack Obama", faces["obama"])[0]
