@@ -11,7 +11,7 @@ from .errors import OptionError
 
 __all__ = ["Excluded"]
 
-_FLAGS = re.DOTALL | (re.IGNORECASE if sys.platform in ("win32", "darwin") else re.DOTALL)
+_FLAGS = re.DOTALL | re.IGNORECASE if sys.platform in ("win32", "darwin") else re.DOTALL
 
 
 class _Rule(NamedTuple):

@@ -9,9 +9,9 @@ from PIL import Image
 
 from .quiet import no_warnings
 
-__all__ = ["is_jpeg", "lacks_pixels", "with_end"]
+__all__ = ["lacks_pixels", "with_end"]
 
-_START, _END = b"\xff\xd8", b"\xff\xd9"
+_END = b"\xff\xd9"
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SOS, _NO_LENGTH = 0xDA, {0x01, *range(0xD0, 0xDA)}
@@ -19,11 +19,6 @@ _COEFFICIENTS = 64
 
 # Bits that may follow where a file ends. Each bit is once 0 and once 1 in the last two.
 _CONTINUATIONS = (b"", b"\xa5\x5a" * 512, b"\x5a\xa5" * 512)
-
-
-def is_jpeg(start: bytes) -> bool:
-    """Tell a JPEG by its first bytes."""
-    return start.startswith(_START)
 
 
 def with_end(content: bytes, continuation: bytes = b"") -> bytes:

@@ -204,9 +204,9 @@ def _maker(found: list[Directory]) -> str:
 def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     """Decode the pixels, as far as they are accepted."""
     size, note, quiet = image.size, None, image.format in _QUIET
+    reduce = request.decode and math.prod(size) > request.reduce_above
     exif = exif_of(image) if image.format == "TIFF" else None  # whose file is needed for it; PNG may have it at the end
     if request.decode:
-        reduce = math.prod(size) > request.reduce_above
         draft = reduce and image.format in ("JPEG", "MPO")
         if draft:
             image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
@@ -221,12 +221,12 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
             image, note = _what_there_is(file, image, request, error)
         if not draft:
             size = image.size  # Pillow turns TIFF images upright while it loads them
-        if reduce and image.size == size:
-            exif, xmp, info = exif or exif_of(image), _xmp(image), image.info
-            image = _in_a_mode_to_reduce(image).reduce(_REDUCED)
-            image.info = {key: value for key, value in info.items() if key == "icc_profile"}
-            return Opened(image, size, exif, xmp, is_upright=False, note=note)
-    return Opened(image, size, exif or exif_of(image), _xmp(image), is_upright=False, note=note)
+    exif, xmp = exif or exif_of(image), _xmp(image)
+    if reduce and image.size == size:
+        info = image.info
+        image = _in_a_mode_to_reduce(image).reduce(_REDUCED)
+        image.info = {key: value for key, value in info.items() if key == "icc_profile"}
+    return Opened(image, size, exif, xmp, is_upright=False, note=note)
 
 
 def _in_a_mode_to_reduce(image: Image.Image) -> Image.Image:
@@ -240,18 +240,16 @@ def _what_there_is(
 ) -> tuple[Image.Image, str | None]:
     """Return what can be decoded of a file that is not whole, and a note that says so."""
     file.seek(0)
-    if image.format in ("JPEG", "MPO"):
-        content = file.read()
-        if not jpeg.lacks_pixels(content):
-            return _loaded(io.BytesIO(jpeg.with_end(content)), request), None
-        if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
-            raise _not_whole(error) from error
-        return _partly(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
+    content = file.read() if image.format in ("JPEG", "MPO") else b""
+    if content and not jpeg.lacks_pixels(content):
+        return _loaded(io.BytesIO(jpeg.with_end(content)), request), None
     if image.format == "PNG":
         with suppress(Exception):
             return _loaded(_repaired_png(file, request), request), None
     if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
         raise _not_whole(error) from error
+    if content:
+        return _partly(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
     if image.format == "PNG":
         return _partly(_by_pillow(_repaired_png(file, request), request.max_pixels)), _note(error)
     return _as_far_as_decoded(image, error), _note(error)
