@@ -47,7 +47,7 @@ _RAW_MAKERS = {
     "Mamiya": "mef",
 }
 _SUFFIXES = {
-    "photo": "jpg jpeg jpe jfif mpo png webp gif tif tiff bmp",
+    "photo": "jpg jpeg jpe jfif mpo png webp gif tif tiff bmp jp2 jpx jpf j2k j2c jpc",
     "heif": "heic heif hif heics",
     "avif": "avif",
     "raw": " ".join(_RAW_MAKERS.values()),
@@ -85,6 +85,8 @@ _SIGNATURES: list[tuple[int, bytes, Format]] = [
     (0, b"\xff\xd8\xff", Format("photo", "a JPEG photo")),
     (0, b"\x89PNG\r\n\x1a\n", Format("photo", "a PNG image")),
     (0, b"GIF8", Format("photo", "a GIF image")),
+    (0, b"\0\0\0\x0cjP  ", Format("photo", "a JPEG 2000 photo")),
+    (0, b"\xff\x4f\xff\x51", Format("photo", "a JPEG 2000 photo")),
     (8, b"WEBP", Format("photo", "a WebP image")),
     (0, b"BM", Format("photo", "a BMP image")),
     (0, b"II\x1a\0\0\0HEAPCCDR", Format("raw", "a RAW photo of Canon (CRW)")),
