@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .nn.tree import Array
+from .types import Array
 
 __all__ = ["area", "non_maximum_suppression", "overlaps", "squared", "turned"]
 

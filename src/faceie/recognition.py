@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import OptionError
-from .nn.tree import Array
+from .types import Array
 
 __all__ = ["Thresholds", "distance", "pairwise_distances", "same_person_probability", "thresholds"]
 

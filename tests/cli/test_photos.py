@@ -13,7 +13,7 @@ from PIL import Image
 from faceie.cli import main
 from faceie.cli.results import Results
 from faceie.errors import OptionError
-from faceie.photos import Photo, find_photos, photo_suffixes, search_folders
+from faceie.images.folders import Photo, find_photos, photo_suffixes, search_folders
 
 
 def _make(folder: Path, *names: str) -> None:

@@ -15,7 +15,8 @@ from faceie.nn.kernels import Kernels
 from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan, Plans
 from faceie.nn.threads import concurrency
-from faceie.nn.tree import Array, Conv
+from faceie.nn.tree import Conv
+from faceie.types import Array
 
 from ..conftest import assert_close
 

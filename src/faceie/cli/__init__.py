@@ -32,6 +32,7 @@ What was asked for goes to standard output, everything else to standard error. E
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 
 from .. import __version__
@@ -63,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = _parser().parse_args(arguments)
         return int(parsed.run(parsed))
 
-    return guarded(run)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")  # of corrupt metadata: nothing that its user could mend
+        return guarded(run)
 
 
 def _parser() -> Parser:

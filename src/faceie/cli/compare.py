@@ -13,8 +13,8 @@ from PIL import Image
 
 from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, encode_faces
 from ..facenet.loading import identify, load
-from ..nn.tree import Array
 from ..recognition import pairwise_distances, same_person_probability, thresholds
+from ..types import Array
 from .detect import describe, pixels
 from .drawing import Marked, is_picture, save, side_by_side
 from .options import add_detection_options, add_photo_options, detection_options, opened, weights_source

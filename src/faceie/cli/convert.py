@@ -16,7 +16,7 @@ from .. import OptionError, encode_faces, facenet, mtcnn
 from ..facenet.loading import check_picture, identify
 from ..images import to_input
 from ..mtcnn.networks import MTCNN, o_net, p_net, r_net
-from ..nn.tree import Array
+from ..types import Array
 from .options import Parser
 from .results import is_same_file
 from .terminal import OK, TROUBLE, complain, guarded, printable, write

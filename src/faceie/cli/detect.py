@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces
-from ..nn.tree import Array
-from ..photos import Photo, search_folders
+from ..images.folders import Photo, search_folders
+from ..types import Array
 from .drawing import WRITTEN, annotate, is_picture, save
 from .options import add_detection_options, add_folder_options, add_photo_options, detection_options, opened
 from .results import Results, is_same_file

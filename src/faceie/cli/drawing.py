@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .. import DetectedFaces, OptionError
-from ..photos import photo_suffixes
+from ..images.folders import photo_suffixes
 
 __all__ = ["WRITTEN", "Marked", "annotate", "is_picture", "save", "side_by_side"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..files import replacing
-from ..photos import Photo
+from ..images.folders import Photo
 
 __all__ = ["PICTURES", "Results", "is_same_file", "write_private"]
 

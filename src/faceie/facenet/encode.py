@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError, WeightsError
-from ..images import ImageLike, to_input, upright
+from ..images import to_input, upright
 from ..nn import layers
 from ..nn.blas import limited_blas
 from ..nn.gemm import has_small_products
 from ..nn.plan import Plans
 from ..nn.threads import get_threads, parallel
-from ..nn.tree import Array
+from ..types import Array, ImageLike
 from .loading import load
 from .network import INPUT_SIZE, OUTPUT_SIZE, InceptionResNetV1, inception_resnet_v1
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import WeightsError
 from ..images import to_input
-from ..nn.tree import Array, build, leaves
+from ..nn.tree import build, leaves
+from ..types import Array
 from ..weights import readers, registry, safetensors
 from .names import from_tensorflow, from_torch, from_weightie
 from .network import INPUT_SIZE, LAYOUT, InceptionResNetV1, inception_resnet_v1

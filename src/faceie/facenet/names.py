@@ -22,7 +22,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..nn.fold import fold_batch_norm
-from ..nn.tree import Array, Conv
+from ..nn.tree import Conv
+from ..types import Array
 
 __all__ = ["from_tensorflow", "from_torch", "from_weightie"]
 

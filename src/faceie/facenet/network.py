@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 from ..nn import layers
 from ..nn.kernels import Kernels
-from ..nn.tree import Array, Conv
+from ..nn.tree import Conv
+from ..types import Array
 
 __all__ = ["INPUT_SIZE", "LAYOUT", "OUTPUT_SIZE", "InceptionResNetV1", "inception_resnet_v1"]
 

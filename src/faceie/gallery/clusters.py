@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from ..errors import FaceieError
 from ..nn.threads import parallel
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "can_cluster", "cluster", "join"]
 

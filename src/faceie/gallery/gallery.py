@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from ..facenet.network import OUTPUT_SIZE, InceptionResNetV1
-from ..images import MAX_PIXELS, ImageLike
+from ..images import MAX_PIXELS
 from ..mtcnn.options import DetectionOptions
-from ..nn.tree import Array
+from ..types import Array, ImageLike
 from . import people, wipe
 from .absence import look_for_absent
 from .clusters import can_cluster
@@ -135,8 +135,8 @@ class Gallery:
         processors, but no more than the memory that is free now has room for (`faceie.gallery.workers`); with 1, this
         process does it, with threads. A script that uses several must be importable, see `multiprocessing`.
         `executor`: your own, of any kind, in their place. Its workers must be able to open the same paths.
-        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.exclude`). They are kept in
-        the gallery: None stands for those of the last time.
+        `exclude`: patterns of files and folders to leave out, as in ``.gitignore`` (`faceie.images.exclude`).
+        They are kept in the gallery: None stands for those of the last time.
         `follow_links`: search the folders that links lead to, too, each of them once.
         `truncated`: use the readable part of damaged photos. That of files that end too early is used anyway.
         `max_pixels`: of the largest photo to open, by default 250 million. Photos of more than 100 million pixels are

@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..errors import GalleryError, WeightsError
 from ..files import not_a_file
-from ..photos import search_folders
+from ..images.folders import search_folders
 from . import people
 from .absence import is_missing, look_for_absent
 from .look import Look, failed

@@ -20,9 +20,9 @@ from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
-from ..images import ImageLike, read_photo
+from ..images import read_photo
 from ..mtcnn.detect import detect_faces
-from ..nn.tree import Array
+from ..types import Array, ImageLike
 from .records import Probe
 from .settings import Settings
 

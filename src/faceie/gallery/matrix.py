@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..files import replacing
 from ..nn.threads import parallel
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["SIZE", "Matrix", "matrix_path", "nearest", "open_matrix", "write_matrix"]
 

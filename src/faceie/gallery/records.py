@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["BadPhoto", "Face", "Forgotten", "IndexReport", "Match", "Person", "Probe", "Sighting"]
 

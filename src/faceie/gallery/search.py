@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..nn.tree import Array
 from ..recognition import same_person_probability
+from ..types import Array
 from .matrix import nearest
 from .records import Face, Match, Sighting
 from .store import Store

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..checks import whole_number
 from ..errors import GalleryError
-from ..nn.tree import Array
+from ..types import Array
 from .look import Look
 from .matrix import SIZE, Matrix, matrix_path, open_matrix, write_matrix
 from .records import BadPhoto, Face

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
@@ -198,6 +199,7 @@ def _no_interrupts() -> Iterator[None]:
 def _start(lifeline: Connection) -> None:
     """Prepare a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as above, on all systems
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # of corrupt metadata: nothing that its user could mend
     set_threads(1)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..boxes import non_maximum_suppression, squared
 from ..nn.threads import parallel
-from ..nn.tree import Array
+from ..types import Array
 from .crops import crops_of, inside
 from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..nn.resample import resample_area
-from ..nn.tree import Array
+from ..types import Array
 from .source import Planes, Source
 
 __all__ = ["corners", "crops_of", "inside"]

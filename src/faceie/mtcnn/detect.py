@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..boxes import area, non_maximum_suppression, overlaps
-from ..images import ImageLike, upright
+from ..images import upright
 from ..nn.blas import single_threaded_blas
 from ..nn.threads import parallel
+from ..types import ImageLike
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
 from .detected import DetectedFaces
 from .loading import load

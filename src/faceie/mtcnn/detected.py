@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..boxes import area
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["DetectedFaces"]
 

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import WeightsError
-from ..nn.tree import Array, build, leaves
+from ..nn.tree import build, leaves
+from ..types import Array
 from ..weights import safetensors, torch
 from .names import from_torch
 from .networks import LAYOUT, MTCNN

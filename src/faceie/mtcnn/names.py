@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["from_torch"]
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from ..nn import layers
 from ..nn.kernels import Kernels
-from ..nn.tree import Array, Conv, PReLUConv
+from ..nn.tree import Conv, PReLUConv
+from ..types import Array
 
 __all__ = ["LAYOUT", "MTCNN", "ONet", "PNet", "RNet", "o_net", "p_net", "r_net"]
 

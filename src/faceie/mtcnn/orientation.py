@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..boxes import non_maximum_suppression, squared
 from ..nn.resample import resample_area
 from ..nn.threads import parallel
-from ..nn.tree import Array
+from ..types import Array
 from .cascade import Faces, ask
 from .crops import crops_of, inside
 from .networks import MTCNN

@@ -7,7 +7,7 @@ import numpy as np
 from ..images import to_input
 from ..nn.gemm import has_small_products
 from ..nn.plan import Plans
-from ..nn.tree import Array
+from ..types import Array
 from .networks import ONet, RNet, o_net, r_net
 
 __all__ = ["run_o_net", "run_r_net"]

@@ -19,7 +19,7 @@ from ..nn.memory import Memory
 from ..nn.record import Recorder
 from ..nn.resample import AreaResampler
 from ..nn.rows import RowKernels
-from ..nn.tree import Array
+from ..types import Array
 from .networks import PNet, p_net
 from .source import Source
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ..nn.tree import Array
+from ..types import Array
 
 __all__ = ["has_narrow_tones", "stretched"]
 

@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..boxes import turned
-from ..images import Affine
-from ..nn.tree import Array
+from ..types import Affine, Array
 
 __all__ = ["View", "closeup", "composed", "turned_view"]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..types import Array
 from .gemm import Factor, product
 from .record import Recorder
-from .tree import Array
 
 __all__ = [
     "ALL",

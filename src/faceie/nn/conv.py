@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..types import Array
 from . import winograd as f4
 from .activations import ALL, Activations, Border, Finish, Index, Layout, as_matrix, maximum
 from .gemm import factor, product
 from .record import Recorder
-from .tree import Array
 
 __all__ = ["METHODS", "Method", "Problem", "choose"]
 

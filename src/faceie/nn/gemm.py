@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..types import Array
 from .record import Recorder
-from .tree import Array
 
 __all__ = ["Factor", "factor", "has_small_products", "product"]
 

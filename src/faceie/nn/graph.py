@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ..types import Array
 from .kernels import Kernels
-from .tree import Array, Conv, PReLUConv, Shape
+from .tree import Conv, PReLUConv, Shape
 
 __all__ = ["Graph", "Operation", "Value", "fuse", "trace", "uses"]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .tree import Array, Conv, PReLUConv
+from ..types import Array
+from .tree import Conv, PReLUConv
 
 __all__ = ["Kernels"]
 

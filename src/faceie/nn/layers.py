@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .tree import Array, Conv, PReLUConv
+from ..types import Array
+from .tree import Conv, PReLUConv
 
 __all__ = [
     "concatenate",

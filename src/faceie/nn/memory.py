@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..forks import Lock
-from .tree import Array
+from ..types import Array
 
 __all__ = ["Memory", "Packed", "aligned"]
 

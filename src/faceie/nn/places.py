@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..types import Array
 from .activations import NO_BORDER, Activations, Layout
 from .graph import Operation, Value, uses
 from .memory import Memory, aligned
-from .tree import Array, Shape
+from .tree import Shape
 
 __all__ = ["Places"]
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .. import forks
+from ..types import Array
 from . import layers
 from .activations import Activations, Finish, Layout, max_pool
 from .conv import METHODS, Problem, choose
@@ -30,7 +31,7 @@ from .memory import Memory, Packed
 from .places import Places
 from .record import Call, Recorder
 from .threads import concurrency
-from .tree import Array, Shape
+from .tree import Shape
 
 __all__ = ["Plan", "Plans", "Row"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from ..types import Array
 from .memory import Memory, Packed
-from .tree import Array
 
 __all__ = ["Call", "Recorder"]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .tree import Array
+from ..types import Array
 
 __all__ = ["AreaResampler", "resample_area"]
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..types import Array
 from .activations import max_along, prelu
 from .record import Recorder
-from .tree import Array, Conv, PReLUConv
+from .tree import Conv, PReLUConv
 
 __all__ = ["RowKernels"]
 

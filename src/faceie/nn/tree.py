@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from ..types import Array
 
-__all__ = ["Array", "Conv", "PReLUConv", "Shape", "build", "leaves"]
+__all__ = ["Conv", "PReLUConv", "Shape", "build", "leaves"]
 
-Array: TypeAlias = NDArray[np.float32]
 Shape: TypeAlias = tuple[int, ...]
 Tree = TypeVar("Tree")
 

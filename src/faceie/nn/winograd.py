@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .tree import Array
+from ..types import Array
 
 __all__ = ["BIAS_POINT", "INPUT", "OUTPUT", "POINTS", "TILE", "transform_kernel"]
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from faceie.errors import ImageError
-from faceie.formats import SUFFIXES, identify
 from faceie.images import open_image
+from faceie.images.formats import SUFFIXES, identify
 
 
 def ftyp(brand: bytes, *others: bytes) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import ImageError
+from ..errors import ImageError
 
 __all__ = ["to_rgb"]
 

@@ -5,30 +5,27 @@ from __future__ import annotations
 import io
 import math
 import struct
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from ..errors import ImageError
+from ..files import not_a_file
 from . import jpeg, png
-from .errors import ImageError
-from .files import not_a_file
+from .exif import exif_of
 from .formats import START, Format, heif_is_readable, identify, raw_name, refusal
-from .quiet import no_warnings
+from .limits import check_size, too_large
 from .raw import largest_full_picture, open_raw
 from .tiff import Directory, directories, is_raw
 
-__all__ = ["Accept", "Opened", "Request", "exif_of", "open_file"]
+__all__ = ["Accept", "Opened", "Request", "open_file"]
 
 Accept: TypeAlias = Literal["whole", "early end", "damaged"]
 
-# Formats whose pixels Pillow reads without any warning, so that threads may read them side by side.
-_QUIET = ("JPEG", "MPO", "PNG", "WEBP")
-
 _XMP_TAG = 700  # of TIFF
-_EXIF_IFD = 0x8769
 _XMP_OF_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _REDUCED = 2  # to half of width and height
 
@@ -76,7 +73,7 @@ def open_file(path: Path, request: Request) -> Opened:
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except Image.DecompressionBombError as error:
-        raise _too_large(str(error)) from error
+        raise ImageError(too_large(f"it has more than {_limit(request)} pixels")) from error
     except OSError as error:
         if error.errno is None:  # Pillow's own have no number
             raise ImageError(_fact(error)) from error
@@ -103,28 +100,23 @@ def _identify(file: BinaryIO, format: Format, start: bytes, request: Request) ->
     """Let Pillow, or pillow-heif, read the header."""
     image: Image.Image | None = None
     try:
-        image = _by_pillow(file, request.max_pixels)
+        image = _by_pillow(file)
     except Image.DecompressionBombError:
         raise
     except Exception:
         if png.is_png(start):
-            image = _by_pillow(_repaired_png(file, request), request.max_pixels)
+            image = _by_pillow(_repaired_png(file, request))
         elif format.family != "heif" or not heif_is_readable():
             raise
     if image is None:
         return _open_heif(file, request)
-    _check_size(image.size, request)
+    check_size(image.size, _limit(request))
     return image
 
 
-def _by_pillow(file: BinaryIO, max_pixels: int | None) -> Image.Image:
-    file.seek(0)
-    with no_warnings():
-        return Image.open(file) if max_pixels is None else _open_unlimited(file)
-
-
-def _open_unlimited(file: BinaryIO) -> Image.Image:
+def _by_pillow(file: BinaryIO) -> Image.Image:
     """Do what `Image.open` does, except for its limit of the size: that is a global, and so not ours to change."""
+    file.seek(0)
     Image.init()
     start = file.read(16)
     for name in Image.ID:
@@ -142,24 +134,13 @@ def _limit(request: Request) -> float:
     return 2 * (Image.MAX_IMAGE_PIXELS or math.inf) if request.max_pixels is None else request.max_pixels
 
 
-def _check_size(size: tuple[int, int], request: Request) -> None:
-    if math.prod(size) > _limit(request):
-        error = Image.DecompressionBombError()
-        text = f"it has {size[0]} x {size[1]} pixels, expected at most {_limit(request)} in all"
-        raise _too_large(text) from error
-
-
-def _too_large(fact: str) -> ImageError:
-    return ImageError(f"{fact}; if it can be trusted, raise the limit: max_pixels=NUMBER")
-
-
 def _open_heif(file: BinaryIO, request: Request) -> Image.Image:
     """Open HEIC by an optional package. It turns the image upright itself."""
     import pillow_heif
 
     file.seek(0)
     heif = pillow_heif.open_heif(file)  # without registering it with Pillow for all
-    _check_size(heif.size, request)
+    check_size(heif.size, _limit(request))
     if not request.decode:
         image = Image.new("RGB", (1, 1))
         image.info = dict(heif.info)
@@ -180,14 +161,13 @@ def _open_raw(file: BinaryIO, format: Format, suffix: str, request: Request) -> 
     if raw:
         try:
             image, exif = open_raw(file, _limit(request))
-            _check_size(image.size, request)
+            check_size(image.size, _limit(request))
             return Opened(image, image.size, exif, None, is_upright=True)
-        except (MemoryError, Image.DecompressionBombError):
+        except (ImageError, MemoryError, Image.DecompressionBombError):
             raise
         except Exception as error:  # of LibRaw, or since rawpy is not installed
             failure = error
-    with no_warnings():
-        picture = largest_full_picture(file, _limit(request)) if found else None
+    picture = largest_full_picture(file, _limit(request)) if found else None
     if picture is not None:
         return _load(file, picture, request)
     if not raw:
@@ -203,7 +183,7 @@ def _maker(found: list[Directory]) -> str:
 
 def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     """Decode the pixels, as far as they are accepted."""
-    size, note, quiet = image.size, None, image.format in _QUIET
+    size, note = image.size, None
     reduce = request.decode and math.prod(size) > request.reduce_above
     exif = exif_of(image) if image.format == "TIFF" else None  # whose file is needed for it; PNG may have it at the end
     if request.decode:
@@ -211,8 +191,7 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
         if draft:
             image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
         try:
-            with nullcontext() if quiet else no_warnings():
-                image.load()
+            image.load()
         except MemoryError:
             raise
         except Exception as error:
@@ -251,18 +230,18 @@ def _what_there_is(
     if content:
         return _partly(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
     if image.format == "PNG":
-        return _partly(_by_pillow(_repaired_png(file, request), request.max_pixels)), _note(error)
+        return _partly(_by_pillow(_repaired_png(file, request))), _note(error)
     return _as_far_as_decoded(image, error), _note(error)
 
 
 def _loaded(file: BinaryIO, request: Request) -> Image.Image:
-    image = _by_pillow(file, request.max_pixels)
+    image = _by_pillow(file)
     image.load()
     return image
 
 
 def _draft_again(former: Image.Image, file: BinaryIO, request: Request) -> Image.Image:
-    image = _by_pillow(file, request.max_pixels)
+    image = _by_pillow(file)
     if image.size != former.size:
         image.draft(None, former.size)
     return image
@@ -276,8 +255,7 @@ def _repaired_png(file: BinaryIO, request: Request) -> BinaryIO:
 def _partly(image: Image.Image) -> Image.Image:
     """Decode an image as far as its file goes."""
     try:
-        with no_warnings():
-            image.load()
+        image.load()
     except MemoryError:
         raise
     except Exception as error:
@@ -313,17 +291,6 @@ def _not_whole(error: Exception) -> ImageError:
 
 def _fact(error: Exception) -> str:
     return " ".join(str(error).split()) or "it cannot be read"
-
-
-def exif_of(image: Image.Image) -> Image.Exif | None:
-    """Return the EXIF data of an image; None if they cannot be read."""
-    try:
-        with no_warnings():
-            exif = image.getexif()
-            exif.get_ifd(_EXIF_IFD)  # kept by it: the file may be closed later
-            return exif
-    except Exception:  # metadata that cannot be read are no reason to do without the photo
-        return None
 
 
 def _xmp(image: Image.Image) -> bytes | str | None:

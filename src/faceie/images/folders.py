@@ -15,7 +15,7 @@ from PIL import Image
 
 from .exclude import Excluded
 from .formats import START, SUFFIXES, avif_is_readable, heif_is_readable, identify, raw_is_readable
-from .library import is_derived
+from .system_folders import is_derived
 
 __all__ = ["Found", "Photo", "find_photos", "photo_suffixes", "search_folders"]
 
@@ -80,10 +80,10 @@ def search_folders(paths: Iterable[Path], *, exclude: Iterable[str] = (), follow
     Folders are searched with all that they contain, in alphabetical order, for files with the suffix of a format that
     Faceie can open at present, or with the contents of a photo under a suffix that is not known. Of a RAW file and a
     JPEG or HEIC with the same name, the latter is the photo.
-    Hidden files and folders, folders of systems (`faceie.library`), and those that hold a file ``.nomedia`` are left
-    out. Other paths are taken for photos, whatever their names are.
+    Hidden files and folders, folders of systems (`faceie.images.system_folders`), and those that hold a file
+    ``.nomedia`` are left out. Other paths are taken for photos, whatever their names are.
 
-    `exclude`: patterns as in ``.gitignore`` (`faceie.exclude`), relative to each folder that is given.
+    `exclude`: patterns as in ``.gitignore`` (`faceie.images.exclude`), relative to each folder that is given.
     `follow_links`: search the folders that links lead to, too, each of them once.
     """
     search = _Search(Excluded(exclude), follow_links)

@@ -9,9 +9,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from .errors import ImageError
-from .formats import raw_is_readable
-from .quiet import no_warnings
+from .limits import check_size
 from .tiff import Directory, directories, from_directory
 
 __all__ = ["largest_full_picture", "open_raw"]
@@ -26,24 +24,20 @@ def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | No
     """Return a RAW photo upright, and its EXIF data: its preview, or, if that is too small, its sensor data at half
     size.
 
-    Raises ImageError without rawpy, and DecompressionBombError for more pixels than the limit.
+    Raises ImportError without rawpy, errors of LibRaw, and ImageError for more pixels than the limit.
     """
-    if not raw_is_readable():
-        raise ImageError("rawpy is not installed")
     import rawpy
 
     file.seek(0)
     with rawpy.imread(file) as raw:
         sizes = raw.sizes
-        if sizes.width * sizes.height > limit:
-            raise Image.DecompressionBombError(f"{sizes.width} x {sizes.height}")
+        check_size((sizes.width, sizes.height), limit)
         image = _preview(raw, rawpy)
         if image is None or max(image.size) < _LEAST_PREVIEW * max(sizes.width, sizes.height):
             image = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8))
             exif = None
         else:
-            with no_warnings():
-                exif = image.getexif()
+            exif = image.getexif()
             turned_already = sizes.flip in _QUARTER_TURNS and _is_wide(image.size) != _is_wide(
                 (sizes.width, sizes.height)
             )
@@ -58,14 +52,13 @@ def largest_full_picture(file: BinaryIO, limit: float) -> Image.Image | None:
     """Return the largest picture of a TIFF file that is neither a reduced version nor the data of a sensor; None if
     there is no such picture, or it cannot be decoded.
 
-    Raises DecompressionBombError if it has more pixels than the limit.
+    Raises ImageError if it has more pixels than the limit.
     """
     found = [one for one in directories(file) if not one.is_reduced and not one.is_sensor_data and all(one.size)]
     file.seek(0)
     content = file.read()
     for directory in sorted(found, key=_pixels, reverse=True):
-        if _pixels(directory) > limit:
-            raise Image.DecompressionBombError(f"it has {directory.size[0]} x {directory.size[1]} pixels")
+        check_size(directory.size, limit)
         with suppress(SyntaxError, OSError, ValueError, KeyError, TypeError):
             image = TiffImageFile(io.BytesIO(from_directory(content, directory)))
             image.load()
@@ -82,8 +75,7 @@ def _preview(raw: Any, rawpy: Any) -> Image.Image | None:
     try:
         thumb = raw.extract_thumb()
         if thumb.format == rawpy.ThumbFormat.JPEG:
-            with no_warnings():
-                image = Image.open(io.BytesIO(thumb.data))
+            image = Image.open(io.BytesIO(thumb.data))
             image.load()
             return image
         return Image.fromarray(thumb.data)
@@ -105,8 +97,7 @@ def _exif_of_file(file: BinaryIO) -> Image.Exif | None:
     exif = Image.Exif()
     file.seek(0)
     try:
-        with no_warnings():
-            exif.load(b"Exif\0\0" + from_directory(file.read(), found[0]))
+        exif.load(b"Exif\0\0" + from_directory(file.read(), found[0]))
     except Exception:  # as above
         return None
     return exif

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from faceie.dates import date_in_name, date_taken_by, parse_date
 from faceie.images import date_taken, read_photo
+from faceie.images.dates import date_in_name, date_taken_by, parse_date
 
 ORIGINAL, DIGITIZED, OFFSET = 0x9003, 0x9004, 0x9011
 _RDF = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description {}/></rdf:RDF>'

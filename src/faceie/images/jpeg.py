@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from .quiet import no_warnings
-
 __all__ = ["lacks_pixels", "with_end"]
 
 _END = b"\xff\xd9"
@@ -48,8 +46,7 @@ def lacks_pixels(content: bytes) -> bool:
 
 def _pixels(content: bytes) -> bytes:
     Image.init()
-    with no_warnings():
-        image = Image.OPEN["JPEG"][0](io.BytesIO(content), "")  # whose size is not limited again
+    image = Image.OPEN["JPEG"][0](io.BytesIO(content), "")  # whose size is not limited again
     return image.tobytes()
 
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
+from .exif import EXIF_IFD
+
 __all__ = ["date_in_name", "date_taken_by", "parse_date"]
 
-_EXIF_IFD = 0x8769
 _ORIGINAL, _DIGITIZED, _CHANGED = (0x9003, 0x9011), (0x9004, 0x9012), (0x0132, 0x9010)  # date, and offset from UTC
 _XMP_DATES = (
     "{http://ns.adobe.com/exif/1.0/}DateTimeOriginal",
@@ -69,7 +70,7 @@ def _directories(exif: Any) -> tuple[Mapping[int, Any], Mapping[int, Any]]:
     details: Mapping[int, Any] = {}
     with suppress(Exception):  # Pillow raises anything for damaged metadata
         main = dict(exif) if exif is not None else {}
-        details = dict(exif.get_ifd(_EXIF_IFD)) if exif is not None else {}
+        details = dict(exif.get_ifd(EXIF_IFD)) if exif is not None else {}
     return main, details
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .errors import OptionError
+from ..errors import OptionError
 
 __all__ = ["Excluded"]
 

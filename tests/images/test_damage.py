@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from faceie import images
 from faceie.errors import ImageError
-from faceie.images import open_image, read_photo, to_rgb
+from faceie.images import open_image, photo, read_photo, to_rgb
 
-from .conftest import PHOTOS
+from ..conftest import PHOTOS
 from .raws import dng, two_pictures
 
 PHOTO = open_image(PHOTOS / "astronaut.jpg").resize((320, 240))
@@ -247,8 +246,8 @@ def test_a_photo_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         calls.append(arguments)
         return original(*arguments)
 
-    original: Callable[..., object] = images.open_file
-    monkeypatch.setattr(images, "open_file", open_file)
+    original: Callable[..., object] = photo.open_file
+    monkeypatch.setattr(photo, "open_file", open_file)
     PHOTO.save(tmp_path / "photo.jpg")
     assert read_photo(tmp_path / "photo.jpg").image.size == PHOTO.size
     assert len(calls) == 1

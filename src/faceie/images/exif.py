@@ -1,0 +1,71 @@
+"""EXIF data: read without failing, and the orientation that they give."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from ..types import Affine
+
+__all__ = ["EXIF_IFD", "SIDEWAYS", "Upright", "exif_of", "orientation_of", "turn_upright"]
+
+#: The tag of the directory that holds what the camera says of the exposure, dates included.
+EXIF_IFD = 0x8769
+
+#: Orientations that swap width and height.
+SIDEWAYS = (5, 6, 7, 8)
+
+_EXIF_ORIENTATION = 0x0112
+
+# For each EXIF orientation (CIPA DC-008, section 4.6.5): how Pillow makes the stored image upright, and where a point
+# (x, y) of the upright image, whose size is (w, h), is in the stored one: the coefficients of x, y, w and h.
+_Coefficients: TypeAlias = tuple[int, int, int, int]
+_ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, (-1, 0, 1, 0), (0, 1, 0, 0)),
+    3: (Image.Transpose.ROTATE_180, (-1, 0, 1, 0), (0, -1, 0, 1)),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, (1, 0, 0, 0), (0, -1, 0, 1)),
+    5: (Image.Transpose.TRANSPOSE, (0, 1, 0, 0), (1, 0, 0, 0)),
+    6: (Image.Transpose.ROTATE_270, (0, 1, 0, 0), (-1, 0, 1, 0)),
+    7: (Image.Transpose.TRANSVERSE, (0, -1, 0, 1), (-1, 0, 1, 0)),
+    8: (Image.Transpose.ROTATE_90, (0, -1, 0, 1), (1, 0, 0, 0)),
+}
+
+
+class Upright(NamedTuple):
+    """An upright RGB image, and the way back to the pixels that it was made from."""
+
+    image: Image.Image
+    affine: Affine
+    """[2, 3]: from points of `image` to points of the image that was passed in; of a path, those of `image` itself."""
+
+
+def exif_of(image: Image.Image) -> Image.Exif | None:
+    """Return the EXIF data of an image; None if they cannot be read."""
+    try:
+        exif = image.getexif()
+        exif.get_ifd(EXIF_IFD)  # kept by it: the file may be closed later
+        return exif
+    except Exception:  # metadata that cannot be read are no reason to do without the photo
+        return None
+
+
+def orientation_of(exif: Image.Exif | None) -> int:
+    """Return the EXIF orientation, 1 to 8; 1, upright, if there is none or it makes no sense."""
+    try:
+        orientation = exif.get(_EXIF_ORIENTATION, 1) if exif is not None else 1
+    except Exception:  # metadata that cannot be read are no reason to do without the photo
+        return 1
+    return orientation if orientation in _ORIENTATIONS else 1
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Upright:
+    if orientation not in _ORIENTATIONS:
+        return Upright(image, np.eye(2, 3))
+    method, *rows = _ORIENTATIONS[orientation]
+    image = image.transpose(method)
+    # What says that it should be turned (EXIF, and XMP, too) goes, or the next one to look would turn it again.
+    image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
+    affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
+    return Upright(image, affine)
