@@ -52,22 +52,23 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return the milliseconds a face of each part, and its GFLOP."""
     from faceie import facenet
     from faceie.facenet.network import inception_resnet_v1
-    from faceie.nn.blas import single_threaded_blas
-    from faceie.nn.gemm import has_small_products
+    from faceie.nn.buffers import PackedWeights
+    from faceie.nn.gemm import blas_has_small_gemm
     from faceie.nn.graph import Operation, trace
-    from faceie.nn.memory import Packed
+    from faceie.nn.parallel import single_threaded_blas
     from faceie.nn.plan import Plan
 
     parts: list[str] = []  # of each call
 
     class Marked(Plan):
-        def _plan(self, op: Operation, start: int, stop: int) -> None:
-            super()._plan(op, start, stop)
-            name = part(op.shape[0] if len(op.shape) == 3 else 1)
+        def _plan(self, op: Operation, images: slice) -> str:
+            method = super()._plan(op, images)
+            name = part(op.y.shape[0] if len(op.y.shape) == 3 else 1)
             parts.extend([name] * (len(self.calls) - len(parts)))
+            return method
 
     graph = trace(inception_resnet_v1, facenet.load(), (160, 160, 3))
-    plan = Marked(graph, batch, Packed(), small_products=has_small_products())
+    plan = Marked(graph, batch, PackedWeights(), small_gemm=blas_has_small_gemm())
     flops: dict[str, float] = defaultdict(float)
     for row in plan.rows:
         sizes = row.output.split(" x ")
@@ -99,7 +100,7 @@ def theirs(batch: int, prefix: str) -> dict[str, float]:
 
 def product_speed() -> float:
     """Return the GFLOP/s of one large matrix product in one thread."""
-    from faceie.nn.blas import single_threaded_blas
+    from faceie.nn.parallel import single_threaded_blas
 
     a, times = np.ones((2048, 2048), np.float32), []
     with single_threaded_blas():

@@ -3,7 +3,7 @@
     python benchmarks/methods.py [--images N]
 
 For each kind of convolution, on N images (default 4), one thread: the microseconds an image of each method that fits,
-with ordinary matrix products / with small ones. What `faceie.nn.conv.choose` chooses is marked with a star.
+with ordinary matrix products / with small ones. What `faceie.nn.methods.choose` chooses is marked with a star.
 """
 
 from __future__ import annotations
@@ -16,32 +16,25 @@ import numpy as np
 
 from faceie import facenet
 from faceie.facenet.network import inception_resnet_v1
-from faceie.nn.activations import Activations, Finish
-from faceie.nn.blas import single_threaded_blas
-from faceie.nn.conv import METHODS, Problem, choose
+from faceie.nn.buffers import Recorder
 from faceie.nn.graph import Operation, trace
-from faceie.nn.record import Recorder
+from faceie.nn.methods import METHODS, Convolution, Epilogue, choose
+from faceie.nn.parallel import single_threaded_blas
 
 RUNS = 9
 
 
-def microseconds(op: Operation, method: str, images: int, small_products: bool) -> float:
+def microseconds(op: Operation, method: str, images: int, small_gemm: bool) -> float:
     """Return the time of one way to compute a convolution of `images` images, for each of them."""
     assert op.kernel is not None
-    height, width, channels = op.inputs[0].shape
-    (above, left, below, right), columns_first = METHODS[method].layout(op.kernel, op.padding, (height, width))
-    size = (height + above + below, width + left + right)
-    base = np.zeros((images, *(size[::-1] if columns_first else size), channels), np.float32)
-    x = Activations(base.swapaxes(1, 2) if columns_first else base, (above, left, below, right))
-    x.array[...] = np.random.default_rng(0).standard_normal(x.array.shape)
-    y = np.empty((images, *op.sums, op.kernel.shape[3]), np.float32)
-    record = Recorder(small_products=small_products)
-    METHODS[method].record(Problem(x, op.kernel, Finish(y, op.bias, op.relu), op.stride, op.padding), record)
+    x = np.random.default_rng(0).standard_normal((images, *op.inputs[0].shape)).astype(np.float32)
+    y = np.empty((images, *op.y.shape), np.float32)
+    record = Recorder(small_gemm=small_gemm)
+    METHODS[method].record(Convolution(x, op.kernel, Epilogue(y, op.bias, op.relu), op.stride, op.padding), record)
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        for call in record.calls:
-            call()
+        record.run()
         times.append(time.perf_counter() - start)
     return statistics.median(times) * 1e6 / images
 
@@ -53,20 +46,20 @@ def main() -> None:
     print("| kernel | outputs | " + " | ".join(METHODS) + " |" + "\n|---|---" + "|---" * len(METHODS) + "|")
     seen = set()
     for op in trace(inception_resnet_v1, facenet.load(), (160, 160, 3)).operations:
-        if op.kind != "conv2d" or op.kernel is None or (op.kernel.shape, op.stride, op.sums) in seen:
+        if op.kind != "conv2d" or op.kernel is None or (op.kernel.shape, op.stride, op.y.shape[:2]) in seen:
             continue
-        seen.add((op.kernel.shape, op.stride, op.sums))
-        chosen = choose(op.kernel, op.stride, op.padding, op.sums, images)
+        seen.add((op.kernel.shape, op.stride, op.y.shape[:2]))
+        chosen = choose(op.inputs[0].shape, op.kernel.shape, op.stride, op.padding, images)
         cells = []
         with single_threaded_blas():
             for name, method in METHODS.items():
-                if method.fits(op.kernel, op.stride, op.padding):
+                if method.fits(op.kernel.shape, op.stride, op.padding):
                     both = [f"{microseconds(op, name, images, small):.0f}" for small in (False, True)]
                     cells.append(" / ".join(both) + (" *" if name == chosen else ""))
                 else:
                     cells.append("")
         kernel = " x ".join(map(str, op.kernel.shape)) + (f" / {op.stride}" if op.stride > 1 else "")
-        print(f"| {kernel} | {op.sums[0]} x {op.sums[1]} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {kernel} | {op.y.shape[0]} x {op.y.shape[1]} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceie import set_threads
-from faceie.nn.threads import get_threads
+from faceie.nn.parallel import get_threads
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "examples" / "photos"

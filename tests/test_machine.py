@@ -36,7 +36,7 @@ def write(folder: Path, **files: object) -> None:
 
 def test_without_limits(fake: Path) -> None:
     """All processors that the affinity allows, and the memory that is available."""
-    assert machine.available_processors() == 16
+    assert machine.available_cpus() == 16
     assert machine.available_memory() == 20 * GB
 
 
@@ -45,7 +45,7 @@ def test_quota_of_version_2(limit: str, processors: int, fake: Path) -> None:
     """A quota of two and a half processors is rounded up; "max" is no limit."""
     (fake / "own").write_text("0::/user/job\n")
     write(fake / "groups" / "user" / "job", cpu__max=limit)
-    assert machine.available_processors() == processors
+    assert machine.available_cpus() == processors
 
 
 def test_quota_of_a_group_above(fake: Path) -> None:
@@ -53,7 +53,7 @@ def test_quota_of_a_group_above(fake: Path) -> None:
     (fake / "own").write_text("0::/user/job\n")
     write(fake / "groups" / "user" / "job", cpu__max="max 100000")
     write(fake / "groups" / "user", cpu__max="400000 100000")
-    assert machine.available_processors() == 4
+    assert machine.available_cpus() == 4
 
 
 def test_version_1(fake: Path) -> None:
@@ -67,7 +67,7 @@ def test_version_1(fake: Path) -> None:
         memory__usage_in_bytes=3 * GB,
         memory__stat=f"cache {2 * GB}\ntotal_inactive_file {GB}",
     )
-    assert machine.available_processors() == 2
+    assert machine.available_cpus() == 2
     assert machine.available_memory() == 2 * GB
 
 
@@ -87,7 +87,7 @@ def test_odd_files(fake: Path) -> None:
     """What cannot be read, or makes no sense, is no limit."""
     (fake / "own").write_bytes(b"0::/\xff\xfe/job\n")
     write(fake / "groups", cpu__max="many", memory__max="")
-    assert machine.available_processors() == 16
+    assert machine.available_cpus() == 16
     (fake / "meminfo").unlink()
     memory = machine.available_memory()
     assert memory is None or memory > 0
@@ -100,10 +100,10 @@ def test_macos(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2 * GB // 4096, "SC_PAGE_SIZE": 4096}.__getitem__)
     (fake / "meminfo").unlink()
-    assert machine.available_processors() == 8
+    assert machine.available_cpus() == 8
     assert machine.available_memory() == GB
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert machine.available_processors() == 1
+    assert machine.available_cpus() == 1
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -123,5 +123,5 @@ def test_windows(works: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_machine() -> None:
     """There is a processor at least, and some memory."""
-    assert machine.available_processors() >= 1
+    assert machine.available_cpus() >= 1
     assert (machine.available_memory() or GB) > 0

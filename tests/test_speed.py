@@ -19,10 +19,10 @@ import threadpoolctl
 from faceie import detect_faces, facenet, set_threads
 from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
 from faceie.mtcnn import planned, pyramid
-from faceie.nn.blas import single_threaded_blas
-from faceie.nn.gemm import has_small_products
+from faceie.nn.buffers import PackedWeights
+from faceie.nn.gemm import blas_has_small_gemm
 from faceie.nn.graph import Graph, Operation, trace
-from faceie.nn.memory import Packed
+from faceie.nn.parallel import single_threaded_blas
 from faceie.nn.plan import Plan, Plans
 
 from .conftest import PHOTOS
@@ -73,18 +73,19 @@ class EncoderPlan(Plan):
     method is for, and the GFLOP of their definition.
     """
 
-    def __init__(self, graph: Graph, batch: int, small_products: bool) -> None:
+    def __init__(self, graph: Graph, batch: int, small_gemm: bool) -> None:
         self.wide: list[Callable[[], Any]] = []
         self.wide_gflop = 0.0
-        self.packed = Packed()
-        super().__init__(graph, batch, self.packed, small_products=small_products)
+        self.packed = PackedWeights()
+        super().__init__(graph, batch, self.packed, small_gemm=small_gemm)
 
-    def _plan(self, op: Operation, start: int, stop: int) -> None:
+    def _plan(self, op: Operation, images: slice) -> str:
         before = len(self._record.calls)
-        super()._plan(op, start, stop)
+        method = super()._plan(op, images)
         if op.kind == "conv2d" and op.kernel.shape[:2] == (3, 3) and op.stride == 1 and op.kernel.shape[2] >= 80:
             self.wide += self._record.calls[before:]
-            self.wide_gflop += 2e-9 * (stop - start) * op.kernel.size * math.prod(op.sums)
+            self.wide_gflop += 2e-9 * (images.stop - images.start) * op.kernel.size * math.prod(op.y.shape[:2])
+        return method
 
     def cost(self) -> PlanCost:
         gflop = passes = 0.0
@@ -113,11 +114,11 @@ def assert_no_more(now: PlanCost | SearchCost, before: PlanCost | SearchCost) ->
     )
 
 
-@pytest.mark.parametrize(("batch", "small_products"), PLANS)
-def test_encoder_is_planned_no_worse(batch: int, small_products: bool, graph: Graph) -> None:
+@pytest.mark.parametrize(("batch", "small_gemm"), PLANS)
+def test_encoder_is_planned_no_worse(batch: int, small_gemm: bool, graph: Graph) -> None:
     """A plan makes no more calls and multiplications, moves and takes no more bytes, on whichever processor."""
-    plan = EncoderPlan(graph, batch, small_products)
-    assert_no_more(plan.cost(), PLANS[batch, small_products])
+    plan = EncoderPlan(graph, batch, small_gemm)
+    assert_no_more(plan.cost(), PLANS[batch, small_gemm])
 
 
 @pytest.mark.parametrize(("photo", "rotations"), SEARCHES)
@@ -178,7 +179,7 @@ def test_encoder_beside_one_large_product(graph: Graph) -> None:
     """
     if not any(library["internal_api"] == "openblas" for library in threadpoolctl.threadpool_info()):
         pytest.skip("ratios are known for OpenBLAS only")
-    plan = EncoderPlan(graph, 8, has_small_products())
+    plan = EncoderPlan(graph, 8, blas_has_small_gemm())
     x = np.random.default_rng(0).standard_normal((8, INPUT_SIZE, INPUT_SIZE, 3)).astype(np.float32)
     plan.run(x)
 
@@ -189,6 +190,6 @@ def test_encoder_beside_one_large_product(graph: Graph) -> None:
     )
 
     # 1.3 with small products, which are for processors on which passes over memory weigh more; 1.1 with usual ones.
-    bound = 2.1 if plan.batch and has_small_products() else 1.8
+    bound = 2.1 if plan.batch and blas_has_small_gemm() else 1.8
     whole = ratio_to_a_product(lambda: plan.run(x), sum(row.gflop for row in plan.rows), 2048, bound)
     assert whole < bound, f"the encoder takes {whole:.2f} times as long as one product: see benchmarks/layers.py"

@@ -23,7 +23,7 @@ from .images import open_image
 from .mtcnn.detect import detect_faces
 from .mtcnn.detected import DetectedFaces
 from .mtcnn.options import DetectionOptions
-from .nn.threads import set_threads
+from .nn.parallel import set_threads
 from .recognition import Thresholds, distance, pairwise_distances, same_person_probability, thresholds
 
 if namesake.is_installed():

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["available_memory", "available_processors"]
+__all__ = ["available_cpus", "available_memory"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
 
-def available_processors() -> int:
+def available_cpus() -> int:
     """Return how many processors this process may use: by affinity, and by the quotas of its control groups."""
     try:
         count = len(os.sched_getaffinity(0))

@@ -15,6 +15,7 @@ from faceie.facenet import loading
 from faceie.facenet.names import _convolutions
 from faceie.facenet.network import LAYOUT, inception_resnet_v1
 from faceie.images import to_input
+from faceie.nn import layers
 from faceie.nn.tree import build, leaves
 from faceie.weights import registry, safetensors
 
@@ -97,7 +98,7 @@ def test_every_format_gives_the_same_network(form: str, files: dict[str, Path], 
     x = to_input(golden("detections")["crops"][:1])
     expected = golden("vggface2")["embeddings"][:1]
     weights = facenet.load(files[form])
-    assert_close(inception_resnet_v1(x, weights), expected, 1e-5)
+    assert_close(inception_resnet_v1(x, weights, layers), expected, 1e-5)
     assert loading.identify(weights) == "vggface2"
     loading.convert(files[form], tmp_path / "converted")
     converted = facenet.load(tmp_path / "converted")

@@ -9,9 +9,9 @@ from faceie import facenet
 from faceie.facenet.loading import check_picture
 from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
 from faceie.images import to_input
-from faceie.nn import reference
+from faceie.nn import layers, reference
+from faceie.nn.buffers import PackedWeights
 from faceie.nn.graph import trace
-from faceie.nn.memory import Packed
 from faceie.nn.plan import Plan
 from faceie.weights import registry
 
@@ -38,15 +38,15 @@ def test_encoder_equals_the_reference(batch: int, name: str) -> None:
     index = np.arange(batch) % len(x)
     weights = facenet.load(name)
     graph = trace(inception_resnet_v1, weights, (INPUT_SIZE, INPUT_SIZE, 3))
-    for small_products in (False, True):
-        embeddings = Plan(graph, batch, Packed(), small_products=small_products).run(x[index])[0]
+    for small_gemm in (False, True):
+        embeddings = Plan(graph, batch, PackedWeights(), small_gemm=small_gemm).run(x[index])[0]
         assert embeddings.dtype == np.float32
         assert_close(embeddings, answers[index], TOLERANCE)
-    assert_close(inception_resnet_v1(x[index], weights), answers[index], TOLERANCE)
+    assert_close(inception_resnet_v1(x[index], weights, layers), answers[index], TOLERANCE)
 
 
 def test_encoder_on_slow_kernels() -> None:
     """The whole network gives the same on the slow twins of all kernels."""
     x = inputs()[:1]
     weights = facenet.load()
-    assert_close(inception_resnet_v1(x, weights), inception_resnet_v1(x, weights, reference), 1e-6)
+    assert_close(inception_resnet_v1(x, weights, layers), inception_resnet_v1(x, weights, reference), 1e-6)

@@ -18,7 +18,7 @@ import pytest
 
 from faceie import Gallery, set_threads
 from faceie.gallery.workers import _no_interrupts
-from faceie.nn.threads import get_threads
+from faceie.nn.parallel import get_threads
 
 from ..conftest import PHOTOS, ROOT
 from .conftest import (

@@ -13,8 +13,8 @@ from faceie.images import to_input
 from faceie.mtcnn import planned
 from faceie.mtcnn.networks import o_net, p_net, r_net
 from faceie.nn import layers, reference
-from faceie.nn.record import Recorder
-from faceie.nn.rows import RowKernels
+from faceie.nn.buffers import Recorder
+from faceie.nn.planar import PlanarKernels
 
 from ..conftest import assert_close, golden
 
@@ -48,10 +48,10 @@ def test_network_equals_the_reference(name: str) -> None:
 
 
 def in_rows(x: np.ndarray) -> list[np.ndarray]:
-    """Return the outputs of P-Net on `RowKernels`, in the usual order."""
+    """Return the outputs of P-Net on `PlanarKernels`, in the usual order."""
     record = Recorder()
     with record.part():
-        outputs = p_net(np.ascontiguousarray(x.swapaxes(2, 3)), mtcnn.load().p_net, RowKernels(record))  # type: ignore[arg-type]  # it has what P-Net asks for
+        outputs = p_net(np.ascontiguousarray(x.swapaxes(2, 3)), mtcnn.load().p_net, PlanarKernels(record))  # type: ignore[arg-type]  # it has what P-Net asks for
         for call in record.calls:
             call()
         return [outputs[0].copy(), outputs[1].swapaxes(2, 3).copy()]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faceie.nn.gemm import _step, factor, has_small_products, product
-from faceie.nn.memory import Packed
-from faceie.nn.record import Recorder
+from faceie.nn.buffers import PackedWeights, Recorder
+from faceie.nn.gemm import _step, blas_has_small_gemm, matmul, pack
 
 from ..conftest import assert_close
 
@@ -19,29 +18,27 @@ def test_product(m: int, k: int, n: int, rng: np.random.Generator) -> None:
     a = rng.standard_normal((m, k + 3)).astype(np.float32)[:, 2 : 2 + k]
     b = rng.standard_normal((k, n)).astype(np.float32) / np.float32(np.sqrt(k))
     whole = np.zeros((m, n + 5), np.float32)
-    for small_products in (False, True):
-        record = Recorder(small_products=small_products)
-        product(a, factor(b, m, record), whole[:, 4 : 4 + n], record)
+    for small_gemm in (False, True):
+        record = Recorder(small_gemm=small_gemm)
+        matmul(a, pack(b, m, record), whole[:, 4 : 4 + n], record)
         whole[...] = 0
-        for call in record.calls:
-            call()
+        record.run()
         assert_close(whole[:, 4 : 4 + n], a.astype(np.float64) @ b, 1e-5)
         assert not whole[:, :4].any()
         assert not whole[:, 4 + n :].any()
 
 
-def test_stacks_and_rows(rng: np.random.Generator) -> None:
-    """Stacks of matrices are multiplied one by one; a part of a factor's rows is a factor; both may be transformed."""
-    a = rng.standard_normal((4, 50, 30)).astype(np.float32)
+def test_stacks(rng: np.random.Generator) -> None:
+    """Stacks of matrices are multiplied one by one, and may be transformed first."""
+    a = rng.standard_normal((4, 50, 40)).astype(np.float32)
     b = rng.standard_normal((4, 40, 64)).astype(np.float32)
-    for small_products in (False, True):
-        record, out = Recorder(small_products=small_products), np.empty((4, 50, 64), np.float32)
-        doubled = factor(b, 50, record, _doubled)
-        assert (doubled.panels is not None) == small_products
-        product(a, doubled.rows(5, 35), out, record)
-        for call in record.calls:
-            call()
-        assert_close(out, 2 * (a.astype(np.float64) @ b[:, 5:35]), 1e-4)
+    for small_gemm in (False, True):
+        record, out = Recorder(small_gemm=small_gemm), np.empty((4, 50, 64), np.float32)
+        doubled = pack(b, 50, record, _doubled)
+        assert (doubled.panels is not None) == small_gemm
+        matmul(a, doubled, out, record)
+        record.run()
+        assert_close(out, 2 * (a.astype(np.float64) @ b), 1e-4)
 
 
 def _doubled(kernel: np.ndarray) -> np.ndarray:
@@ -49,17 +46,17 @@ def _doubled(kernel: np.ndarray) -> np.ndarray:
 
 
 def test_kernels_are_packed_once(rng: np.random.Generator) -> None:
-    """Who shares `packed` shares what is in it."""
+    """Recorders that share `packed` share the packed kernels."""
     kernel = rng.standard_normal((64, 64)).astype(np.float32)
-    packed = Packed()
-    first, second = (factor(kernel, 9, Recorder(packed=packed, small_products=True)).panels for _ in range(2))
+    packed = PackedWeights()
+    first, second = (pack(kernel, 9, Recorder(packed=packed, small_gemm=True)).panels for _ in range(2))
     assert first is second
     assert len(packed) == 1
 
 
 def test_small_products_are_known_of() -> None:
-    """NumPy's library has them or not."""
-    assert has_small_products() in (True, False)
+    """NumPy's BLAS has them or not."""
+    assert blas_has_small_gemm() in (True, False)
 
 
 def test_small_products_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,11 +65,11 @@ def test_small_products_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> N
     ours = {"architecture": "Haswell", "filepath": "/lib/numpy.libs/libopenblas.so"}
     for libraries, expected in (([theirs, ours], False), ([theirs, {**ours, "architecture": "SkylakeX"}], True)):
         monkeypatch.setattr("threadpoolctl.threadpool_info", lambda libraries=libraries: libraries)
-        assert has_small_products.__wrapped__() == expected
+        assert blas_has_small_gemm.__wrapped__() == expected
 
 
 def test_rows_of_small_products() -> None:
-    """They leave little beside sixes, need one call if possible, and are as many as may be."""
+    """The fewest groups of six rows come first, then a single call, then the fewest products."""
     assert [_step(m, 48) for m in (1, 9, 32, 36, 72)] == [1, 9, 32, 36, 36]
     assert _step(32, 20) == 16
     for m in range(1, 300):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceie.nn import kernels, layers, reference
+from faceie.nn import layers, reference
 from faceie.nn.tree import Conv, PReLUConv
 
 from ..conftest import assert_close
@@ -87,14 +87,15 @@ def test_fast_kernel_equals_its_twin(case: Case) -> None:
 
 
 def _kernels() -> list[str]:
-    return [name for name, member in vars(kernels.Kernels).items() if inspect.isfunction(member) and name[0] != "_"]
+    members = {**vars(reference.WindowKernels), **vars(reference.Kernels)}
+    return [name for name, member in members.items() if inspect.isfunction(member) and name[0] != "_"]
 
 
 @pytest.mark.parametrize("module", [layers, reference])
 def test_kernels_are_all_there(module: Any) -> None:
     """Both sets of kernels have all that networks ask for, with the same parameters, and every kernel has a case."""
     for name in _kernels():
-        asked: Callable[..., Any] = getattr(kernels.Kernels, name)
+        asked: Callable[..., Any] = getattr(reference.Kernels, name)
         given = getattr(module, name)
         assert list(inspect.signature(asked).parameters)[1:] == list(inspect.signature(given).parameters)
         assert any(case[0] == name for case in CASES)

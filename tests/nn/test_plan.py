@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytest
 
 from faceie import set_threads
 from faceie.nn import reference
+from faceie.nn.buffers import PackedWeights
 from faceie.nn.graph import trace
-from faceie.nn.kernels import Kernels
-from faceie.nn.memory import Packed
+from faceie.nn.parallel import concurrency
 from faceie.nn.plan import Plan, Plans
-from faceie.nn.threads import concurrency
+from faceie.nn.reference import Kernels
 from faceie.nn.tree import Conv
 from faceie.types import Array
 
 from ..conftest import assert_close
 
 SHAPE = (43, 40, 3)
+T = TypeVar("T")
 
 
 class Net(NamedTuple):
@@ -34,7 +35,7 @@ class Net(NamedTuple):
     head: Conv
 
 
-def network(x: Array, w: Net, nn: Kernels) -> Array:
+def network(x: T, w: Net, nn: Kernels[T]) -> T:
     """A small network that asks for everything, in all the orders that matter to a plan."""
     x = nn.conv2d(x, w.first, stride=2, relu=True)
     x = nn.conv2d(x, w.second, padding=(1, 1), relu=True)
@@ -71,11 +72,11 @@ def weights(rng: np.random.Generator) -> Net:
     )
 
 
-@pytest.mark.parametrize("small_products", [False, True])
+@pytest.mark.parametrize("small_gemm", [False, True])
 @pytest.mark.parametrize("batch", [1, 2, 3, 5, 13])
-def test_plan(batch: int, small_products: bool, weights: Net, rng: np.random.Generator) -> None:
+def test_plan(batch: int, small_gemm: bool, weights: Net, rng: np.random.Generator) -> None:
     """A plan gives the same as the slow kernels, each time."""
-    plan = Plan(trace(network, weights, SHAPE), batch, Packed(), small_products=small_products)
+    plan = Plan(trace(network, weights, SHAPE), batch, PackedWeights(), small_gemm=small_gemm)
     for _ in range(2):
         x = rng.standard_normal((batch, *SHAPE)).astype(np.float32)
         (y,) = plan.run(x)
@@ -88,7 +89,7 @@ def test_plan(batch: int, small_products: bool, weights: Net, rng: np.random.Gen
 
 def test_print(weights: Net) -> None:
     """A plan says what it does: a line for each operation, and a sum."""
-    plan = Plan(trace(network, weights, SHAPE), 2, Packed(), small_products=False)
+    plan = Plan(trace(network, weights, SHAPE), 2, PackedWeights(), small_gemm=False)
     lines = str(plan).splitlines()
     assert len(lines) == len(plan.rows) + 2
     assert any("winograd" in line for line in lines)
@@ -111,7 +112,7 @@ def test_plans_in_threads(weights: Net, rng: np.random.Generator) -> None:
     def work(number: int) -> np.ndarray:
         sign = -1 if number % 5 == 4 else 1
         count = number % 3 + 1
-        return sign * plans.run(x[:count], weights if sign > 0 else other, count, small_products=bool(number % 2))[0]
+        return sign * plans.run(x[:count], weights if sign > 0 else other, count, small_gemm=bool(number % 2))[0]
 
     with ThreadPoolExecutor(8) as threads:
         for number, y in enumerate(threads.map(work, range(40))):
@@ -134,8 +135,8 @@ def test_a_failed_plan_is_not_used_again(weights: Net, monkeypatch: pytest.Monke
         with monkeypatch.context() as patch:
             patch.setattr(Plan, "run", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                plans.run(x, weights, 1, small_products=False)
-        assert plans.run(x, weights, 1, small_products=False)[0].shape == (1, 20)
+                plans.run(x, weights, 1, small_gemm=False)
+        assert plans.run(x, weights, 1, small_gemm=False)[0].shape == (1, 20)
 
 
 def test_weights_in_turn(weights: Net, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +147,10 @@ def test_weights_in_turn(weights: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.zeros((1, *SHAPE), np.float32)
     sets = [weights._replace(head=Conv(factor * weights.head.kernel, weights.head.bias)) for factor in (1, 2, 3)]
     for chosen in (0, 1, 0, 1, 0, 1):
-        plans.run(x, sets[chosen], 1, small_products=False)
+        plans.run(x, sets[chosen], 1, small_gemm=False)
     assert len(built) == 2
     for chosen in (2, 1, 0):
-        plans.run(x, sets[chosen], 1, small_products=False)
+        plans.run(x, sets[chosen], 1, small_gemm=False)
     assert len(built) == 4
 
 
@@ -157,7 +158,7 @@ def test_what_cannot_be_planned() -> None:
     """A kernel that no plan knows is refused, rather than left out."""
 
     def unknown(x: Any, w: Any, nn: Any) -> Any:
-        return nn._add("dropout", [x], x.shape)
+        return nn.add("dropout", [x], x.shape)
 
     with pytest.raises(NotImplementedError, match="dropout"):
-        Plan(trace(unknown, None, (2, 2, 1)), 1, Packed(), small_products=False)
+        Plan(trace(unknown, None, (2, 2, 1)), 1, PackedWeights(), small_gemm=False)

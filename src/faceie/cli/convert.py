@@ -16,6 +16,7 @@ from .. import OptionError, encode_faces, facenet, mtcnn
 from ..facenet.loading import check_picture, identify
 from ..images import to_input
 from ..mtcnn.networks import MTCNN, o_net, p_net, r_net
+from ..nn import layers
 from ..types import Array
 from .options import Parser
 from .results import is_same_file
@@ -98,7 +99,11 @@ def _answers(weights: MTCNN) -> list[Array]:
     """Return what the three networks make of the test picture."""
     picture = Image.fromarray(check_picture())
     x_24, x_48 = (to_input(np.asarray(picture.resize((size, size))))[None] for size in (24, 48))
-    return [*p_net(x_48, weights.p_net), *r_net(x_24, weights.r_net), *o_net(x_48, weights.o_net)]
+    return [
+        *p_net(x_48, weights.p_net, layers),
+        *r_net(x_24, weights.r_net, layers),
+        *o_net(x_48, weights.o_net, layers),
+    ]
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:

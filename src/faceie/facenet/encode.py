@@ -13,10 +13,9 @@ from PIL import Image
 from ..errors import ImageError, WeightsError
 from ..images import to_input, upright
 from ..nn import layers
-from ..nn.blas import limited_blas
-from ..nn.gemm import has_small_products
+from ..nn.gemm import blas_has_small_gemm
+from ..nn.parallel import get_threads, limited_blas, parallel
 from ..nn.plan import Plans
-from ..nn.threads import get_threads, parallel
 from ..types import Array, ImageLike
 from .loading import load
 from .network import INPUT_SIZE, OUTPUT_SIZE, InceptionResNetV1, inception_resnet_v1
@@ -75,10 +74,10 @@ def _encode(x: Array, w: InceptionResNetV1, alone: bool) -> Array:
     """Run the network on parts of a batch, each in one thread; on a face that comes alone, with the threads of BLAS."""
     if alone and get_threads() > 1:
         with limited_blas(get_threads()):
-            return _plans.run(x, w, 1, small_products=False)[0]  # large products are what they can share
+            return _plans.run(x, w, 1, small_gemm=False)[0]  # large products are what they can share
 
     def run(part: Array) -> Array:
-        return _plans.run(part, w, len(part), small_products=has_small_products())[0]
+        return _plans.run(part, w, len(part), small_gemm=blas_has_small_gemm())[0]
 
     return np.concatenate(parallel(run, _parts(x)))
 

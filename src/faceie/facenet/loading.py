@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import WeightsError
 from ..images import to_input
+from ..nn import layers
 from ..nn.tree import build, leaves
 from ..types import Array
 from ..weights import readers, registry, safetensors
@@ -127,7 +128,7 @@ def check_picture() -> NDArray[np.uint8]:
 
 def answer(weights: InceptionResNetV1) -> Array:
     """Return the first numbers (8,) of the embedding of `check_picture`: equal within 1e-4 for equal weights only."""
-    embedding: Array = inception_resnet_v1(to_input(check_picture())[None], weights)[0]  # [512]
+    embedding: Array = inception_resnet_v1(to_input(check_picture())[None], weights, layers)[0]  # [512]
     return embedding[:8]
 
 

@@ -19,14 +19,14 @@ faces.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from ..nn import layers
-from ..nn.kernels import Kernels
+from ..nn.reference import Kernels
 from ..nn.tree import Conv
-from ..types import Array
 
 __all__ = ["INPUT_SIZE", "LAYOUT", "OUTPUT_SIZE", "InceptionResNetV1", "inception_resnet_v1"]
+
+T = TypeVar("T")  # activations
 
 INPUT_SIZE = 160  # pixels, height and width
 OUTPUT_SIZE = 512
@@ -78,11 +78,11 @@ class InceptionResNetV1(NamedTuple):
     embedding: Conv
 
 
-def inception_resnet_v1(x: Array, w: InceptionResNetV1, nn: Kernels = layers) -> Array:
+def inception_resnet_v1(x: T, w: InceptionResNetV1, nn: Kernels[T]) -> T:
     """Encode faces: figure 15, with the head of FaceNet.
 
     `x`: (n, 160, 160, 3) float32 RGB, (pixel - 127.5) / 128. Returns (n, 512) float32, rows of unit length.
-    `nn`: the kernels to run on, `faceie.nn.layers` or its slow twin `faceie.nn.reference`.
+    `nn`: the kernels to run on, such as `faceie.nn.layers` or its slow twin `faceie.nn.reference`.
     """
     x = stem(x, w.stem, nn)  # [n, 160, 160, 3] -> [n, 17, 17, 256]
     for a in w.inception_resnet_a:
@@ -100,7 +100,7 @@ def inception_resnet_v1(x: Array, w: InceptionResNetV1, nn: Kernels = layers) ->
     return nn.normalize(x)  # [n, 512]
 
 
-def stem(x: Array, w: Stem, nn: Kernels) -> Array:
+def stem(x: T, w: Stem, nn: Kernels[T]) -> T:
     """Figure 14."""
     x = nn.conv2d(x, w.conv_1, stride=2, relu=True)  # [n, 160, 160, 3] -> [n, 79, 79, 32]
     x = nn.conv2d(x, w.conv_2, relu=True)  # [n, 79, 79, 32] -> [n, 77, 77, 32]
@@ -111,7 +111,7 @@ def stem(x: Array, w: Stem, nn: Kernels) -> Array:
     return nn.conv2d(x, w.conv_6, stride=2, relu=True)  # [n, 36, 36, 192] -> [n, 17, 17, 256]
 
 
-def inception_resnet_a(x: Array, w: InceptionResNetA, nn: Kernels, *, scale: float = 0.17) -> Array:
+def inception_resnet_a(x: T, w: InceptionResNetA, nn: Kernels[T], *, scale: float = 0.17) -> T:
     """Figure 10, 35 x 35 in the paper (and "block35" in the code of others); 17 x 17 here."""
     a = nn.conv2d(x, w.branch_0, relu=True)  # [n, 17, 17, 256] -> [n, 17, 17, 32]
 
@@ -127,7 +127,7 @@ def inception_resnet_a(x: Array, w: InceptionResNetA, nn: Kernels, *, scale: flo
     return nn.residual(x, mixed, scale=scale, relu=True)  # [n, 17, 17, 256]
 
 
-def reduction_a(x: Array, w: ReductionA, nn: Kernels) -> Array:
+def reduction_a(x: T, w: ReductionA, nn: Kernels[T]) -> T:
     """Figure 7, with the channels of table 1."""
     a = nn.conv2d(x, w.branch_0, stride=2, relu=True)  # [n, 17, 17, 256] -> [n, 8, 8, 384]
 
@@ -139,7 +139,7 @@ def reduction_a(x: Array, w: ReductionA, nn: Kernels) -> Array:
     return nn.concatenate([a, b, c])  # [n, 8, 8, 896]
 
 
-def inception_resnet_b(x: Array, w: InceptionResNetB, nn: Kernels, *, scale: float = 0.10) -> Array:
+def inception_resnet_b(x: T, w: InceptionResNetB, nn: Kernels[T], *, scale: float = 0.10) -> T:
     """Figure 11, 17 x 17 in the paper (and "block17" in the code of others); 8 x 8 here."""
     a = nn.conv2d(x, w.branch_0, relu=True)  # [n, 8, 8, 896] -> [n, 8, 8, 128]
 
@@ -152,7 +152,7 @@ def inception_resnet_b(x: Array, w: InceptionResNetB, nn: Kernels, *, scale: flo
     return nn.residual(x, mixed, scale=scale, relu=True)  # [n, 8, 8, 896]
 
 
-def reduction_b(x: Array, w: ReductionB, nn: Kernels) -> Array:
+def reduction_b(x: T, w: ReductionB, nn: Kernels[T]) -> T:
     """Figure 12."""
     a = nn.conv2d(x, w.branch_0[0], relu=True)  # [n, 8, 8, 896] -> [n, 8, 8, 256]
     a = nn.conv2d(a, w.branch_0[1], stride=2, relu=True)  # [n, 8, 8, 256] -> [n, 3, 3, 384]
@@ -168,7 +168,7 @@ def reduction_b(x: Array, w: ReductionB, nn: Kernels) -> Array:
     return nn.concatenate([a, b, c, d])  # [n, 3, 3, 1792]
 
 
-def inception_resnet_c(x: Array, w: InceptionResNetC, nn: Kernels, *, scale: float = 0.20, relu: bool = True) -> Array:
+def inception_resnet_c(x: T, w: InceptionResNetC, nn: Kernels[T], *, scale: float = 0.20, relu: bool = True) -> T:
     """Figure 13, 8 x 8 in the paper (and "block8" in the code of others); 3 x 3 here."""
     a = nn.conv2d(x, w.branch_0, relu=True)  # [n, 3, 3, 1792] -> [n, 3, 3, 192]
 

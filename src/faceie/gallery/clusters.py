@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FaceieError
-from ..nn.threads import parallel
+from ..nn.parallel import parallel
 from ..types import Array
 
 __all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "can_cluster", "cluster", "join"]

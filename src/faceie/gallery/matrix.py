@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import replacing
-from ..nn.threads import parallel
+from ..nn.parallel import parallel
 from ..types import Array
 
 __all__ = ["SIZE", "Matrix", "matrix_path", "nearest", "open_matrix", "write_matrix"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import GalleryError, OptionError, WeightsError
 from ..machine import available_memory
-from ..nn.threads import get_threads, set_threads
+from ..nn.parallel import get_threads, set_threads
 from .look import Look, failed, look
 from .settings import Settings
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import non_maximum_suppression, squared
-from ..nn.threads import parallel
+from ..nn.parallel import parallel
 from ..types import Array
 from .crops import crops_of, inside
 from .networks import MTCNN, ONet, PNet, RNet

@@ -11,8 +11,7 @@ from PIL import Image
 
 from ..boxes import area, non_maximum_suppression, overlaps
 from ..images import upright
-from ..nn.blas import single_threaded_blas
-from ..nn.threads import parallel
+from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
 from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
 from .detected import DetectedFaces

@@ -9,14 +9,14 @@ line ends with its shape.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from ..nn import layers
-from ..nn.kernels import Kernels
+from ..nn.reference import Kernels, WindowKernels
 from ..nn.tree import Conv, PReLUConv
-from ..types import Array
 
 __all__ = ["LAYOUT", "MTCNN", "ONet", "PNet", "RNet", "o_net", "p_net", "r_net"]
+
+T = TypeVar("T")  # activations
 
 
 class PNet(NamedTuple):
@@ -53,11 +53,11 @@ class MTCNN(NamedTuple):
     o_net: ONet
 
 
-def p_net(x: Array, w: PNet, nn: Kernels = layers) -> tuple[Array, Array]:
+def p_net(x: T, w: PNet, nn: WindowKernels[T]) -> tuple[T, T]:
     """The proposal network: looks at every window of 12 x 12 pixels, 2 apart.
 
     `x`: (n, h, w, 3) float32 RGB, (pixel - 127.5) / 128, h and w at least 12.
-    `nn`: with `faceie.nn.rows`, channels come before columns, in `x` and in what is returned.
+    `nn`: with `faceie.nn.planar`, channels come before columns, in `x` and in what is returned.
     Returns the scores (n, rows, columns), 0 to 1, and the corrections of the windows' corners (n, rows, columns, 4) in
     units of their size, where rows = ceil((h - 2) / 2) - 4, and columns alike.
     """
@@ -69,7 +69,7 @@ def p_net(x: Array, w: PNet, nn: Kernels = layers) -> tuple[Array, Array]:
     return face, nn.conv2d(x, w.box)  # [n, rows, columns], [n, rows, columns, 4]
 
 
-def r_net(x: Array, w: RNet, nn: Kernels = layers) -> tuple[Array, Array]:
+def r_net(x: T, w: RNet, nn: Kernels[T]) -> tuple[T, T]:
     """The refinement network: rejects and corrects proposals.
 
     `x`: (n, 24, 24, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, and the corrections of the
@@ -86,7 +86,7 @@ def r_net(x: Array, w: RNet, nn: Kernels = layers) -> tuple[Array, Array]:
     return face, nn.linear(x, w.box)  # [n], [n, 4]
 
 
-def o_net(x: Array, w: ONet, nn: Kernels = layers) -> tuple[Array, Array, Array]:
+def o_net(x: T, w: ONet, nn: Kernels[T]) -> tuple[T, T, T]:
     """The output network: the verdict, the final box and five landmarks.
 
     `x`: (n, 48, 48, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, the corrections of the

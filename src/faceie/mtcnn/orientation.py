@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import non_maximum_suppression, squared
+from ..nn.parallel import parallel
 from ..nn.resample import resample_area
-from ..nn.threads import parallel
 from ..types import Array
 from .cascade import Faces, ask
 from .crops import crops_of, inside

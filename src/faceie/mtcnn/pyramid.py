@@ -2,7 +2,7 @@
 
 No level exists as a whole: each tile is resized from the image itself when its turn comes, and what P-Net computes for
 it stays in the cache. The tiles of a level have one size, and reach into each other where they do not divide it: so
-there is one list of calls for a level (`faceie.nn.record`), made when a photo of this size is first seen.
+there is one list of calls for a level (`faceie.nn.buffers`), made when a photo of this size is first seen.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
-from ..nn.kernels import Kernels
-from ..nn.memory import Memory
-from ..nn.record import Recorder
+from ..nn.buffers import Arena, Recorder
+from ..nn.planar import PlanarKernels
 from ..nn.resample import AreaResampler
-from ..nn.rows import RowKernels
 from ..types import Array
 from .networks import PNet, p_net
 from .source import Source
@@ -68,8 +66,7 @@ class Level:
         if halvings not in self._resamplers:
             self._resamplers[halvings] = AreaResampler((planes.shape[1], planes.shape[2]), self.size)
         self._resamplers[halvings].planes(planes, rows, columns, network.x)
-        for call in network.record.calls:
-            call()
+        network.record.run()
         return network.scores, network.offsets
 
 
@@ -88,13 +85,13 @@ def levels(height: int, width: int, scales: tuple[float, ...]) -> list[Level]:
 class _Network:
     """P-Net for a tile of one size, in one thread."""
 
-    def __init__(self, w: PNet, height: int, width: int, memory: Memory) -> None:
+    def __init__(self, w: PNet, height: int, width: int, memory: Arena) -> None:
         self.record = Recorder(memory)
         with self.record.part():  # the networks of a thread share its memory: one of them runs at a time
             self.x = self.record.scratch(height, 3, width)
             self.record(np.subtract, self.x, np.float32(127.5), out=self.x)
             self.record(np.multiply, self.x, np.float32(1 / 128), out=self.x)
-            scores, offsets = p_net(self.x[None], w, cast("Kernels", RowKernels(self.record)))
+            scores, offsets = p_net(self.x[None], w, PlanarKernels(self.record))
             self.scores, self.offsets = scores[0], offsets[0]
 
 
@@ -102,7 +99,7 @@ class _Networks(threading.local):
     """The networks of a thread, latest last."""
 
     def __init__(self) -> None:
-        self.memory = Memory()
+        self.memory = Arena()
         self.largest: _Network | None = None  # takes the memory that is enough for all others
         self.known: OrderedDict[tuple[int, int, int], tuple[PNet, _Network]] = OrderedDict()
 

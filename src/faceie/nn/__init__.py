@@ -1,30 +1,28 @@
-"""Numeric kernels of neural networks, in NumPy. Nothing in this room knows what a face is.
+"""Numeric kernels of neural networks, in NumPy. Nothing in this room knows about faces.
 
-Activations are float32 and channels-last, ``(n, height, width, channels)``, kernels are ``(height, width, in, out)``:
-so a convolution is one matrix product between patches of the activations and the kernel, both in the order in which
-they lie in memory. The background is in Chellapilla et al. 2006 ("High performance convolutional neural networks for
-document processing": patches and a matrix product) and in Goodfellow et al. 2016, chapter 9.
+Activations are float32 and channels-last, ``(n, height, width, channels)``; kernels are ``(height, width, in, out)``.
+So a convolution is one matrix product of patches and the kernel, both in the order in which they lie in memory
+(Chellapilla et al. 2006, "High performance convolutional neural networks for document processing"; Goodfellow et al.
+2016, chapter 9).
 
-==================  ===============================================================================================
-`reference`         slow, obvious twins: the specification of every kernel, and what the tests compare with
-`layers`            the same functions, fast: same names, same arguments
-`plan`              a network, planned for batches of one size, faster still: arrays that are there, and a list of calls
-`graph`             what a plan is made from: the network as a list of operations
-`conv`, `winograd`  ways to compute a convolution, which a plan chooses from
-`gemm`              matrix products as the library below NumPy likes them
-`places`            where activations are while a plan runs
-`activations`       how they lie in memory, and what becomes of the sums of a convolution
-`record`, `memory`  calls of NumPy, written down to be made later, and what they work on
-`rows`              recorded kernels for large images with few channels, in another order
-`resample`          area resampling, the one image operation that must be exact for weights to stay compatible
-`fold`              batch normalization absorbed into the kernel before it
-`tree`              networks' weights as nested named tuples, to and from flat names
-`threads`           independent pieces of work side by side, in threads
-`daemons`, `blas`   these threads; and the threads of the BLAS library, which are switched off during that
-==================  ===============================================================================================
+=============  ====================================================================================================
+`tree`         weights as nested named tuples, to and from flat names
+`fold`         batch normalization absorbed into the kernel before it
+`reference`    the specification of every kernel: its arguments, and a slow, obvious twin
+`layers`       the same kernels in plain NumPy, step by step
+`graph`        a network traced to a list of operations
+`methods`      the ways to compute a convolution, and its epilogue
+`winograd`     the transforms of one of them
+`gemm`         matrix products split into the sizes that BLAS computes fastest
+`buffers`      preallocated arrays, packed weights and recorded NumPy calls
+`plan`         a network planned for batches of one size: all of the above put together
+`planar`       recorded kernels for large images with few channels (P-Net)
+`resample`     area resampling, which must be exact for the published weights
+`parallel`     worker threads, and the limit on the threads of BLAS
+=============  ====================================================================================================
 
-`layers` and `reference` are interchangeable: a network takes the module that it is to run on as its argument ``nn``. A
-plan gives it one that writes down what it is asked for (`graph`), and so interprets the same function.
+A network is a function of an array, its weights and the kernels to run on. `docs/how-a-plan-works.md` follows one
+convolution from its line in the network to the NumPy calls.
 """
 
 from pathlib import Path

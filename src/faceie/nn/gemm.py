@@ -1,11 +1,11 @@
-"""Matrix products as large as the library of NumPy's likes them.
+"""Matrix products, split into the sizes that NumPy's BLAS computes fastest.
 
-OpenBLAS copies both factors into an order of its own before it multiplies, which costs little when they are large. For
-small ones (products of rows, columns and depth up to a million) it has, on processors with AVX-512, kernels that read
-them where they lie, and are up to twice as fast on matrices of some hundred rows. So there, a kernel is kept as
-*panels* of 32 columns, one after the other in memory, and a product is made of small ones: some rows times a panel.
+OpenBLAS packs both matrices into an order of its own before it multiplies them. For small products (rows x columns x
+depth up to a million) it has, on processors with AVX-512, kernels that skip this, and are up to twice as fast on
+matrices of some hundred rows. There, a kernel is kept as *panels* of 32 columns, contiguous in memory, and a product is
+a batch of small ones: some rows times one panel.
 
-``benchmarks/methods.py`` measures both ways, for all convolutions of the encoder.
+``benchmarks/methods.py`` measures both ways for all convolutions of the encoder.
 """
 
 from __future__ import annotations
@@ -18,45 +18,38 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..types import Array
-from .record import Recorder
+from .buffers import Recorder
 
-__all__ = ["Factor", "factor", "has_small_products", "product"]
+__all__ = ["PackedMatrix", "blas_has_small_gemm", "matmul", "pack"]
 
 PANEL = 32  # columns
-_SMALL = 1_000_000  # multiplications, up to which OpenBLAS takes a product for a small one
-_SIX = 6  # rows that its kernels take at a time
+_SMALL = 1_000_000  # multiplications: OpenBLAS's limit for a small product
+_SIX = 6  # rows that its kernels compute at a time
 _MOST = 48  # rows of a small product
-_SHALLOW = 400  # rows of a kernel, up to which panels are faster for any number of rows of the other factor
-_FEW = 40_000  # numbers in the other factor, up to which they are faster for any depth
-_ARCHITECTURES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # those for which OpenBLAS has such kernels
+_SHALLOW = 400  # depth up to which panels are faster for any number of rows
+_FEW = 40_000  # numbers in the left matrix up to which panels are faster for any depth
+_ARCHITECTURES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # that have these kernels
 
 
-class Factor(NamedTuple):
-    """The right factor of products: a matrix, or a stack of them."""
+class PackedMatrix(NamedTuple):
+    """The right matrix of a product, or a stack of them: one of two forms."""
 
     matrix: Array | None  # [..., k, n]
-    panels: Array | None = None  # [..., n / columns, k, columns], instead
-
-    def rows(self, first: int, last: int) -> Factor:
-        """Return the factor that these rows are."""
-        if self.panels is not None:
-            return Factor(None, self.panels[..., first:last, :])
-        assert self.matrix is not None
-        return Factor(self.matrix[..., first:last, :])
+    panels: Array | None = None  # [..., n / columns, k, columns]
 
 
-def factor(kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None) -> Factor:
-    """Return a kernel (..., k, n), transformed, in the form that is best for products with matrices of so many rows."""
+def pack(kernel: Array, rows: int, record: Recorder, transform: Callable[[Array], Array] | None = None) -> PackedMatrix:
+    """Return a kernel (..., k, n), transformed, in the form that is faster for left matrices with this many rows."""
     *_, k, n = kernel.shape
     functions = [transform] if transform else []
-    columns = _columns(n) if record.small_products else 0
+    columns = _columns(n) if record.small_gemm else 0
     if columns and columns * k * _SIX <= _SMALL and (k <= _SHALLOW or rows * k <= _FEW):
-        return Factor(None, record.packed.get(kernel, *functions, _in_panels))
-    return Factor(record.packed.get(kernel, *functions) if functions else kernel)
+        return PackedMatrix(None, record.packed.get(kernel, *functions, _to_panels))
+    return PackedMatrix(record.packed.get(kernel, *functions) if functions else kernel)
 
 
-def product(a: Array, b: Factor, out: Array, record: Recorder) -> None:
-    """Record out = a @ b, for (stacks of) matrices a (..., m, k) and out (..., m, n), whose rows may lie apart."""
+def matmul(a: Array, b: PackedMatrix, out: Array, record: Recorder) -> None:
+    """Record out = a @ b, for (stacks of) matrices a (..., m, k) and out (..., m, n)."""
     if b.panels is None:
         record(np.matmul, a, b.matrix, out=out)
         return
@@ -66,19 +59,20 @@ def product(a: Array, b: Factor, out: Array, record: Recorder) -> None:
     whole = m // step * step
     for first, count, rows in ((0, m // step, step), (whole, 1, m - whole)):
         if count and rows:
-            part, goal = a[..., first : first + count * rows, :], out[..., first : first + count * rows, :]
-            left = _view(part, (count, 1, rows, k), (rows, 0, 1), 0)
+            some, goal = a[..., first : first + count * rows, :], out[..., first : first + count * rows, :]
+            left = _blocks(some, (count, 1, rows, k), 0)
             record(
                 np.matmul,
                 left,
                 b.panels[..., None, :, :, :],
-                out=_view(goal, (count, panels, rows, columns), (rows, 0, 1), columns),
+                out=_blocks(goal, (count, panels, rows, columns), columns),
             )
 
 
 def _step(m: int, most: int) -> int:
-    """Return how many of m rows, `most` or fewer, a small product takes: so that there is little beside sixes, then so
-    that one call is enough, and then so that products are few.
+    """Return the rows of each small product of a matrix with m rows, at most `most`.
+
+    The fewest groups of six rows come first, then a single call, then the fewest products.
     """
 
     def cost(rows: int) -> tuple[int, int, int]:
@@ -88,32 +82,30 @@ def _step(m: int, most: int) -> int:
     return min(range(1, min(m, most) + 1), key=cost)
 
 
-def _view(x: Array, shape: tuple[int, int, int, int], rows: tuple[int, int, int], columns: int) -> Array:
-    """Return a stack of matrices (..., m, n) in parts: each axis steps so many rows; the second, so many columns."""
+def _blocks(x: Array, shape: tuple[int, int, int, int], columns: int) -> Array:
+    """Return matrices (..., m, n) as blocks (..., m / rows, n / columns, rows, columns); with 0, as whole rows."""
     *stack, row, item = x.strides
-    steps = [row * step for step in rows]
-    steps[1] = item * columns
-    return as_strided(x, (*x.shape[:-2], *shape), (*stack, *steps, item))
+    strides = (*stack, shape[2] * row, columns * item, row, item)
+    return as_strided(x, (*x.shape[:-2], *shape), strides)
 
 
 def _columns(n: int) -> int:
-    """Return how wide panels of a kernel with n columns are; 0 if it has none."""
+    """Return the width of the panels of a kernel with n columns; 0 if it has none."""
     if n % PANEL == 0:
         return PANEL
     return n if n % 16 == 0 and n <= 3 * PANEL else 0
 
 
-def _in_panels(kernel: Array) -> Array:
-    """Return a kernel (..., k, n) as panels (..., n / columns, k, columns)."""
+def _to_panels(kernel: Array) -> Array:
+    """Reorder a kernel (..., k, n) to panels (..., n / columns, k, columns)."""
     *stack, k, n = kernel.shape
     columns = _columns(n)
-    panels: Array = kernel.reshape(*stack, k, n // columns, columns).swapaxes(-3, -2)
-    return panels
+    return kernel.reshape(*stack, k, n // columns, columns).swapaxes(-3, -2)
 
 
 @cache
-def has_small_products() -> bool:
-    """Tell whether NumPy's BLAS library has kernels for small products. SciPy may have loaded another one."""
+def blas_has_small_gemm() -> bool:
+    """Tell whether NumPy's BLAS has kernels for small products. SciPy may have loaded another BLAS."""
     import threadpoolctl
 
     libraries = threadpoolctl.threadpool_info()

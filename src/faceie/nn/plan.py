@@ -1,14 +1,11 @@
-"""A network, planned for batches of one size: arrays that are there already, and a list of calls.
+"""A network, planned for batches of one size: preallocated arrays and a flat list of NumPy calls.
 
-What a small network spends beside its matrix products goes into arrays that come and go, and into passes over memory. A
-`Plan` has arrays for everything between input and output, which share memory where they are not needed at the same
-time; it lays activations out as their reader likes them, with the zeros of its padding around them; lets branches write
-into their channels of the concatenation; and has kernels in the form that is multiplied. Early layers, of large images
-with few channels, are computed image by image, so that what one leaves behind is still in the cache when the next reads
-it; late ones for all images at once, so that matrix products are large.
+Step by step, a small network spends much of its time beside the matrix products: allocating arrays, preparing views,
+choosing. A `Plan` does all of this once. It traces the network (`faceie.nn.graph`), gives each operation's output an
+array, which shares memory with others that are needed at other times, chooses a method for each convolution
+(`faceie.nn.methods`), and records the calls. ``docs/how-a-plan-works.md`` follows one convolution on this way.
 
-The network itself is written once, as a function (`faceie.facenet.network`): a plan interprets it. ``print(plan)``
-shows what is computed how.
+``print(plan)`` shows all operations with their methods.
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,190 +20,175 @@ import numpy as np
 from .. import forks
 from ..types import Array
 from . import layers
-from .activations import Activations, Finish, Layout, max_pool
-from .conv import METHODS, Problem, choose
-from .graph import Graph, Operation, Value, trace
-from .memory import Memory, Packed
-from .places import Places
-from .record import Call, Recorder
-from .threads import concurrency
+from .buffers import Arena, Call, PackedWeights, Recorder
+from .graph import Graph, Network, Operation, Value, trace
+from .methods import METHODS, Convolution, Epilogue, choose
+from .parallel import concurrency
 from .tree import Shape
 
 __all__ = ["Plan", "Plans", "Row"]
 
-_FLOATS = 600_000  # of an operation's input and output that are worked on at a time, if one image has fewer
-_WEIGHTS = 2  # of one network, for which plans are kept: those that are used in turn
+_LARGE = 200_000  # floats of an operation's input and output, for one image: more are computed image by image
+_WEIGHTS = 2  # sets of weights of one network that plans are kept for
 
-Key: TypeAlias = tuple[int, bool]  # images of a plan, and whether its products are small
+Key: TypeAlias = tuple[int, bool]  # images of a plan, and whether it uses small products
 
 
 class Row(NamedTuple):
-    """What a plan says of an operation."""
+    """One operation of a plan."""
 
     kernel: str
     method: str
     output: str
-    images: int  # at a time
     gflop: float  # for all images, as the definition counts them, whatever the method
     megabytes: float  # of activations and weights that are read and written
 
 
 class Plan:
-    """A network for batches of one size. One thread at a time may run it, and after an error nobody again."""
+    """A network for batches of one size. One thread at a time may run it; after an error it must not run again."""
 
-    def __init__(self, graph: Graph, batch: int, packed: Packed, *, small_products: bool) -> None:
-        """Plan a network (see `graph.trace`) for `batch` images.
+    def __init__(self, graph: Graph, batch: int, packed: PackedWeights, *, small_gemm: bool) -> None:
+        """Plan a network for `batch` images.
 
-        Plans for the same graph share `packed`, kernels in the form that is multiplied, which must not outlive it.
-        `small_products`: whether the BLAS library is good at them (see `gemm`).
+        All plans for the same graph share `packed`, which must not outlive the graph.
+        `small_gemm`: whether to use small products (`faceie.nn.gemm`).
         """
-        x, operations, results = graph
         self.batch = batch
         self.rows: list[Row] = []
-        self._record = Recorder(Memory(), packed, small_products)
-        self._methods = {
-            op: choose(op.kernel, op.stride, op.padding, op.sums, batch)
-            for op in operations
-            if op.kind == "conv2d" and op.kernel is not None
-        }
-        numbered = zip(self._at_a_time(operations), enumerate(operations), strict=True)
-        stages = [
-            (images, [operation for _, operation in stage]) for images, stage in groupby(numbered, lambda item: item[0])
-        ]
-        memory = self._record.memory
-        self._places = Places(x, [stage for _, stage in stages], results, batch, memory, self._wish)
-        self._input = self._places.at(x, 0, batch).array
-        for images, stage in stages:
-            for start in range(0, batch, images):
-                stop = min(start + images, batch)
-                for number, op in stage:
-                    with self._record.part():
-                        self._plan(op, start, stop)
-                    self._places.free(number, last=stop == batch)
-        self._outputs = [self._places.at(result, 0, batch).base for result in results]
+        self._record = Recorder(Arena(), packed, small_gemm)
+        self._arrays: dict[Value, Array] = {}
+        self._last_reader = {value: i for i, op in enumerate(graph.operations) for value in _read_by(op)}
+        self._last_reader.update(dict.fromkeys(graph.results, len(graph.operations)))
+        self._input = self._arrays[graph.x] = self._record.arena.allocate(batch, *graph.x.shape)
+        large = _large_operations(graph.operations)
+        for start in range(batch if large else 0):
+            self._plan_stage(graph.operations[:large], 0, slice(start, start + 1))
+        self._plan_stage(graph.operations[large:], large, slice(0, batch))
+        self._outputs = [self._arrays[result] for result in graph.results]
 
     def run(self, x: Array) -> list[Array]:
-        """Return what the network makes of images (n, ...), n at most `batch`: its results, (n, ...) each."""
+        """Return the network's results (n, ...) for images (n, ...), at most `batch` of them."""
         np.copyto(self._input[: len(x)], x)
         self._input[len(x) :] = 0
-        for call in self._record.calls:
-            call()
+        self._record.run()
         return [output[: len(x)].copy() for output in self._outputs]
 
     @property
     def megabytes(self) -> float:
-        """How much memory the plan takes, without weights."""
-        return (self._record.memory.floats + self._places.floats) * 4 / 1e6
+        """The memory of the plan, without weights."""
+        return self._record.arena.floats * 4 / 1e6
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that are made."""
+        """The recorded calls."""
         return self._record.calls
 
     def __str__(self) -> str:
-        lines = [f"{'kernel':14} {'method':13} {'output':22} {'images':>6} {'GFLOP':>7} {'MB':>6}"]
+        lines = [f"{'kernel':14} {'method':13} {'output':22} {'GFLOP':>7} {'MB':>6}"]
         lines += [
-            f"{row.kernel:14} {row.method:13} {row.output:22} {row.images:6} {row.gflop:7.3f} {row.megabytes:6.1f}"
+            f"{row.kernel:14} {row.method:13} {row.output:22} {row.gflop:7.3f} {row.megabytes:6.1f}"
             for row in self.rows
         ]
         gflop, calls = sum(row.gflop for row in self.rows), len(self.calls)
         return "\n".join([*lines, f"{self.batch} images, {gflop:.2f} GFLOP, {calls} calls, {self.megabytes:.0f} MB"])
 
-    def _at_a_time(self, operations: list[Operation]) -> list[int]:
-        """Return how many images to compute at a time in each operation: never fewer than in those before."""
-        images, least = [], self.batch
-        for op in reversed(operations):
-            floats = sum(math.prod(value.shape) for value in [*op.inputs, *op.outputs])
-            least = min(least, max(1, _FLOATS // floats))
-            times = -(-self.batch // least)
-            images.append(-(-self.batch // times))  # equally many each time
-        return images[::-1]
+    def _plan_stage(self, operations: list[Operation], first: int, images: slice) -> None:
+        """Record consecutive operations for some images; `first` is the number of the first one.
 
-    def _wish(self, op: Operation, value: Value) -> Layout:
-        """Return how an operation would like to have its input."""
-        if op.kernel is None or op not in self._methods:
-            return Layout()
-        return METHODS[self._methods[op]].layout(op.kernel, op.padding, (value.shape[0], value.shape[1]))
+        Outputs that a later stage reads are allocated for the whole batch, others for these images only.
+        """
+        arena, count = self._record.arena, images.stop - images.start
+        for number, op in enumerate(operations, first):
+            if op.y not in self._arrays:
+                is_kept = self._last_reader[op.y] >= first + len(operations)
+                self._arrays[op.y] = arena.allocate(self.batch if is_kept else count, *op.y.shape)
+            with self._record.part():
+                method = self._plan(op, images)
+            if images.stop == self.batch:
+                self.rows.append(_describe(op, method, self.batch))
+            for value in _read_by(op):
+                is_last = self._last_reader[value] == number
+                if is_last and (images.stop == self.batch or len(self._arrays[value]) < self.batch):
+                    arena.free(self._arrays.pop(value))
 
-    def _plan(self, op: Operation, start: int, stop: int) -> None:
-        """Record an operation for these images."""
-        x = self._places.at(op.inputs[0], start, stop)
-        y = self._places.at(op.outputs[0], start, stop, op.shape[-1])
-        record = self._record
+    def _at(self, value: Value, images: slice) -> Array:
+        array = self._arrays[value]
+        return array[images] if len(array) == self.batch else array
+
+    def _plan(self, op: Operation, images: slice) -> str:
+        """Record an operation; return its method."""
+        record, x, y = self._record, self._at(op.inputs[0], images), self._at(op.y, images)
         if op.kind == "conv2d":
-            self._plan_convolution(op, x, y.array, start, stop)
-        elif op.kind == "linear":  # an image of 1 x 1
+            return self._plan_convolution(op, x, y, images)
+        if op.kind == "linear":  # a convolution of images of 1 x 1
             assert op.kernel is not None
-            finish = Finish(y.base[:, None, None], op.bias, slope=op.slope)
-            METHODS["pointwise"].record(Problem(Activations(x.base[:, None, None]), op.kernel, finish), record)
+            epilogue = Epilogue(y[:, None, None], op.bias, slope=op.slope)
+            METHODS["pointwise"].record(Convolution(x[:, None, None], op.kernel, epilogue), record)
         elif op.kind == "concatenate":
-            self._plan_concatenation(op, y.array, start, stop)
+            record(np.concatenate, [self._at(value, images) for value in op.inputs], axis=-1, out=y)
         elif op.kind == "max_pool":
-            max_pool(x.array, op.pool, Finish(y.array), record, ceil=op.ceil)
-        elif op.kind == "global_mean":
-            record(np.mean, x.array, (1, 2), out=y.base)
-        elif op.kind == "flatten":
-            n, h, w, c = x.array.shape
-            record(np.copyto, y.base.reshape(n, w, h, c), x.array.swapaxes(1, 2))
-        elif op.kind in ("probability", "normalize"):
-            record(_copy, getattr(layers, op.kind), x.base, y.base)
+            lines = record.scratch(len(y), y.shape[1], *x.shape[2:])
+            record(layers.max_along, x, 1, op.size, ceil=op.ceil, out=lines)
+            record(layers.max_along, lines, 2, op.size, ceil=op.ceil, out=y)
+        elif op.kind in ("global_mean", "flatten", "probability", "normalize"):
+            record(_copy, getattr(layers, op.kind), x, y)
         else:
             raise NotImplementedError(f"{op.kind} cannot be planned")
-        if start == 0:
-            self._describe(op, stop)
+        return op.kind
 
-    def _plan_convolution(self, op: Operation, x: Activations, y: Array, start: int, stop: int) -> None:
+    def _plan_convolution(self, op: Operation, x: Array, y: Array, images: slice) -> str:
         assert op.kernel is not None
-        record, method, bias, residual = self._record, METHODS[self._methods[op]], op.bias, None
+        bias, residual = op.bias, None
         if op.residual:
-            residual = self._places.at(op.residual, start, stop).array
-            if op.scale != 1:  # the activations before the kernel are fewer than those behind it
+            residual = self._at(op.residual, images)
+            if op.scale != 1:  # scale the input, which has fewer channels than the output
                 assert bias is not None
                 bias = bias * np.float32(op.scale)
-                scaled = record.scratch(*x.array.shape)
-                record(np.multiply, x.array, np.float32(op.scale), out=scaled)
-                x = Activations(scaled)
-        finish = Finish(y, bias, op.relu, op.slope, residual)
-        if op.pool and self._methods[op] != "winograd":
-            sums = record.scratch(len(y), *op.sums, y.shape[3])
-            method.record(Problem(x, op.kernel, Finish(sums), op.stride, op.padding), record)
-            max_pool(sums, op.pool, finish, record)
-        else:
-            finish.pool = op.pool
-            method.record(Problem(x, op.kernel, finish, op.stride, op.padding), record)
+                scaled = self._record.scratch(*x.shape)
+                self._record(np.multiply, x, np.float32(op.scale), out=scaled)
+                x = scaled
+        epilogue = Epilogue(y, bias, op.relu, op.slope, residual)
+        method = choose(op.inputs[0].shape, op.kernel.shape, op.stride, op.padding, len(x))
+        METHODS[method].record(Convolution(x, op.kernel, epilogue, op.stride, op.padding), self._record)
+        return method
 
-    def _plan_concatenation(self, op: Operation, y: Array, start: int, stop: int) -> None:
-        """Copy the parts that are not in their place already."""
-        first = 0
-        for value in op.inputs:
-            if not self._places.share(value, op.y):
-                part = self._places.at(value, start, stop).array
-                self._record(np.copyto, y[..., first : first + value.shape[-1]], part)
-            first += value.shape[-1]
 
-    def _describe(self, op: Operation, images: int) -> None:
-        kernel, gflop = op.kind, 0.0
-        floats = self.batch * sum(math.prod(value.shape) for value in [*op.inputs, *op.outputs])
-        if op.kernel is not None:
-            floats += op.kernel.size
-            height, width, *_ = op.kernel.shape
-            kernel = f"{height} x {width}" + (f" / {op.stride}" if op.stride > 1 else "") + (" pool" if op.pool else "")
-            gflop = 2e-9 * self.batch * op.kernel.size * (math.prod(op.sums) if op.kind == "conv2d" else 1)
-        output = " x ".join(map(str, op.shape))
-        self.rows.append(Row(kernel, self._methods.get(op, op.kind), output, images, gflop, floats * 4 / 1e6))
+def _read_by(op: Operation) -> list[Value]:
+    return [*op.inputs, *filter(None, [op.residual])]
+
+
+def _large_operations(operations: list[Operation]) -> int:
+    """Return the number of leading operations to compute image by image.
+
+    Their activations are large: those of one image stay in the cache until the next operation reads them.
+    """
+    floats = [sum(math.prod(value.shape) for value in [*op.inputs, op.y]) for op in operations]
+    return max((number for number, size in enumerate(floats, 1) if size > _LARGE), default=0)
 
 
 def _copy(function: Callable[[Array], Array], x: Array, out: Array) -> None:
-    np.copyto(out, function(x).reshape(out.shape))
+    np.copyto(out, function(x))
+
+
+def _describe(op: Operation, method: str, batch: int) -> Row:
+    kernel, gflop = op.kind, 0.0
+    floats = batch * sum(math.prod(value.shape) for value in [*_read_by(op), op.y])
+    if op.kernel is not None:
+        floats += op.kernel.size
+        height, width, *_ = op.kernel.shape
+        kernel = f"{height} x {width}" + (f" / {op.stride}" if op.stride > 1 else "")
+        positions = 1 if op.kind == "linear" else math.prod(op.y.shape[:2])
+        gflop = 2e-9 * batch * op.kernel.size * positions
+    return Row(kernel, method, " x ".join(map(str, op.y.shape)), gflop, floats * 4 / 1e6)
 
 
 class _Planned:
     """A network of certain weights, and its plans."""
 
-    def __init__(self, network: Any, weights: Any, shape: Shape) -> None:
+    def __init__(self, network: Network, weights: Any, shape: Shape) -> None:
         self.weights = weights
         self.graph = trace(network, weights, shape)
-        self.packed = Packed()
+        self.packed = PackedWeights()
         self.idle: defaultdict[Key, list[Plan]] = defaultdict(list)
         self.busy: Counter[Key] = Counter()
 
@@ -219,7 +200,7 @@ class Plans:
     processors, some wait for a plan. So memory is limited, and no warm batch builds a plan.
     """
 
-    def __init__(self, network: Any, shape: Shape) -> None:
+    def __init__(self, network: Network, shape: Shape) -> None:
         """Plan a `network` (see `graph.trace`) for images of this `shape`."""
         self._network = network
         self._shape = shape
@@ -227,13 +208,13 @@ class Plans:
         self._planned: list[_Planned] = []  # latest last
         forks.in_child(self._planned.clear)  # plans that other threads of the parent run are not given back there
 
-    def run(self, x: Array, weights: Any, batch: int, *, small_products: bool) -> list[Array]:
+    def run(self, x: Array, weights: Any, batch: int, *, small_gemm: bool) -> list[Array]:
         """Return what the network makes of images (n, ...), with these weights; any thread may call this.
 
         `batch`: how many images to plan for, at least n. A plan for more than there are does in vain what is too much.
-        `small_products`: as for `Plan`.
+        `small_gemm`: as for `Plan`.
         """
-        key = (batch, small_products)
+        key = (batch, small_gemm)
         with self._lock:
             planned = self._planned_for(weights)
             while planned.busy[key] >= concurrency():
@@ -242,7 +223,7 @@ class Plans:
             plan = planned.idle[key].pop() if planned.idle[key] else None
         whole = None  # the plan, once it has run without error
         try:
-            plan = plan or Plan(planned.graph, batch, planned.packed, small_products=small_products)
+            plan = plan or Plan(planned.graph, batch, planned.packed, small_gemm=small_gemm)
             y = plan.run(x)
             whole = plan
         finally:

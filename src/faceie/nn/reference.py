@@ -1,42 +1,56 @@
-"""Slow, obvious twins of every kernel: their specification.
+"""The specification of every kernel: its name and arguments, and a slow, obvious twin.
 
-Loops over output positions, float64 throughout, no trick. `layers` and `resample` hold the fast twins, with the same
-names and arguments (which `kernels` describes); ``tests/nn`` compares the two over one table of cases, and whole
-networks can be run on either.
+Networks take kernels as an argument ``nn``, of the form of `Kernels`. The twins in this module have this form, and so
+do `faceie.nn.layers` (plain NumPy) and the tracer of plans (`faceie.nn.graph`). `faceie.nn.planar` has that of
+`WindowKernels`, which is all that P-Net needs. The twins loop over positions in float64; ``tests/nn`` compares all
+others with them over one table of cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .tree import Conv, PReLUConv
 
-__all__ = [
-    "concatenate",
-    "conv2d",
-    "conv2d_prelu",
-    "flatten",
-    "global_mean",
-    "linear",
-    "linear_prelu",
-    "max_pool",
-    "normalize",
-    "probability",
-    "resample_area",
-    "residual",
-]
-
 Float64 = NDArray[np.float64]
+T = TypeVar("T")  # activations: arrays (n, height, width, channels) or (n, channels), or a stand-in for them
+
+
+class WindowKernels(Protocol[T]):
+    """The kernels of a network that looks at every window of an image."""
+
+    def conv2d(self, x: T, w: Conv, /) -> T: ...
+    def conv2d_prelu(self, x: T, w: PReLUConv, /) -> T: ...
+    def max_pool(self, x: T, size: int, /, *, ceil: bool = False) -> T: ...
+    def probability(self, x: T, /) -> T: ...
+
+
+class Kernels(WindowKernels[T], Protocol[T]):
+    """The kernels of all networks."""
+
+    def conv2d(
+        self, x: T, w: Conv, /, *, stride: int = 1, padding: tuple[int, int] = (0, 0), relu: bool = False
+    ) -> T: ...
+    def linear(self, x: T, w: Conv, /) -> T: ...
+    def linear_prelu(self, x: T, w: PReLUConv, /) -> T: ...
+    def concatenate(self, branches: Sequence[T], /) -> T: ...
+    def residual(self, x: T, branch: T, /, *, scale: float, relu: bool) -> T: ...
+    def global_mean(self, x: T, /) -> T: ...
+    def flatten(self, x: T, /) -> T: ...
+    def normalize(self, x: T, /) -> T: ...
 
 
 def conv2d(
     x: NDArray[Any], w: Conv | PReLUConv, *, stride: int = 1, padding: tuple[int, int] = (0, 0), relu: bool = False
 ) -> Float64:
-    """Correlate `x` with the kernel, position by position; add the bias; ReLU."""
+    """Correlate `x` with the kernel, position by position, add the bias, and apply ReLU if asked.
+
+    `padding`: zeros above and below, left and right.
+    """
     kernel_height, kernel_width, _, out = w.kernel.shape
     x = np.pad(x.astype(np.float64), ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
     n, height, width, _ = x.shape
@@ -50,7 +64,7 @@ def conv2d(
 
 
 def conv2d_prelu(x: NDArray[Any], w: PReLUConv) -> Float64:
-    """Convolve and apply parametric ReLU."""
+    """Convolve and apply parametric ReLU: negative values times the channel's slope (He et al. 2015, equation 1)."""
     return _prelu(conv2d(x, w), w.slope)
 
 
@@ -61,7 +75,7 @@ def linear(x: NDArray[Any], w: Conv | PReLUConv) -> Float64:
 
 
 def linear_prelu(x: NDArray[Any], w: PReLUConv) -> Float64:
-    """`linear` followed by parametric ReLU."""
+    """Multiply, add the bias, and apply parametric ReLU."""
     return _prelu(linear(x, w), w.slope)
 
 
@@ -71,9 +85,9 @@ def _prelu(y: Float64, slope: NDArray[Any]) -> Float64:
 
 
 def max_pool(x: NDArray[Any], size: int, *, ceil: bool = False) -> NDArray[Any]:
-    """Take the maximum over windows of `size` x `size`, 2 apart;
+    """Take the maximum over windows of `size` x `size`, 2 apart.
 
-    with `ceil`, of a last one that reaches over the border.
+    With `ceil`, one more window may reach over the right and bottom border; it covers the pixels that are inside.
     """
     n, height, width, channels = x.shape
 
@@ -107,13 +121,13 @@ def global_mean(x: NDArray[Any]) -> Float64:
 
 
 def flatten(x: NDArray[Any]) -> NDArray[Any]:
-    """Flatten (n, height, width, channels) to (n, width * height * channels)."""
+    """Flatten (n, height, width, channels) to (n, width * height * channels): columns outermost."""
     y: NDArray[Any] = x.transpose(0, 2, 1, 3).reshape(len(x), -1)
     return y
 
 
 def probability(x: NDArray[Any]) -> Float64:
-    """Return how much of exp(x) (..., 2), over both channels, the second is: (...)."""
+    """Return the second channel's share of exp(x) (..., 2), one number of their softmax: (...)."""
     exponentials = np.exp(x.astype(np.float64))
     result: Float64 = exponentials[..., 1] / exponentials.sum(-1)
     return result

@@ -15,9 +15,8 @@ import pytest
 import threadpoolctl
 
 from faceie import OptionError, detect_faces, encode_faces, set_threads
-from faceie.nn import blas, threads
-from faceie.nn.blas import limited_blas, single_threaded_blas
-from faceie.nn.threads import get_threads, parallel
+from faceie.nn import parallel as threads
+from faceie.nn.parallel import get_threads, limited_blas, parallel, single_threaded_blas
 
 from ..conftest import PHOTOS, assert_close, golden, on_disk
 
@@ -84,9 +83,9 @@ def test_blas_is_single_threaded_meanwhile_only() -> None:
         other.submit(check).result()
         check()
         with single_threaded_blas():
-            other.submit(blas._blas.enter, 1).result()
+            other.submit(threads._blas.enter, 1).result()
         assert blas_threads() == {1}
-        other.submit(blas._blas.leave, 1).result()
+        other.submit(threads._blas.leave, 1).result()
         assert blas_threads() == {2}
         other.submit(check).result()
 
@@ -129,7 +128,7 @@ def test_interruption(moment: str) -> None:
     program = f"""
 import threading, time
 import threadpoolctl
-from faceie.nn import threads
+from faceie.nn import parallel as threads
 
 def interrupted(self, *arguments, original=threading.Thread.start):
     original(self, *arguments)
