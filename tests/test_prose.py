@@ -27,13 +27,13 @@ _SUBJECTS = "a an the this that these those it they he she we you one each every
 
 #: Each construction by its name, and what it looks like.
 CONSTRUCTIONS = {
-    "what-clause": rf"\b[Ww]hat(?:ever)? (?:{'|'.join(f'{_VERBS} {_SUBJECTS}'.split())})\b(?![^.:;!`]*\?)",
+    "what-clause": rf"\b[Ww]hat (?:{'|'.join(f'{_VERBS} {_SUBJECTS}'.split())})\b(?![^.:;!`]*\?)",
     "whoever, nobody, somebody": r"\b(?:[Ww]hoever|[Nn]obody|[Ss]omebody)\b",
     "that is none": r"\b(?:that|which|it|there|is|are|was|were) (?:is|are|was|were|has|have)? ?none\b",
     "so many, so much": r"\bso (?:many|much)\b(?! (?:that|as|for)\b)",
     "meanwhile": r"\b[Mm]eanwhile\b",
     "but for": r"\bbut for\b",
-    "in place of": r"\bin (?:its |their )?place(?: of)?\b",
+    "in place of": r"\bin place of\b|\bin (?:its|their) place\b",
     "takes its time": r"\btakes? (?:its|their) time\b",
     "and more": r"\b(?:\d|pixels|photos|faces|megapixels|rows|of them) and more\b",
     "one another": r"\bone another\b",

@@ -1,4 +1,4 @@
-"""Every way to compute a convolution gives what the slow twin gives, over one table of cases."""
+"""Every method of convolution gives the same as the slow twin, over one table of cases."""
 
 from __future__ import annotations
 

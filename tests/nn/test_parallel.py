@@ -55,7 +55,7 @@ def in_a_thread(function: Callable[[], object]) -> None:
 
 @pytest.fixture
 def two_blas_threads() -> Iterator[None]:
-    """Let BLAS use two threads. Set by a thread that ends, so that nobody is in charge of the setting."""
+    """Let BLAS use two threads. Set by a thread that ends, so that no thread is in charge of the setting."""
     before = blas_threads()
     in_a_thread(lambda: threadpoolctl.threadpool_limits(2, "blas"))
     assert blas_threads() == {2}
@@ -102,7 +102,7 @@ def test_the_lowest_limit_of_blas_counts() -> None:
 
 
 def test_same_results_from_many_callers() -> None:
-    """Eight threads at once get what one gets, with any number of threads, and BLAS has its setting afterwards."""
+    """Eight threads at once get the same results as one, and BLAS has its setting afterwards."""
     crops = golden("detections")["crops"]
     before = blas_threads()
 
@@ -160,7 +160,7 @@ def _encode(crops: np.ndarray) -> np.ndarray:
     return encode_faces(crops)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12: that is what is tested
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12: which this test is about
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_in_other_processes(method: str) -> None:
     """After our threads have worked, a forked or spawned process works, too."""

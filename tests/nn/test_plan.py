@@ -1,4 +1,4 @@
-"""Plans give what the network gives, for any batch, again and again, in any thread."""
+"""Plans give the same results as the network, for any batch, on every run, in any thread."""
 
 from __future__ import annotations
 
@@ -84,18 +84,18 @@ def test_plan(batch: int, small_gemm: bool, weights: Net, rng: np.random.Generat
         assert_close(y, network(x, weights, reference), 1e-5)
         kept = y.copy()
         plan.run(x + 1)
-        assert np.array_equal(y, kept)  # what was returned is the caller's
+        assert np.array_equal(y, kept)  # the results belong to the caller
 
 
 def test_print(weights: Net) -> None:
-    """A plan says what it does: a line for each operation, and a sum."""
+    """A printed plan has a line for each operation, and a sum."""
     plan = Plan(trace(network, weights, SHAPE), 2, PackedWeights(), small_gemm=False)
     lines = str(plan).splitlines()
     assert len(lines) == len(plan.rows) + 2
     assert any("winograd" in line for line in lines)
     assert lines[-1].startswith("2 images, ")
     assert plan.megabytes < 20
-    # What the definition counts: multiplications and additions of the first convolution.
+    # Multiplications and additions of the first convolution, by its definition.
     assert plan.rows[0].gflop == pytest.approx(2e-9 * 2 * 21 * 19 * 27 * 16)
 
 

@@ -90,7 +90,7 @@ def _blocks(x: Array, shape: tuple[int, int, int, int], columns: int) -> Array:
 
 
 def _columns(n: int) -> int:
-    """Return the width of the panels of a kernel with n columns; 0 if it has none."""
+    """Return the width of the panels of a kernel with n columns; 0 if it gets no panels."""
     if n % PANEL == 0:
         return PANEL
     return n if n % 16 == 0 and n <= 3 * PANEL else 0

@@ -67,9 +67,9 @@ def set_threads(number: int) -> None:
 
 
 def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return what `function` gives for each item, in order; several at a time, in threads.
+    """Return the results of `function` for all items, in order, computed in parallel threads.
 
-    From within `function`, or with one thread, one after the other.
+    Nested calls, from within `function`, are serial.
     """
     items = list(items)
     if _in_parallel_region():
@@ -83,7 +83,7 @@ def parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 class _Job(Generic[T, R]):
-    """Pieces of work that threads take one by one, until none is left or one has failed."""
+    """Items that threads take one by one, until all are taken or one has failed."""
 
     def __init__(self, function: Callable[[T], R], items: Sequence[T]) -> None:
         self._function = function
@@ -95,14 +95,14 @@ class _Job(Generic[T, R]):
         self._changed = threading.Condition()
 
     def work(self) -> None:
-        """Take pieces and do them. A thread that comes late finds nothing to do."""
+        """Take items and process them."""
         with self._changed:
             self._at_work += 1
         try:
             with _parallel_region():
-                while (piece := self._take()) is not None:
-                    self._results[piece] = self._function(self._items[piece])
-        except BaseException as error:  # of whatever kind: it is raised where the job came from
+                while (number := self._take()) is not None:
+                    self._results[number] = self._function(self._items[number])
+        except BaseException as error:  # raised again in the thread that waits for the results
             self._stop(error)
         finally:
             with self._changed:
@@ -110,7 +110,7 @@ class _Job(Generic[T, R]):
                 self._changed.notify_all()
 
     def finish(self) -> list[R]:
-        """Work along, wait for the others, and return all results."""
+        """Work as well, wait for the other threads, and return all results."""
         self.work()
         try:
             with self._changed:
@@ -130,14 +130,14 @@ class _Job(Generic[T, R]):
             return self._next - 1
 
     def _stop(self, error: BaseException) -> None:
-        """Leave undone what nobody has begun."""
+        """Skip all items that no thread has taken."""
         with self._changed:
             self._error = self._error or error
             self._next = len(self._items)
 
 
 def _in_parallel_region() -> bool:
-    """Tell whether this thread does a piece of work that was shared out already."""
+    """Tell whether this thread processes an item of a job."""
     return getattr(_thread, "in_parallel", False)
 
 
@@ -152,7 +152,7 @@ def _parallel_region() -> Iterator[None]:
 
 
 def _get_workers() -> WorkerThreads:
-    """Return the threads that work beside those that ask for something."""
+    """Return the worker threads, which work beside the calling thread."""
     global _workers
     with _lock:
         if _workers is None:
@@ -172,10 +172,10 @@ class WorkerThreads:
     def _serve(self) -> None:
         while function := self._queue.get():
             function()
-            del function  # and what it holds, while waiting for the next
+            del function  # and the objects that it refers to, while waiting for the next
 
     def submit(self, function: Callable[[], object], times: int = 1) -> None:
-        """Call `function`, which raises nothing, in this many of the threads, as they become free."""
+        """Call `function`, which must not raise, this many times, in threads as they become free."""
         for _ in range(times):
             self._queue.put(function)
 
@@ -186,17 +186,17 @@ class WorkerThreads:
 
 
 class _Blas:
-    """Limits the threads of BLAS to the least that anyone in this process asks for: the setting is the process's.
+    """The limit on the threads of BLAS, which is a setting of the process: the lowest that any thread asks for.
 
-    From version 3.8 on, threadpoolctl lets only one thread of a process change it: so one of our own does, and only
-    where the caller has `threadpoolctl.threadpool_limits` in force, that stays as it is.
+    threadpoolctl 3.8 or newer lets only one thread of a process change it, so a thread of our own does. Where the
+    caller has `threadpoolctl.threadpool_limits` in force, its limit stays.
     """
 
     def __init__(self) -> None:
         self.lock = forks.Lock()
-        self.limits: list[int] = []  # that are asked for
+        self.limits: list[int] = []  # requested
         self.thread: WorkerThreads | None = None
-        self.setting: tuple[int, Any] | None = None  # that is in force, and what undoes it
+        self.setting: tuple[int, Any] | None = None  # the limit in force, and a function that removes it
         self.controller: Any = None
 
     def enter(self, limit: int) -> None:
@@ -216,7 +216,7 @@ class _Blas:
             self._apply()
 
     def _apply(self) -> None:
-        """Have the one thread change the setting, if need be, and wait until it has."""
+        """Change the setting in our thread, if it must change, and wait for it."""
         if (self.setting[0] if self.setting else None) == min(self.limits, default=None):
             return
         self.thread = self.thread or WorkerThreads(1, "faceie-blas")
@@ -245,9 +245,9 @@ class _Blas:
             self.setting = (limit, self._limit(limit))
 
     def _limit(self, limit: int) -> Callable[[], object]:
-        """Limit BLAS; return what undoes it. Fewer threads than that are left alone."""
+        """Limit BLAS, unless it uses no more threads already; return a function that removes the limit."""
         if self.controller is None:
-            import threadpoolctl  # takes some milliseconds, and finds libraries only once they are loaded
+            import threadpoolctl  # slow to import, and finds only libraries that are loaded already
 
             self.controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
         if all(library.num_threads <= limit for library in self.controller.lib_controllers):

@@ -183,7 +183,7 @@ def _describe(op: Operation, method: str, batch: int) -> Row:
 
 
 class _Planned:
-    """A network of certain weights, and its plans."""
+    """The plans of a network with one set of weights."""
 
     def __init__(self, network: Network, weights: Any, shape: Shape) -> None:
         self.weights = weights
@@ -194,24 +194,24 @@ class _Planned:
 
 
 class Plans:
-    """Plans of a network that wait for their next batch.
+    """A pool of plans of a network.
 
-    For each size of a batch, there are as many as threads can run at once, and no more: with more threads than
-    processors, some wait for a plan. So memory is limited, and no warm batch builds a plan.
+    For each batch size it holds as many plans as threads can run at once. With more threads than processors, some
+    threads wait for a plan. So memory is limited, and each plan is built once.
     """
 
     def __init__(self, network: Network, shape: Shape) -> None:
-        """Plan a `network` (see `graph.trace`) for images of this `shape`."""
+        """Make a pool for images of this shape."""
         self._network = network
         self._shape = shape
         self._lock = forks.Lock()
-        self._planned: list[_Planned] = []  # latest last
-        forks.in_child(self._planned.clear)  # plans that other threads of the parent run are not given back there
+        self._planned: list[_Planned] = []  # last used last
+        forks.in_child(self._planned.clear)  # plans that other threads were running are never returned there
 
     def run(self, x: Array, weights: Any, batch: int, *, small_gemm: bool) -> list[Array]:
-        """Return what the network makes of images (n, ...), with these weights; any thread may call this.
+        """Return the network's results for images (n, ...); any thread may call this.
 
-        `batch`: how many images to plan for, at least n. A plan for more than there are does in vain what is too much.
+        `batch`: the images to plan for, at least n. A larger plan wastes the difference.
         `small_gemm`: as for `Plan`.
         """
         key = (batch, small_gemm)
@@ -221,20 +221,20 @@ class Plans:
                 self._lock.wait()
             planned.busy[key] += 1
             plan = planned.idle[key].pop() if planned.idle[key] else None
-        whole = None  # the plan, once it has run without error
+        reusable = None  # the plan, once it has run without error
         try:
             plan = plan or Plan(planned.graph, batch, planned.packed, small_gemm=small_gemm)
             y = plan.run(x)
-            whole = plan
+            reusable = plan
         finally:
             with self._lock:
                 planned.busy[key] -= 1
-                planned.idle[key] += [whole] if whole else []
+                planned.idle[key] += [reusable] if reusable else []
                 self._lock.notify()
         return y
 
     def _planned_for(self, weights: Any) -> _Planned:
-        """Return the plans for these weights. Those of a few others are kept, too: they may be used in turn."""
+        """Return the plans for these weights. Those of the last other weights are kept, for use in turn."""
         found = next((known for known in self._planned if known.weights is weights), None)
         planned = found or _Planned(self._network, weights, self._shape)
         self._planned[:] = [*(known for known in self._planned if known is not planned), planned][-_WEIGHTS:]

@@ -1,9 +1,9 @@
 """Area resampling: the fast twin of `reference.resample_area`.
 
 The average over a rectangle is an average over rows, then over columns, and each is a matrix product with a matrix that
-is nearly empty: output row i has weight 1 / count in the columns of its bin. Taken a few output rows (or columns) at a
-time, what is left of the matrix is small and nearly full, so a plain matrix product wastes little. The source is read a
-band of rows at a time, in a working set of a few megabytes, however large it is.
+is nearly empty: output row i has weight 1 / count in the columns of its bin. For a few output rows (or columns) at a
+time, the nonzero part of the matrix is small and nearly full, so a plain matrix product wastes little. The source is
+read a band of rows at a time, so the working set is a few megabytes for a source of any size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Bins(NamedTuple):
     first: int
     last: int  # exclusive
     begin: int  # the first row or column of the source that they cover
-    weights: Array  # [last - first, what they cover]
+    weights: Array  # [last - first, source rows or columns]
 
     @property
     def end(self) -> int:
@@ -36,9 +36,9 @@ class Bins(NamedTuple):
 
 
 class AreaResampler:
-    """Resizes images of (source height, source width) to (height, width), any rectangle at a time.
+    """Resizes images of (source height, source width) to (height, width), any rectangle of the result at a time.
 
-    It remembers the weights of the rectangles that it was asked for.
+    The weights of each rectangle are computed once.
     """
 
     def __init__(self, source: tuple[int, int], size: tuple[int, int]) -> None:

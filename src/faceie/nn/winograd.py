@@ -5,12 +5,12 @@ degree, multiplied at six points (0, 1, -1, 2, -2 and infinity) along each axis:
 
     Y = A' [ (G g G') * (B' d B) ] A        g: the kernel, 3 x 3;  d: a tile of the input, 6 x 6;  Y: 4 x 4
 
-so 36 products per tile and pair of channels in place of 144. Taken for all tiles and channels together, each of the 36
+This takes 36 products per tile and pair of channels instead of 144. For all tiles and channels together, each of the 36
 is a matrix product, [tiles, in] x [in, out].
 
-Here, both transforms of a tile (whose 36 or 16 numbers lie apart, with all tiles and channels beside each other) are
-one matrix product, too, with the Kronecker product of their matrix with itself: many multiplications by zero, but at
-the speed of a matrix product, and no passes over memory in between.
+Both transforms are matrix products as well, of the Kronecker product of their matrix with itself and all tiles,
+[36, 36] x [36, tiles * in]. Most of these multiplications are by zero, but they run at the speed of a matrix product,
+without further passes over memory.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ INPUT = np.kron(_B, _B).astype(np.float32)  # [36, 36]: from the pixels of a til
 OUTPUT = np.kron(_A, _A).astype(np.float32)  # [16, 36]: from the points of a tile to its outputs
 
 BIAS_POINT = POINTS + 1
-"""The point (1, 1). It contributes to all outputs alike (its column of `OUTPUT` is ones): what is added to its products
-is added to every output."""
+"""The point (1, 1). Its column of `OUTPUT` is ones, so a bias that is added to its products is added to every output."""
 
 
 def transform_kernel(kernel: Array) -> Array:
