@@ -28,7 +28,7 @@ Results go to standard output, everything else to standard error. Exit codes:
 2    the command line is wrong
 3    weights are missing or cannot be read
 130  interrupted (Ctrl-C)
-141  the program that reads the output has ended, as in ``faceie detect photos | head -1``
+141  the program that reads the output has ended, such as ``head -1``
 ===  =====================================================================================================
 
 Each command and option is described in ``docs/command-line.md``, which ``tools/make_command_line_page.py`` keeps up to

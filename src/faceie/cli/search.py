@@ -28,8 +28,8 @@ faceie people; with several names, the photos that show all of them.
 
 _EPILOG = """\
 Most faces of a gallery show other people, and the probability takes this into
-account: --prior is the share of faces that show this person. --json prints an
-object per face (with --person, per photo), a line each.
+account: --prior is the share of faces that show this person.
+--json prints an object per face (with --person, per photo), a line each.
 """
 
 _MATCHES = Table({"probability": ">11", "distance": ">8", "date": "<10", "face": ">4", "photo": ""})

@@ -29,7 +29,7 @@ EXIT_CODES = {
     WRONG_USAGE: "the command line is wrong",
     NO_WEIGHTS: "weights are missing or cannot be read",
     INTERRUPTED: "interrupted (Ctrl-C)",
-    BROKEN_PIPE: "the program that reads the output has ended, as in faceie detect photos | head -1",
+    BROKEN_PIPE: "the program that reads the output has ended, such as head -1",
 }
 
 
