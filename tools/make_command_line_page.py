@@ -78,7 +78,7 @@ def _subcommands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Argum
 def _describe(name: str, parser: argparse.ArgumentParser) -> str:
     """Return usage, description, arguments and options, the commands of the command, and the epilog."""
     arguments: dict[str, str] = {}
-    for action in parser._actions:
+    for action in sorted(parser._actions, key=lambda action: bool(action.option_strings)):
         if action.nargs != argparse.PARSER and "--help" not in action.option_strings:
             assert action.help, f"{name}: {action.dest} has no help"
             text = action.help % {**vars(action), "prog": parser.prog}

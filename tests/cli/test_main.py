@@ -15,7 +15,7 @@ import pytest
 
 import faceie as package
 from faceie import FaceieError, OptionError, WeightsError, cli
-from faceie.cli import convert, main, options, terminal, text
+from faceie.cli import convert, main, options, terminal
 
 from .conftest import FAST, faceie, ordinary, running
 
@@ -231,18 +231,3 @@ def test_narrow_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.write("Żółw \udcff")
     assert written.getvalue() == b"\\u017b\\xf3\\u0142w \\udcff\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("Ünï 家族 \u200d\u202f\u3000x", "Ünï 家族 \u200d\u202f\u3000x"),
-        ("a\nb\tc\x1b[31m\x7f\x85\u2028", "a\\nb\\tc\\x1b[31m\\x7f\\x85\\u2028"),
-        (os.fsdecode(b"\xff.jpg"), "\\udcff.jpg"),
-    ],
-    ids=["letters", "controls", "bytes"],
-)
-@pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="file names are not UTF-8 here")
-def test_printable(name: str, shown: str) -> None:
-    """Letters of all kinds stay. Characters that break a line or move the cursor are escaped."""
-    assert text.printable(name) == shown

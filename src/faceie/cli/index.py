@@ -146,7 +146,7 @@ def _summary(report: IndexReport, faces: int) -> list[str]:
         f"{report.pruned:,} removed" if report.pruned else "",
         f"{len(report.bad):,} that cannot be used" if report.bad else "",
     ]
-    recognized = f", {report.joined:,} of people you have" if report.joined else ""
+    recognized = f", {report.joined:,} of known people" if report.joined else ""
     rate = f", {report.looked_at / report.seconds:.1f} photos a second" if report.looked_at else ""
     return [
         ", ".join(filter(None, parts)),

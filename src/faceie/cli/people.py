@@ -21,7 +21,7 @@ from .text import Table, plural, printable
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-List the people in the gallery: the persons that you have named, then clusters of
+List the people in the gallery: the people that you have named, then clusters of
 faces that seem to show one person, the largest first. Your names and corrections
 are kept when faces are clustered again, and new photos join the people that they
 show. WHO is a name, or the number of a cluster. FACE is the number of a face, as
