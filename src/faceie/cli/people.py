@@ -131,7 +131,7 @@ def _page(gallery: Gallery, everyone: Sequence[Person], people: Sequence[Person]
     shown = f", the first {len(groups):,} of them here" if len(groups) < len(everyone) else ""
     about = (
         f"{plural(len(everyone), 'group')} of faces, {named} with a name{shown}. To name one: "
-        "faceie people name NUMBER NAME; to correct one: merge, split, is, not."
+        "faceie people name NUMBER NAME; to put one right: merge, split, is, not."
     )
     return people_page("People", about, groups, gallery.thumbnail)
 
