@@ -1,4 +1,4 @@
-"""What the tests of the command line share: photos that are searched in little time, and weights."""
+"""Fixtures of the tests of the command line: photos that are searched quickly, and weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def astronaut() -> Path:
 
 @pytest.fixture
 def album(tmp_path: Path, astronaut: Path) -> Path:
-    """A folder with a photo of a face, one without, and, in a folder of its own, one that is broken."""
+    """A folder with a photo of a face, a photo without a face, and a broken photo in a folder of its own."""
     folder = tmp_path / "album"
     (folder / "deep").mkdir(parents=True)
     (folder / "face.jpg").write_bytes(astronaut.read_bytes())
@@ -40,7 +40,7 @@ def album(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def ordinary() -> dict[str, str]:
-    """Return the environment without what developers set for Python: a user's output is buffered, for instance."""
+    """Return the environment without the variables of Python: users do not set PYTHONUNBUFFERED, for instance."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON") or name == "PYTHONPATH"}
 
 
@@ -53,7 +53,7 @@ def faceie(*arguments: str | bytes | Path, **options: object) -> subprocess.Comp
 
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``python -m faceie``, and see to it that it does not outlive the test: a failure must not hang."""
+    """Start ``python -m faceie``, and end it with the test, so that a failure does not hang."""
     command = [sys.executable, "-m", "faceie", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ordinary()) as process:
         try:

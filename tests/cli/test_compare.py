@@ -1,4 +1,4 @@
-"""`faceie compare`: the same person, different people, several faces, no face, and the picture."""
+"""``faceie compare``: the same person, different people, several faces, no face, and the picture."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def couple(tmp_path_factory: pytest.TempPathFactory) -> str:
     ids=["same", "different"],
 )
 def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> None:
-    """The distance, the verdict, and the faces; in words and as JSON."""
+    """The distance, the verdict and the faces are printed, as text and as JSON."""
     assert main(["compare", a, b, *FAST]) == 0
     out, err = capsys.readouterr()
     assert main(["compare", a, b, "--json", *FAST]) == 0
@@ -72,7 +72,7 @@ def test_verdict(a: str, b: str, same: bool, verdict: str, capsys: Captured) -> 
 
 @needs_weights
 def test_several_faces(couple: str, capsys: Captured) -> None:
-    """The closest pair is named, and all distances are told: a row a face of A, a column a face of B."""
+    """The closest pair is named, and all distances are printed: a row per face of A, a column per face of B."""
     assert main(["compare", couple, OBAMA, "--json", *FAST]) == 0
     found = json.loads(capsys.readouterr().out)
     crops = [detect_faces(photo, min_face_size=60).images for photo in (couple, OBAMA)]
@@ -92,7 +92,7 @@ def test_several_faces(couple: str, capsys: Captured) -> None:
 
 @needs_weights
 def test_picture(couple: str, tmp_path: Path, capsys: Captured) -> None:
-    """The picture shows both photos beside each other; green for the same person, red for different ones."""
+    """The picture shows both photos, in green for the same person and in red for different people."""
     colors = []
     for other in (OBAMA, str(PHOTOS / "astronaut.jpg")):
         out = tmp_path / "new" / "compared.png"
@@ -109,7 +109,7 @@ def test_picture(couple: str, tmp_path: Path, capsys: Captured) -> None:
 @needs_weights
 @pytest.mark.parametrize(("photo", "message"), [("none.png", "no face was found"), ("missing.jpg", "no such file")])
 def test_no_face(photo: str, message: str, album: Path, capsys: Captured) -> None:
-    """Without a face there is nothing to compare: a message, and exit code 1."""
+    """A photo without a face gives a message and exit code 1."""
     assert main(["compare", OBAMA, str(album / photo), *FAST]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -119,14 +119,14 @@ def test_no_face(photo: str, message: str, album: Path, capsys: Captured) -> Non
 
 @pytest.mark.parametrize("weights", ["vgface2", "missing.safetensors", str(PHOTOS / "README.md")])
 def test_bad_weights(weights: str, capsys: Captured) -> None:
-    """Weights that are none end with code 3, before the photos are searched."""
+    """Unusable weights end with exit code 3, before the photos are searched."""
     assert main(["compare", "a.jpg", "b.jpg", "--weights", weights]) == 3
     assert weights in capsys.readouterr().err
 
 
 @needs_weights
 def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
-    """A file of published weights is known by what it computes; of others it is not known what their distances mean."""
+    """A file of published weights is recognized by its embeddings. For other weights, there is no verdict."""
     assert main(["weights", "path", "vggface2"]) == 0
     path = capsys.readouterr().out.strip()
     assert main(["compare", OBAMA, CONGRESS, "--weights", path, *FAST]) == 0
@@ -136,7 +136,7 @@ def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
     name, kernel = next(iter(tensors.items()))
     safetensors.write(other, {**tensors, name: kernel * np.float32(1.5)}, {})
     assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), *FAST]) == 0
-    assert "what it means is not known for these weights" in capsys.readouterr().out
+    assert "no verdict, since these weights have no calibration" in capsys.readouterr().out
     assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), "--json", *FAST]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [found[key] for key in ("probability", "false_match_rate", "same_person")] == [None] * 3
@@ -144,7 +144,7 @@ def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
 
 @needs_weights
 def test_prior(capsys: Captured) -> None:
-    """The same distance means less where few pairs match."""
+    """The same distance gives a lower probability where few pairs match."""
     assert main(["compare", OBAMA, CONGRESS, "--json", "--prior", "1e-9", *FAST]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["same_person"] is False
@@ -158,12 +158,12 @@ def test_prior(capsys: Captured) -> None:
         (0.999, "almost certainly the same person"),
         (0.95, "very probably the same person"),
         (0.7, "probably the same person"),
-        (0.45, "the same person or two, it cannot be told"),
+        (0.45, "undecided between the same person and different people"),
         (0.2, "probably different people"),
     ],
 )
 def test_words(probability: float, words: str) -> None:
-    """Words follow the probability."""
+    """The words depend on the probability."""
     assert str(Verdict(1.0, probability, (0, 1))) == words
 
 
@@ -172,7 +172,7 @@ def test_words(probability: float, words: str) -> None:
     [(0.0004, "less than 0.001"), (0.0024, "0.002"), (0.82853, "0.829"), (0.9992, "more than 0.999")],
 )
 def test_rounded(probability: float, text: str) -> None:
-    """Three digits, and none that pretend to be sure."""
+    """Probabilities have three digits, and are never 0 or 1."""
     assert _rounded(probability) == text
 
 
@@ -181,7 +181,7 @@ def test_rounded(probability: float, text: str) -> None:
     [("vggface2", False), ("vggface2.pt", True), ("./vggface2", True), ("file", True), ("folder", False)],
 )
 def test_weights_source(text: str, is_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that exists, a suffix or a separator make a path; all else is a name, even if a folder is called so."""
+    """An existing file, a suffix or a separator make a path. Anything else is a name, even that of a folder."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     Path("folder").mkdir()

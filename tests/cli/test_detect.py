@@ -1,4 +1,4 @@
-"""`faceie detect`: the table, JSON, pictures, crops, and photos that cannot be used."""
+"""``faceie detect``: the table, JSON, pictures, crops, and photos that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from PIL import Image
 
 from faceie import DetectionOptions, detect_faces, open_image
 from faceie.cli import detect, main
-from faceie.cli.options import Parser, add_detection_options, detection_options
+from faceie.cli.options import add_detection_options, detection_options
+from faceie.cli.parser import Parser
 
 from ..conftest import on_disk
 from .conftest import FAST, faceie, pixels
@@ -24,7 +25,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def test_table(album: Path, capsys: Captured) -> None:
-    """A row a face; one of dashes for a photo without; the photo comes last, whatever its name."""
+    """A face is a row, a photo without faces a row of dashes. The photo comes last, since its name may hold spaces."""
     photo = (album / "face.jpg").rename(album / "two words.jpg")
     assert main(["detect", str(photo), str(album / "none.png"), *FAST]) == 0
     out, err = capsys.readouterr()
@@ -41,7 +42,7 @@ def test_table(album: Path, capsys: Captured) -> None:
 
 
 def test_json(album: Path, capsys: Captured) -> None:
-    """An object a photo, of what the API returns; the broken photo has its error, and does not stop the others."""
+    """A photo is an object with the results of the API. A broken photo has an error, and does not stop the others."""
     assert main(["detect", "--json", str(album), *FAST]) == 1
     out, err = capsys.readouterr()
     face, none, broken = (json.loads(line) for line in out.splitlines())
@@ -63,7 +64,7 @@ def test_json(album: Path, capsys: Captured) -> None:
 
 
 def test_bad_photos(album: Path, capsys: Captured) -> None:
-    """What cannot be used is a line on standard error each, and exit code 1; the rest is done."""
+    """Each unusable photo is a line on standard error. The exit code is 1, and the other photos are searched."""
     text, missing, empty = album / "text.jpg", album / "missing.jpg", album / "empty"
     text.write_text("no photo")
     empty.mkdir()
@@ -76,7 +77,7 @@ def test_bad_photos(album: Path, capsys: Captured) -> None:
 
 
 def test_too_little_memory(album: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A photo that does not fit into memory is a bad photo."""
+    """A photo that does not fit into memory is a photo that cannot be used."""
 
     def detect_nothing(*_: object, **__: object) -> None:
         raise MemoryError
@@ -87,7 +88,7 @@ def test_too_little_memory(album: Path, capsys: Captured, monkeypatch: pytest.Mo
 
 
 def test_draw_one(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """The picture has the size of the photo, and differs from it at the box, not far from it."""
+    """The picture differs from the photo at the box, not far from it, and has the same size."""
     out = tmp_path / "new folder" / "drawn.png"
     assert main(["detect", str(astronaut), "--draw", str(out), *FAST]) == 0
     before, after = pixels(astronaut), pixels(out)
@@ -101,7 +102,7 @@ def test_draw_one(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_draw_many(album: Path, tmp_path: Path, capsys: Captured) -> None:
-    """Pictures of several photos keep their names and folders; formats that are not written become JPEG."""
+    """Pictures keep the names and folders of their photos. Formats that cannot be written become JPEG."""
     with Image.open(album / "none.png") as image:
         image.save(album / "deep" / "face.gif")
     out = tmp_path / "drawn"
@@ -113,7 +114,7 @@ def test_draw_many(album: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_draw_into_existing_folder(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """A folder is a folder even if it is called like a picture, and for one photo."""
+    """A folder may have the name of a picture, even for a single photo."""
     out = tmp_path / "album.jpg"
     out.mkdir()
     assert main(["detect", str(astronaut), "--draw", str(out), *FAST]) == 0
@@ -131,7 +132,7 @@ def test_draw_into_existing_folder(astronaut: Path, tmp_path: Path, capsys: Capt
     ],
 )
 def test_draw_refused(photos: list[str], out: str, message: str, album: Path, capsys: Captured) -> None:
-    """Where a picture cannot go is wrong usage, told before the work."""
+    """A picture that cannot be written there is wrong usage, reported before photos are searched."""
     before = (album / "face.jpg").read_bytes()
     assert main(["detect", *(str(album / photo) for photo in photos), "--draw", str(album / out)]) == 2
     captured = capsys.readouterr()
@@ -141,7 +142,7 @@ def test_draw_refused(photos: list[str], out: str, message: str, album: Path, ca
 
 
 def test_photos_are_never_overwritten(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """Pictures and crops that go where the photos are get other names than photos have."""
+    """Pictures and crops in the folder of the photos get other names than the photos."""
     names = ["face.jpg", "face-1.png"]
     with Image.open(astronaut) as image:
         for name in names:
@@ -161,7 +162,7 @@ def test_photos_are_never_overwritten(astronaut: Path, tmp_path: Path, capsys: C
 
 
 def test_crops(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """Crops are those of the API, as PNG, under the names of the photos; equal names get a number."""
+    """Crops are those of the API, as PNG, under the names of the photos. Equal names get a number."""
     album, out = tmp_path / "album", tmp_path / "crops"
     album.mkdir()
     for name in ("a.jpg", "A.JPEG"):
@@ -174,14 +175,14 @@ def test_crops(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_unwritable_result(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """A picture that cannot be written is told with its name."""
+    """A picture that cannot be written is reported with its name."""
     (tmp_path / "file").write_text("in the way")
     assert main(["detect", str(astronaut), "--crops", str(tmp_path / "file"), *FAST]) == 1
     assert f"faceie: {astronaut}: {tmp_path / 'file'}" in capsys.readouterr().err
 
 
 def test_upright(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """A photo that is turned by its EXIF orientation is told of, and drawn, as it is meant to be seen."""
+    """A photo with an EXIF orientation is printed and drawn upright."""
     photo, drawn = tmp_path / "turned.jpg", tmp_path / "drawn.png"
     with Image.open(astronaut) as image:
         exif = image.getexif()
@@ -196,7 +197,7 @@ def test_upright(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_rotations_in_degrees(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """With rotations, the table has a column of angles, in degrees."""
+    """With rotations, the table has a column of angles in degrees."""
     photo = tmp_path / "turned.png"
     with Image.open(astronaut) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(photo)
@@ -207,7 +208,7 @@ def test_rotations_in_degrees(astronaut: Path, tmp_path: Path, capsys: Captured)
 
 
 def test_options() -> None:
-    """The options are the fields of DetectionOptions, with their defaults; rotations are in degrees."""
+    """The options are the fields of DetectionOptions, with the same defaults; rotations are in degrees."""
     parser = Parser()
     add_detection_options(parser)
     assert detection_options(parser.parse_args([]), crops=True) == DetectionOptions()
@@ -229,7 +230,7 @@ def test_option_out_of_range(astronaut: Path, capsys: Captured) -> None:
     "name", [on_disk("Familie Müller 家族.png"), "two\nlines\x1b[31m.png", os.fsdecode(b"bytes \xff.png")]
 )
 def test_odd_names(name: str, tmp_path: Path) -> None:
-    """Photos may be called anything: one line each on standard output, and JSON gives the very name back."""
+    """A photo with any name is one line on standard output, and JSON holds the name unchanged."""
     photo = tmp_path / name
     try:
         Image.new("RGB", (40, 40)).save(photo)
@@ -248,7 +249,7 @@ def test_odd_names(name: str, tmp_path: Path) -> None:
 
 
 def test_silent_when_piped(astronaut: Path) -> None:
-    """Nothing comes on standard error if that is no terminal and all is well: no progress, no warnings."""
+    """Without a terminal and without errors, nothing is written to standard error."""
     result = faceie("detect", astronaut, astronaut, *FAST)
     assert (result.returncode, result.stderr) == (0, b"")
     assert len(result.stdout.splitlines()) == 3
@@ -257,7 +258,7 @@ def test_silent_when_piped(astronaut: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
 @pytest.mark.parametrize(("count", "expected"), [(1, False), (2, True)])
 def test_progress(count: int, expected: bool, astronaut: Path) -> None:
-    """On a terminal, there is a progress bar, if there are several photos."""
+    """On a terminal, several photos have a progress bar."""
     import fcntl
     import pty
     import termios
@@ -278,7 +279,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def test_damaged_and_large_photos(album: Path, capsys: Captured) -> None:
-    """What is refused by default is used if that was asked for."""
+    """Options allow damaged and large photos, which are refused by default."""
     broken = str(album / "deep" / "broken.jpg")
     assert main(["detect", broken, *FAST]) == 1
     assert "truncated" in capsys.readouterr().err
@@ -290,7 +291,7 @@ def test_damaged_and_large_photos(album: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("degrees", [0, 90])
 def test_turned_photo(degrees: int, astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """A photo that lies on its side gives its face, and the angle."""
+    """A face in a rotated photo is found, and its angle is printed."""
     path = tmp_path / "turned.png"
     with Image.open(astronaut) as image:
         image.rotate(degrees, expand=True).save(path)

@@ -1,4 +1,4 @@
-"""Pictures: sizes that suit, nothing over the border, and files as they should be."""
+"""Pictures: the sizes of lines, the border, and the files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _is_line(picture: Image.Image) -> np.ndarray:
 
 @pytest.mark.parametrize(("size", "width"), [((300, 200), 1), ((4000, 3000), 9)])
 def test_lines_grow_with_the_picture(size: tuple[int, int], width: int) -> None:
-    """A box of half the picture has lines that suit it, on its border."""
+    """The width of the lines depends on the size of the picture."""
     w, h = size
     picture = annotate(Image.new("RGB", size), _faces((w / 4, h / 4, w * 3 / 4, h * 3 / 4)))
     row = _is_line(picture)[h // 3]
@@ -51,7 +51,7 @@ def test_lines_shrink_with_small_faces() -> None:
     ],
 )
 def test_border(box: tuple[float, float, float, float]) -> None:
-    """Of a box that reaches over the border, the rest is drawn; its label is whole, as that of any other."""
+    """The visible part of a box over the border is drawn, with a complete label."""
     inside = annotate(Image.new("RGB", (300, 200)), _faces((120, 80, 150, 110)))
     at_border = annotate(Image.new("RGB", (300, 200)), _faces(box))
     label = [np.asarray(inside) == _CYAN, np.asarray(at_border) == _CYAN]
@@ -60,7 +60,7 @@ def test_border(box: tuple[float, float, float, float]) -> None:
 
 
 def test_line_at_the_border() -> None:
-    """What is outside is brought to the border, where it is seen."""
+    """Lines outside the picture are moved to its border."""
     picture = annotate(Image.new("RGB", (300, 200)), _faces((-20, 50, 320, 220)))
     assert _is_line(picture)[100:190, 0].all()
     assert _is_line(picture)[100:190, 299].all()
@@ -68,7 +68,7 @@ def test_line_at_the_border() -> None:
 
 
 def test_image_stays_as_it_was() -> None:
-    """It is a copy that is drawn upon; nothing is drawn without faces."""
+    """Boxes are drawn on a copy; without faces, nothing is drawn."""
     image = Image.new("RGB", (300, 200))
     annotate(image, _faces((100, 50, 200, 150)))
     assert image.getextrema() == ((0, 0),) * 3
@@ -77,7 +77,7 @@ def test_image_stays_as_it_was() -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".JPEG"])
 def test_save(suffix: str, tmp_path: Path) -> None:
-    """The profile of the photo's colors stays, unless it is none of RGB; its orientation does not."""
+    """A color profile for RGB is kept; other profiles and the orientation are dropped."""
     image = Image.new("RGB", (30, 20), "red")
     exif = image.getexif()
     exif[0x0112] = 6

@@ -33,7 +33,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command explains itself, on standard output."""
+    """Every command prints its help on standard output."""
     with pytest.raises(SystemExit, match="0"):
         main([*command, "--help"])
     out, err = capsys.readouterr()
@@ -43,7 +43,7 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", ["facenet", "mtcnn"])
 def test_help_of_converters(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """So do the converters."""
+    """The converters print their help, too."""
     with pytest.raises(SystemExit, match="0"):
         getattr(convert, f"convert_{name}_weights")(["--help"])
     assert capsys.readouterr().out.startswith(f"usage: faceie-convert-{name}-weights")
@@ -60,7 +60,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     "arguments", [[], ["detekt"], ["detect"], ["detect", "--jso", "x.jpg"], ["compare", "one.jpg"], ["weights"]]
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong command line ends with code 2 and a message; abbreviations are wrong, too."""
+    """A wrong command line ends with exit code 2 and a message. Abbreviations are wrong, too."""
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     out, err = capsys.readouterr()
@@ -69,12 +69,12 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help and the package list the same codes: those that there are."""
+    """The help and the package list all exit codes."""
     with pytest.raises(SystemExit):
         main(["--help"])
     codes = [value for name, value in vars(terminal).items() if name.isupper() and isinstance(value, int)]
-    for text in (capsys.readouterr().out, str(cli.__doc__)):
-        documented = [int(line.split()[0]) for line in text.splitlines() if line.strip()[:1].isdigit()]
+    for document in (capsys.readouterr().out, str(cli.__doc__)):
+        documented = [int(line.split()[0]) for line in document.splitlines() if line.strip()[:1].isdigit()]
         assert documented == sorted(codes)
 
 
@@ -92,31 +92,31 @@ def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_errors(error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What can be expected to go wrong gives a message and its code."""
+    """An expected error gives a message and its exit code."""
 
     def command() -> int:
         raise error
 
-    assert terminal.guarded(command) == code
+    assert terminal.run_command(command) == code
     assert capsys.readouterr() == ("", message)
 
 
 def test_bugs_are_not_hidden() -> None:
-    """What nobody expects still gives a traceback."""
+    """An unexpected error still gives a traceback."""
     with pytest.raises(ZeroDivisionError):
-        terminal.guarded(lambda: 1 // 0)
+        terminal.run_command(lambda: 1 // 0)
 
 
 def test_warnings() -> None:
-    """Pillow's warnings are not for users; others are not touched, and neither are those of the process."""
+    """Pillow's warnings are hidden during a command. Other warnings are shown."""
 
     def warn(module: str) -> int:
         warnings.warn_explicit("something odd", UserWarning, "file.py", 1, module)
         return 0
 
-    assert terminal.guarded(lambda: warn("PIL.TiffImagePlugin")) == 0
+    assert terminal.run_command(lambda: warn("PIL.TiffImagePlugin")) == 0
     with pytest.raises(UserWarning):
-        terminal.guarded(lambda: warn("elsewhere"))
+        terminal.run_command(lambda: warn("elsewhere"))
     with pytest.raises(UserWarning):
         warn("PIL.TiffImagePlugin")
 
@@ -124,7 +124,7 @@ def test_warnings() -> None:
 def test_interruption_keeps_what_was_found(
     astronaut: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Ctrl-C at the second photo, the first has been told."""
+    """After Ctrl-C at the second photo, the first has been printed."""
     opened = []
 
     def open_image(path: Path, **keywords: object) -> object:
@@ -205,9 +205,9 @@ def test_closed_pipe_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "stdout", Closed())
     monkeypatch.setattr(terminal.sys, "platform", "win32")
-    assert terminal.guarded(lambda: terminal.write("text") or 0) == 141
+    assert terminal.run_command(lambda: terminal.write("text") or 0) == 141
     monkeypatch.setattr(terminal.sys, "platform", "linux")
-    assert terminal.guarded(lambda: terminal.write("text") or 0) == 1
+    assert terminal.run_command(lambda: terminal.write("text") or 0) == 1
 
 
 def test_module() -> None:
@@ -218,31 +218,16 @@ def test_module() -> None:
 
 
 def test_quick_start() -> None:
-    """Help needs none of the packages that take their time."""
+    """The command line imports no package that is slow to import."""
     code = "import sys, faceie.cli; print(sorted({'tqdm', 'pooch', 'requests', 'platformdirs'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 
 
 def test_narrow_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the terminal cannot show is escaped; and it is written at once."""
+    """Characters that the terminal cannot show are escaped, and a line is written at once."""
     written = io.BytesIO()
     stream = io.TextIOWrapper(written, encoding="ascii", newline="\n")
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.write("Żółw \udcff")
     assert written.getvalue() == b"\\u017b\\xf3\\u0142w \\udcff\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Ünï 家族 \u200d\u202f\u3000x", "Ünï 家族 \u200d\u202f\u3000x"),
-        ("a\nb\tc\x1b[31m\x7f\x85\u2028", "a\\nb\\tc\\x1b[31m\\x7f\\x85\\u2028"),
-        (os.fsdecode(b"\xff.jpg"), "\\udcff.jpg"),
-    ],
-    ids=["letters", "controls", "bytes"],
-)
-@pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="file names are not UTF-8 here")
-def test_printable(text: str, shown: str) -> None:
-    """Letters of all kinds stay; what breaks a line or moves the cursor does not."""
-    assert terminal.printable(text) == shown

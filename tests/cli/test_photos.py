@@ -1,4 +1,4 @@
-"""Photos in folders, and names for files of results."""
+"""Photos in folders, and the paths of output files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from faceie.cli import main
-from faceie.cli.results import Results
+from faceie.cli.outputs import OutputPaths
 from faceie.errors import OptionError
 from faceie.images.folders import Photo, find_photos, photo_suffixes, search_folders
 
@@ -24,7 +24,7 @@ def _make(folder: Path, *names: str) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    """Folders are searched at any depth, in order, for photos; what is hidden or something else is left out."""
+    """Folders are searched for photos at any depth, in order. Hidden and other files are left out."""
     _make(tmp_path, "b.jpg", "a.JPEG", "c/d.png", "c/b/e.webp", "notes.txt", "film.mpg", "paper.pdf")
     _make(tmp_path, ".hidden.jpg", ".folder/x.jpg", "c/.thumbnails/y.png", "noise")
     (tmp_path / "folder.jpg").mkdir()
@@ -35,7 +35,7 @@ def test_folders(tmp_path: Path) -> None:
 
 
 def test_given_paths(tmp_path: Path) -> None:
-    """What is given is tried, whatever it is called, and in the order of the arguments."""
+    """Given paths are tried, under any name, in the order of the arguments."""
     _make(tmp_path, ".x", "folder/z.jpg")
     paths = [tmp_path / "missing", tmp_path / "folder", tmp_path / ".x"]
     photos, _ = find_photos(paths)
@@ -47,7 +47,7 @@ def test_given_paths(tmp_path: Path) -> None:
 
 
 def test_hidden_folder_that_is_given(tmp_path: Path) -> None:
-    """A hidden folder is searched if it is asked for."""
+    """A hidden folder is searched if it is given."""
     _make(tmp_path, ".album/x.jpg")
     assert len(find_photos([tmp_path / ".album"])[0]) == 1
 
@@ -105,7 +105,7 @@ SYSTEM_FOLDERS = [
 
 @pytest.mark.parametrize("folder", SYSTEM_FOLDERS)
 def test_folders_of_systems(folder: str, tmp_path: Path) -> None:
-    """Bins, thumbnails and derivatives are passed over and told, unless they are given by themselves."""
+    """Bins, thumbnails and derivatives are passed over and reported, unless they are given by themselves."""
     _make(tmp_path, "party.jpg", f"{folder}/x.jpg", "Mac.photoslibrary/originals/0/a.jpg")
     photos, problems, (line,) = search_folders([tmp_path])
     assert [photo.path.name for photo in photos] == ["party.jpg", "a.jpg"]
@@ -133,7 +133,7 @@ FAMILIES = {
 def test_formats_of_optional_packages(
     family: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the package, these are photos; without it, they are counted, with the command that helps."""
+    """With the package, these are photos. Without it, they are counted, and the message names the package."""
     pytest.importorskip(package)
     names = FAMILIES[family]
     _make(tmp_path, *names)
@@ -151,7 +151,7 @@ def test_formats_of_optional_packages(
 
 
 def test_files_that_are_counted(tmp_path: Path) -> None:
-    """Videos and formats that nothing here reads are counted, and are no problem."""
+    """Videos and unreadable formats are counted, and are not an error."""
     _make(tmp_path, "a.jpg", "b.mov", "c.MP4", "d.psb", "e.txt", "f")
     photos, problems, passed_over = search_folders([tmp_path])
     assert ([photo.path.name for photo in photos], problems) == (["a.jpg"], [])
@@ -221,14 +221,14 @@ def test_patterns(patterns: list[str], excluded: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("patterns", ["*.png", ["/"], [7], ["[z-a]"]])
 def test_patterns_that_make_no_sense(patterns: Any) -> None:
-    """The error names the pattern."""
+    """An invalid pattern is an error that names the option."""
     with pytest.raises(OptionError, match="exclude"):
         search_folders([], exclude=patterns)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not let everyone make links")
-def test_commands_tell_omissions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Omissions are told once, with the option of the command; they are no failure."""
+def test_commands_report_omissions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Omissions are reported once, with the option of the command, and are not a failure."""
     folder = tmp_path / "album"
     _make(folder, "a.mov", "out/b.jpg", "no.jpg")
     Image.new("RGB", (64, 64)).save(folder / "photo.png")
@@ -242,7 +242,7 @@ def test_commands_tell_omissions(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_limit_is_named_as_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command names its own option for photos that are too large, and a higher limit is enough to index them."""
+    """For photos that are too large, each command names its option. With a higher limit, they are indexed."""
     path, gallery = tmp_path / "photo.png", str(tmp_path / "g.faceie")
     Image.new("RGB", (64, 64)).save(path)
     commands = (["detect"], ["index", "--workers", "1", "--gallery", gallery], ["search", "--gallery", gallery])
@@ -255,7 +255,7 @@ def test_limit_is_named_as_an_option(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_locked_folder(tmp_path: Path) -> None:
-    """A folder that cannot be read is a problem; the others are searched."""
+    """A folder that cannot be read is a problem, and the other folders are searched."""
     _make(tmp_path, "locked/x.jpg", "open/y.jpg")
     (tmp_path / "locked").chmod(0)
     try:
@@ -267,22 +267,22 @@ def test_locked_folder(tmp_path: Path) -> None:
 
 
 def test_long_name() -> None:
-    """A name that no file can have is no trouble here: opening it will tell."""
+    """A name that is too long for a file is no error here, but when it is opened."""
     name = Path("x" * 5000)
     assert find_photos([name]) == ([Photo(name, name)], [])
 
 
 def test_suffixes() -> None:
-    """Photos are what Pillow reads; not what it only writes, and not films."""
+    """Photos are the still images that Pillow can read, not formats that it only writes."""
     assert {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".bmp"} <= photo_suffixes()
     assert not {".pdf", ".mpg", ".mpeg", ".eps", ".txt", ""} & photo_suffixes()
 
 
-def test_results_have_names_of_their_own(tmp_path: Path) -> None:
-    """No result is called like another, or like a photo, even by another path or in other letters."""
+def test_output_paths_are_unique(tmp_path: Path) -> None:
+    """No output has the path of another one or of a photo, even by another spelling."""
     _make(tmp_path, "a.jpg")
     (tmp_path / "folder").mkdir()
-    results = Results([Photo(tmp_path / "a.jpg", Path("a.jpg"))])
+    outputs = OutputPaths([Photo(tmp_path / "a.jpg", Path("a.jpg"))])
     paths = [
         tmp_path / "folder/../a.jpg",
         tmp_path / "b.jpg",
@@ -290,5 +290,5 @@ def test_results_have_names_of_their_own(tmp_path: Path) -> None:
         tmp_path / "b.jpg",
         tmp_path / "b.png",
     ]
-    names = [results.name(path).name for path in paths]
+    names = [outputs.reserve(path).name for path in paths]
     assert names == ["a (2).jpg", "b.jpg", "B (2).jpg", "b (3).jpg", "b.png"]

@@ -19,7 +19,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without weights of CASIA-WebFace, and without a network. Return the folder of its cache."""
+    """Return the cache folder of a machine without network and without the weights of CASIA-WebFace."""
     for variable in ("FACEIE_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("FACEIE_OFFLINE", "1")
@@ -27,7 +27,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_list(nowhere: Path, capsys: Captured) -> None:
-    """All names are listed, with place and size, or that they are not there."""
+    """All names are listed, with size and path, or with a note that the weights are missing."""
     cached = nowhere / "weights" / "casia-webface.safetensors"
     assert main(["weights", "list"]) == 0
     before = capsys.readouterr().out
@@ -41,7 +41,7 @@ def test_list(nowhere: Path, capsys: Captured) -> None:
 
 
 def test_path(nowhere: Path, capsys: Captured) -> None:
-    """The path is printed alone; weights that are not there are a message and code 3."""
+    """Only the path is printed. Missing weights give a message and exit code 3."""
     assert main(["weights", "path", "casia-webface"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -53,7 +53,7 @@ def test_path(nowhere: Path, capsys: Captured) -> None:
 
 
 def test_fetch(nowhere: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there is not fetched, what cannot be had is told; the registry does the rest."""
+    """The path of fetched weights is printed. A failed download gives a message and exit code 3."""
     assert main(["weights", "fetch", "casia-webface"]) == 3
     assert "Tried:\n" in capsys.readouterr().err
     monkeypatch.setattr(weights.registry, "locate", lambda name, convert: Path("fetched", name))
@@ -63,14 +63,14 @@ def test_fetch(nowhere: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("command", ["path", "fetch"])
 def test_unknown_name(command: str, nowhere: Path, capsys: Captured) -> None:
-    """A name that there is not ends with code 3 and a proposal."""
+    """An unknown name ends with exit code 3 and a proposal."""
     assert main(["weights", command, "vgface2"]) == 3
     assert 'did you mean "vggface2"?' in capsys.readouterr().err
 
 
 @needs_weights
 def test_convert(tmp_path: Path, capsys: Captured) -> None:
-    """The published weights are recognized, and give the same answers after as before; both commands do the same."""
+    """Published weights are recognized, and give the same embeddings as before. Both commands do the same."""
     source, target = registry.find("vggface2"), tmp_path / "new" / "out.safetensors"
     assert main(["weights", "convert", str(source), str(target)]) == 0
     first = target.read_bytes()
@@ -88,23 +88,24 @@ def test_convert(tmp_path: Path, capsys: Captured) -> None:
 
 @needs_weights
 def test_convert_unknown_and_wrong(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights of one's own are not called published; a conversion that changed them is told, with code 1."""
+    """Other weights are not called published. A conversion that changes the embeddings ends with exit code 1."""
     source, target = tmp_path / "own.safetensors", tmp_path / "out.safetensors"
     own = {name: tensor * np.float32(0.9) for name, tensor in leaves(facenet.load())}
     safetensors.write(source, own, {})
     assert main(["weights", "convert", str(source), str(target)]) == 0
-    assert "They are none of the published weights." in capsys.readouterr().out
+    assert "They are not among the published weights." in capsys.readouterr().out
 
     vggface2 = registry.find("vggface2")
     monkeypatch.setattr(facenet.loading, "convert", lambda source, target: target.write_bytes(vggface2.read_bytes()))
     assert main(["weights", "convert", str(source), str(target), "--force"]) == 1
     assert (
-        capsys.readouterr().err == f"faceie: {target}: do not use this file, it does not give the answers of {source}\n"
+        capsys.readouterr().err
+        == f"faceie: {target}: the embeddings are not those of {source}. Do not use this file.\n"
     )
 
 
-def test_convert_what_is_none(tmp_path: Path, capsys: Captured) -> None:
-    """A file that holds no weights ends with code 3, and nothing is written."""
+def test_convert_other_file(tmp_path: Path, capsys: Captured) -> None:
+    """A file without weights ends with exit code 3, and nothing is written."""
     source, target = tmp_path / "in.pt", tmp_path / "out.safetensors"
     source.write_bytes(b"no weights")
     assert convert.convert_facenet_weights([str(source), str(target)]) == 3
@@ -113,7 +114,7 @@ def test_convert_what_is_none(tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_convert_does_not_overwrite(tmp_path: Path, capsys: Captured) -> None:
-    """An existing file is only replaced with --force, and the source not even so."""
+    """An existing file is only replaced with --force, and the source never."""
     source, target = tmp_path / "in.pt", tmp_path / "out.safetensors"
     for path in (source, target):
         path.write_bytes(b"precious")
@@ -150,8 +151,8 @@ def test_convert_mtcnn(
     assert ("differ by 0 at most" in compared) is (factor == 1)
 
 
-def test_convert_mtcnn_what_is_none(tmp_path: Path, capsys: Captured) -> None:
-    """Files that hold no weights end with code 3."""
+def test_convert_mtcnn_other_files(tmp_path: Path, capsys: Captured) -> None:
+    """Files without weights end with exit code 3."""
     source = tmp_path / "in.pt"
     source.write_bytes(b"no weights")
     assert convert.convert_mtcnn_weights([*[str(source)] * 3, str(tmp_path / "out.safetensors")]) == 3

@@ -1,4 +1,4 @@
-"""The pages: what is in them, that it is escaped, and how they look in a real browser."""
+"""The pages: their contents, escaping, and their look in a real browser."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from faceie.gallery import Face, Match, Person
 from faceie.web import people_page, search_page
+from faceie.web.markup import Html, fill
 from faceie.web.pages import Group
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -46,15 +47,15 @@ def pages() -> dict[str, str]:
     }
 
 
-def test_search_page_tells_what_was_found() -> None:
-    """Each face is there with its probability, distance, date and a link to its photo."""
+def test_search_page_shows_matches() -> None:
+    """Each face has its probability, distance, date and a link to its photo."""
     text = pages()["search"]
     assert text.count("<li>") == 19
     for part in ("more than 99.9 %", "50.0 %", "distance 0.10", "2019-06-01 12:30:00", 'href="file:///photos/a.jpg"'):
         assert part in text
 
 
-def test_people_page_tells_who_is_there() -> None:
+def test_people_page_shows_people() -> None:
     """People have their names, clusters their numbers, and faces the ids that commands take."""
     text = pages()["people"]
     for part in ("<h2>Anna</h2>", "<h2>Cluster 2</h2>", "40 faces in 31 photos, the best 19 of them here", "face 19<"):
@@ -72,8 +73,8 @@ def test_pages_fetch_and_run_nothing(name: str) -> None:
     assert "https:" not in text
 
 
-def test_what_comes_from_outside_is_escaped() -> None:
-    """Names and paths are text, whatever is in them, even bytes that are no text."""
+def test_text_from_outside_is_escaped() -> None:
+    """Names and paths are text, even if they hold markup or bytes that are not UTF-8."""
     nasty = face(1, _NASTY, f"/photos/{_NASTY.replace('/', '')}\udcff.jpg")
     texts = [
         search_page(_NASTY, _NASTY, None, [Match(nasty, 0.0, None)], thumbnail),
@@ -84,6 +85,13 @@ def test_what_comes_from_outside_is_escaped() -> None:
         assert '"quoted"' not in text
         assert "&lt;script&gt;" in text
         text.encode()
+
+
+def test_values_are_escaped_unless_they_are_html() -> None:
+    """A template escapes plain text, keeps `Html`, and does not fill in values a second time."""
+    assert fill("paragraph", text='<b> $text & "x"') == "<p>&lt;b&gt; $text &amp; &quot;x&quot;</p>"
+    assert fill("line", text=fill("mark", text="<")) == "<span><strong>&lt;</strong></span>"
+    assert not isinstance(fill("mark", text="x").upper(), Html)
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +111,15 @@ def browser() -> Iterator[Any]:
 @pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize("name", ["search", "people"])
 def test_pages_in_a_browser(browser: Any, tmp_path: Path, name: str, size: str) -> None:
-    """At the widths of a desktop and of a phone, all pictures are shown, nothing is cut off, and nothing is complained
-    of.
-    """
+    """On a desktop and on a phone, all pictures are shown, nothing is cut off, and the browser reports no error."""
     file = tmp_path / f"{name}.html"
     file.write_text(pages()[name], encoding="utf-8")
     width, height = _SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height})
-    complaints: list[str] = []
+    reports: list[str] = []
     requests: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: reports.append(message.text))
+    page.on("pageerror", lambda error: reports.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(file.as_uri())
     for picture in page.locator("img").all():
@@ -126,7 +132,7 @@ def test_pages_in_a_browser(browser: Any, tmp_path: Path, name: str, size: str) 
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
     columns = len({round(box["x"]) for box in boxes})
     assert columns >= 6 if size == "desktop" else 2 <= columns <= 3
-    assert not complaints
+    assert not reports
     assert all(url.startswith(("data:", file.as_uri())) for url in requests)
     picture = Image.open(io.BytesIO(page.screenshot()))
     assert picture.size == (width, height)

@@ -1,83 +1,89 @@
-"""The command line: ``faceie``. It holds no logic of faces, and is the only place in Faceie that prints.
+"""The command line ``faceie``. It knows nothing about faces, and is the only place in Faceie that prints.
 
-===============  ==========================================================================
-`detect`         ``faceie detect``: find faces in photos; table, JSON, pictures, crops
-`compare`        ``faceie compare``: are these two the same person?
-`index`          ``faceie index``: photos into a gallery
-`search`         ``faceie search``: the photos that show a person
-`people`         ``faceie people``: who is in the gallery
-`export`         ``faceie export``: all faces, for other programs
+===============  ==================================================================
+`detect`         ``faceie detect``: find faces in photos
+`compare`        ``faceie compare``: tell whether two photos show the same person
+`index`          ``faceie index``: bring a gallery up to date with folders
+`search`         ``faceie search``: find the photos of a person
+`people`         ``faceie people``: list, name and correct the people in a gallery
+`export`         ``faceie export``: print all faces for other programs
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use
-`weights`        ``faceie weights``: which weights are on this machine, fetch, convert
+`weights`        ``faceie weights``: list, fetch and convert weights
 `convert`        ``faceie-convert-facenet-weights``, ``faceie-convert-mtcnn-weights``
-`options`        arguments that several commands have
-`results`        files that a command writes
+`parser`         the parser, and how a command is added to it
+`options`        options that several commands share
+`outputs`        files that a command writes
 `drawing`        pictures with boxes
-`terminal`       writing, complaining, and how a command ends
-===============  ==========================================================================
+`text`           tables, plurals, and messages in terms of the command line
+`terminal`       standard output, standard error, and exit codes
+===============  ==================================================================
 
-What was asked for goes to standard output, everything else to standard error. Exit codes:
+Results go to standard output, everything else to standard error. Exit codes:
 
 ===  =====================================================================================================
-0    all went well
-1    something could not be used or done, or there was no face to compare; all the rest was done
+0    everything was done
+1    an input could not be used, a result could not be written, or there was no face to compare;
+     everything else was done
 2    the command line is wrong
 3    weights are missing or cannot be read
 130  interrupted (Ctrl-C)
-141  whoever read the output went away (``faceie detect ... | head -1``)
+141  the program that reads the output has ended, such as ``head -1``
 ===  =====================================================================================================
+
+Each command and option is described in ``docs/command-line.md``, which ``tools/make_command_line_page.py`` keeps up to
+date with the parsers.
 """
 
 from __future__ import annotations
 
 import argparse
+import textwrap
 import warnings
 from collections.abc import Sequence
 
 from .. import __version__
 from . import backup, compare, detect, export, forget, index, people, search, weights
-from .options import Parser
-from .terminal import guarded
+from .parser import Parser
+from .terminal import EXIT_CODES, run_command
 
-__all__ = ["main"]
-
-_EXIT_CODES = """\
-exit codes:
-  0    all went well
-  1    something could not be used or done, or there was no face to compare;
-       all the rest was done
-  2    the command line is wrong
-  3    weights are missing or cannot be read
-  130  interrupted (Ctrl-C)
-  141  whoever read the output went away
-"""
+__all__ = ["build_parser", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``faceie`` with these arguments, or those of the process; return the exit code.
+    """Run ``faceie`` with these arguments, or those of the process. Return the exit code.
 
-    As argparse does, it raises SystemExit after ``--help``, ``--version`` and a wrong command line.
+    Like argparse, raise SystemExit after ``--help``, ``--version`` and a wrong command line.
     """
 
     def run() -> int:
-        parsed = _parser().parse_args(arguments)
+        parsed = build_parser().parse_args(arguments)
         return int(parsed.run(parsed))
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\b")  # of corrupt metadata: nothing that its user could mend
-        return guarded(run)
+        warnings.filterwarnings("ignore", module=r"PIL\b")  # about corrupt metadata, which users cannot repair
+        return run_command(run)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """Return the parser of ``faceie`` with all commands."""
     parser = Parser(
         prog="faceie",
         description="Find and recognize faces in photos, and search your own collection for people.",
-        epilog=_EXIT_CODES,
+        epilog=_exit_codes(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"faceie {__version__}")
+    parser.add_argument("--version", action="version", version=f"faceie {__version__}", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (detect, compare, index, search, people, export, forget, backup, weights):
         command.add_parser(commands)
     return parser
+
+
+def _exit_codes() -> str:
+    """Return the list of exit codes for the help."""
+    lines = [
+        textwrap.fill(meaning, 80, initial_indent=f"  {code:<3}  ", subsequent_indent=" " * 7)
+        for code, meaning in EXIT_CODES.items()
+    ]
+    return "\n".join(["exit codes:", *lines])

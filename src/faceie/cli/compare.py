@@ -1,4 +1,4 @@
-"""``faceie compare``: are these two the same person?"""
+"""``faceie compare``: tell whether two photos show the same person."""
 
 from __future__ import annotations
 
@@ -15,39 +15,49 @@ from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_
 from ..facenet.loading import identify, load
 from ..recognition import pairwise_distances, same_person_probability, thresholds
 from ..types import Array
-from .detect import describe, pixels
-from .drawing import Marked, is_picture, save, side_by_side
-from .options import add_detection_options, add_photo_options, detection_options, opened, weights_source
-from .results import is_same_file
-from .terminal import OK, printable, write
+from .detect import corners, faces_as_json
+from .drawing import MarkedPhoto, is_picture, save, side_by_side
+from .options import (
+    add_detection_options,
+    add_json_option,
+    add_photo_options,
+    detection_options,
+    open_photo,
+    weights_source,
+)
+from .outputs import is_same_file
+from .parser import add_command
+from .terminal import OK, write
+from .text import Table, printable
 
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-Find the two faces, one in each photo, that are most alike, and tell whether they
-are of the same person: in words, by their distance (0, the same face, to 2), and
-as a probability. That depends on what you know before: --prior says how many of
-such pairs of photos are of one person. The default is one in two; for a face that
-was picked out of a thousand as the most alike it is 0.001. If a photo has several
-faces, the distances of all pairs follow: a row a face of photo A, a column a face
-of photo B.
+Find the two most similar faces, one in each photo, and tell whether they belong to
+the same person: in words, as a distance (0 to 2; 0 is the same face) and as a
+probability. The probability depends on --prior, the share of such pairs of photos
+that show one person. The default, 0.5, suits two photos that you have chosen. Use
+0.001 for the most similar of a thousand faces. If a photo has several faces, a
+table of all distances follows: a row per face of photo A, a column per face of
+photo B.
 """
 
 _JSON = """\
 --json prints one object: {"a", "b", "weights", "distances", "closest",
 "distance", "probability", "prior", "false_match_rate", "same_person"}. "a" and
-"b" are what faceie detect prints for a photo; "closest" is the numbers of the two
-faces, counted from 0; "false_match_rate" is [low, high], between which the share
-of pairs of different people lies that are as close. With weights that nobody has
-calibrated, "probability", "false_match_rate" and "same_person" are null.
+"b" are the objects that faceie detect --json prints for the photos. "closest"
+holds the numbers of the two faces, counted from 0. "false_match_rate" is
+[low, high], the bounds of the share of pairs of different people that are as
+close. For weights without a calibration, "probability", "false_match_rate" and
+"same_person" are null.
 """
 
-# How sure a probability is, in words, from the surest on.
+# Words for a probability, from the highest to the lowest.
 _WORDS = ((0.99, "almost certainly"), (0.9, "very probably"), (0.6, "probably"))
 
 
 class Verdict(NamedTuple):
-    """What a distance means; with weights that nobody has calibrated, no more than itself."""
+    """The meaning of a distance. For weights without a calibration, only the distance is known."""
 
     distance: float
     probability: float | None
@@ -59,10 +69,10 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         if self.probability is None:
-            return "what it means is not known for these weights"
-        sure, who = max((self.probability, "the same person"), (1 - self.probability, "different people"))
-        words = next((words for least, words in _WORDS if sure >= least), None)
-        return f"{words} {who}" if words else "the same person or two, it cannot be told"
+            return "no verdict, since these weights have no calibration"
+        certainty, people = max((self.probability, "the same person"), (1 - self.probability, "different people"))
+        words = next((words for least, words in _WORDS if certainty >= least), None)
+        return f"{words} {people}" if words else "undecided between the same person and different people"
 
 
 class Side(NamedTuple):
@@ -76,41 +86,41 @@ class Side(NamedTuple):
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "compare",
+        run,
         help="tell whether two photos show the same person",
         description=_DESCRIPTION,
         epilog=_JSON,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("a", type=Path, metavar="A", help="a photo")
     parser.add_argument("b", type=Path, metavar="B", help="another photo")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    add_json_option(parser, "JSON", "text")
     parser.add_argument("--picture", metavar="OUT", help="draw both photos side by side into OUT, a .jpg or .png")
     parser.add_argument(
         "--weights",
         default="vggface2",
         metavar="NAME_OR_PATH",
-        help="weights of the encoder: a name that faceie weights list knows, or a file (default: %(default)s)",
+        help="weights of the encoder: a name from faceie weights list, or a file (default: %(default)s)",
     )
     parser.add_argument(
         "--prior",
         type=float,
         default=0.5,
         metavar="PROBABILITY",
-        help="how many of such pairs of photos are of one person, between 0 and 1 (default: %(default)s)",
+        help="share of such pairs of photos that show one person, between 0 and 1 (default: %(default)s)",
     )
     add_photo_options(parser)
     add_detection_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare all faces of one photo with all of the other, and tell of the closest two."""
+    """Compare all faces of one photo with all faces of the other, and report the closest two."""
     options = detection_options(arguments, crops=True)
     _check_picture(arguments)
     if not 0 < arguments.prior < 1:
-        raise OptionError(f"--prior {arguments.prior:g}: expected a probability, greater than 0 and less than 1")
+        raise OptionError(f"--prior {arguments.prior:g}: expected a probability greater than 0 and less than 1")
     source = weights_source(arguments.weights)
     weights = load(source)
     name = source if isinstance(source, str) else identify(weights)
@@ -121,8 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
     verdict = _judge(float(distances[pair]), name, arguments.prior)
     if arguments.json:
         entry = {
-            "a": {"photo": str(a.path), **describe(a.image, a.faces)},
-            "b": {"photo": str(b.path), **describe(b.image, b.faces)},
+            "a": {"photo": str(a.path), **faces_as_json(a.image, a.faces)},
+            "b": {"photo": str(b.path), **faces_as_json(b.image, b.faces)},
             "weights": arguments.weights,
             "distances": [[round(float(d), 4) for d in row] for row in distances],
             "closest": pair,
@@ -137,19 +147,21 @@ def run(arguments: argparse.Namespace) -> int:
         for line in _report(verdict, arguments.prior):
             write(line)
         for side, index in zip((a, b), pair, strict=True):
-            box = " ".join(map(str, pixels(side.faces.bounding_boxes[index])))
+            box = " ".join(map(str, corners(side.faces.bounding_boxes[index])))
             write(f"  face {index + 1} of {printable(side.path)}, box {box}")
         for line in _matrix(distances):
             write(line)
     if arguments.picture:
-        left, right = (Marked(side.image, side.faces.bounding_boxes, i) for side, i in zip((a, b), pair, strict=True))
+        left, right = (
+            MarkedPhoto(side.image, side.faces.bounding_boxes, i) for side, i in zip((a, b), pair, strict=True)
+        )
         picture = side_by_side(left, right, verdict.distance, str(verdict), bool(verdict.same))
         save(picture, Path(arguments.picture))
     return OK
 
 
 def _judge(distance: float, weights: str | None, prior: float) -> Verdict:
-    """`weights`: the name of published weights, or None for others."""
+    """Return the verdict for a distance. `weights` is the name of published weights, or None for others."""
     if weights is None:
         return Verdict(distance, None, None)
     limits = thresholds(weights)
@@ -170,14 +182,14 @@ def _report(verdict: Verdict, prior: float) -> Iterator[str]:
 
 
 def _rounded(probability: float) -> str:
-    """More digits would pretend that they were known."""
+    """Return three digits: more would not be significant."""
     if probability < 0.001:
         return "less than 0.001"
     return "more than 0.999" if probability > 0.999 else f"{probability:.3f}"
 
 
 def _check_picture(arguments: argparse.Namespace) -> None:
-    """Raise OptionError if ``--picture`` names something else than a new picture."""
+    """Raise OptionError if ``--picture`` is not the name of a picture, or would overwrite a photo."""
     out = arguments.picture
     if out is None:
         return
@@ -185,11 +197,11 @@ def _check_picture(arguments: argparse.Namespace) -> None:
         raise OptionError(f"--picture {out}: expected the name of a picture, .jpg or .png")
     for photo in (arguments.a, arguments.b):
         if is_same_file(photo, Path(out)):
-            raise OptionError(f"--picture {out}: this would overwrite the photo")
+            raise OptionError(f"--picture {out}: this would overwrite the photo. Choose another name.")
 
 
 def _find(path: Path, options: DetectionOptions, arguments: argparse.Namespace) -> Side:
-    image = opened(path, arguments)
+    image = open_photo(path, arguments)
     faces = detect_faces(image, **options.keywords())
     if not faces.images:
         raise ImageError(f"{path}: no face was found in this photo")
@@ -199,7 +211,8 @@ def _find(path: Path, options: DetectionOptions, arguments: argparse.Namespace) 
 def _matrix(distances: Array) -> Iterator[str]:
     """Yield the lines of a table of distances, unless there is only one."""
     if distances.size > 1:
+        table = Table({"distances": ">9", **{f"B {number}": ">5" for number in range(1, distances.shape[1] + 1)}})
         yield ""
-        yield "distances" + "".join(f"{f'B {number}':>7}" for number in range(1, distances.shape[1] + 1))
+        yield table.header
         for number, row in enumerate(distances, 1):
-            yield f"{f'A {number}':>9}" + "".join(f"{distance:7.2f}" for distance in row)
+            yield table.row(f"A {number}", *(f"{distance:.2f}" for distance in row))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,32 @@ from PIL import Image
 from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces
 from ..images.folders import Photo, search_folders
 from ..types import Array
-from .drawing import WRITTEN, annotate, is_picture, save
-from .options import add_detection_options, add_folder_options, add_photo_options, detection_options, opened
-from .results import Results, is_same_file
-from .terminal import OK, TROUBLE, complain, of_options, printable, reason, write
+from .drawing import PICTURE_SUFFIXES, annotate, is_picture, save
+from .options import (
+    add_detection_options,
+    add_folder_options,
+    add_json_option,
+    add_photo_options,
+    detection_options,
+    open_photo,
+)
+from .outputs import OutputPaths, is_same_file
+from .parser import add_command
+from .terminal import FAILED, OK, error, write
+from .text import Table, name_options, printable, reason
 
-__all__ = ["add_parser", "describe", "pixels"]
+__all__ = ["add_parser", "corners", "faces_as_json"]
 
 _DESCRIPTION = """\
-Find the faces in photos, and print a table: a row a face, the most probable
-first, with its number in the photo, its probability (0 to 1) and its box (left,
-top, right and bottom in pixels of the photo as it is meant to be seen). The angle
-of the face follows, in degrees, counter-clockwise, unless --rotations is 0. A row
-of dashes is a photo without a face. The photo comes last, since its name may
-hold spaces.
+Find the faces in photos and print a table with a row per face, the most probable
+first. A row holds the number of the face in its photo, its probability (0 to 1),
+its box (left, top, right and bottom, in pixels of the upright photo), its angle
+and the photo. The angle is in degrees, counter-clockwise; with --rotations 0 there
+is no such column. A row of dashes stands for a photo without a face.
 """
 
 _JSON = """\
---json prints JSON Lines, an object a photo:
+--json prints an object per photo, a line each:
   {"photo", "width", "height",
    "faces": [{"probability", "angle", "bounding_box", "landmarks"}, ...]}
 or, for a photo that cannot be used, {"photo", "error"}.
@@ -41,36 +49,28 @@ eye, the nose, and the left and the right corner of the mouth, as the viewer
 sees them.
 """
 
-# The columns of the table, but for the photo, and their widths. The angle comes only if turned faces are searched for.
-_WIDTHS = {"face": 4, "probability": 11, "x1": 5, "y1": 5, "x2": 5, "y2": 5, "angle": 5}
+_COLUMNS = {"face": ">4", "probability": ">11", "x1": ">5", "y1": ">5", "x2": ">5", "y2": ">5"}
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
-        "detect",
-        help="find faces in photos",
-        description=_DESCRIPTION,
-        epilog=_JSON,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    parser = add_command(commands, "detect", run, help="find faces in photos", description=_DESCRIPTION, epilog=_JSON)
     parser.add_argument(
         "photos", type=Path, nargs="+", metavar="PHOTO", help="a photo, or a folder: all photos in it, at any depth"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    add_json_option(parser)
     parser.add_argument(
         "--draw",
         metavar="OUT",
-        help="draw boxes and landmarks: into OUT if it ends in .jpg or .png, "
-        "else into the folder OUT, under the names of the photos",
+        help="draw boxes and landmarks, into the picture OUT if it ends in .jpg or .png, "
+        "otherwise into the folder OUT, under the names of the photos",
     )
     parser.add_argument(
         "--crops",
         type=Path,
         metavar="FOLDER",
-        help="cut the faces out, into files with the photo's name and the face's number (party-1.png). "
-        "What would overwrite a photo or another of these files gets a further number",
+        help="write a crop of each face, named by the photo and the number of the face (party-1.png). "
+        "A further number is added if a photo or another output has the name already",
     )
     add_folder_options(parser)
     add_photo_options(parser)
@@ -78,42 +78,43 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Work on photo after photo: what is wrong with one is no reason to stop."""
-    from tqdm import tqdm  # takes its time
+    """Search photo after photo. An error in one of them does not stop the others."""
+    from tqdm import tqdm  # slow to import
 
     options = detection_options(arguments, crops=arguments.crops is not None)
-    columns = [name for name in _WIDTHS if name != "angle" or options.rotations == "auto" or any(options.rotations)]
+    angles = options.rotations == "auto" or any(options.rotations)
+    table = Table({**_COLUMNS, **({"angle": ">5"} if angles else {}), "photo": ""})
     _check_draw(arguments)
     photos, problems, passed_over = search_folders(
         arguments.photos, exclude=arguments.exclude or (), follow_links=arguments.follow_links
     )
-    results = Results(photos)
+    outputs = OutputPaths(photos)
     for line in [*problems, *passed_over]:
-        complain(printable(of_options(line)))
+        error(printable(name_options(line)))
     bad = len(problems)
     with tqdm(photos, unit="photo", leave=False, disable=None if len(photos) > 1 else True) as progress:
         if photos and not arguments.json:
-            write(_row(columns, "photo"))
+            write(table.header)
         for photo in progress:
             try:
-                image, faces = _work(photo, options, arguments, results)
-                rows = list(_rows(photo, faces, columns))
-                entry = {"photo": str(photo.path), **describe(image, faces)}
-            except (ImageError, OSError, MemoryError) as error:
+                image, faces = _detect(photo, options, arguments, outputs)
+                rows = list(_rows(photo, faces, table, angles))
+                entry = {"photo": str(photo.path), **faces_as_json(image, faces)}
+            except (ImageError, OSError, MemoryError) as raised:
                 bad += 1
-                problem = reason(error).removeprefix(f"{photo.path}: ")
+                problem = reason(raised).removeprefix(f"{photo.path}: ")
                 rows = []
                 entry = {"photo": str(photo.path), "error": problem}
                 progress.clear()
-                complain(printable(f"{photo.path}: {problem}"))
-            progress.clear()  # is drawn again after the next photo
+                error(printable(f"{photo.path}: {problem}"))
+            progress.clear()  # tqdm draws it again after the next photo
             for line in [json.dumps(entry)] if arguments.json else rows:
                 write(line)
-    return TROUBLE if bad else OK
+    return FAILED if bad else OK
 
 
-def describe(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
-    """Return what was found in an image, for JSON."""
+def faces_as_json(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
+    """Return the size of an image and its faces, for JSON."""
     return {
         "width": image.width,
         "height": image.height,
@@ -129,58 +130,52 @@ def describe(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
     }
 
 
-def _rounded(pixels: Array) -> Any:
-    return pixels.astype(np.float64).round(2).tolist()
+def _rounded(coordinates: Array) -> Any:
+    return coordinates.astype(np.float64).round(2).tolist()
 
 
 def _check_draw(arguments: argparse.Namespace) -> None:
-    """Raise OptionError if ``--draw`` names one picture, but there may be several."""
+    """Raise OptionError if ``--draw`` names a single picture but there may be several, or names the photo itself."""
     out, photos = arguments.draw, arguments.photos
     if out is None or not is_picture(out):
         return
     if len(photos) > 1 or photos[0].is_dir():
-        raise OptionError(f"--draw {out}: this names one picture, expected a folder for those of several photos")
+        raise OptionError(f"--draw {out}: this names one picture, but there may be several. Name a folder instead.")
     if is_same_file(photos[0], Path(out)):
-        raise OptionError(f"--draw {out}: this would overwrite the photo")
+        raise OptionError(f"--draw {out}: this would overwrite the photo. Choose another name.")
 
 
-def _work(
-    photo: Photo, options: DetectionOptions, arguments: argparse.Namespace, results: Results
+def _detect(
+    photo: Photo, options: DetectionOptions, arguments: argparse.Namespace, outputs: OutputPaths
 ) -> tuple[Image.Image, DetectedFaces]:
-    """Find the faces in a photo, and write the pictures that were asked for."""
-    image = opened(photo.path, arguments)
+    """Find the faces in a photo, and write its picture and crops if these options were given."""
+    image = open_photo(photo.path, arguments)
     faces = detect_faces(image, **options.keywords())
     if arguments.draw is not None:
-        save(annotate(image, faces), _drawn(photo, arguments.draw, results))
+        save(annotate(image, faces), _picture_path(photo, arguments.draw, outputs))
     for number, crop in enumerate(faces.images or [], 1):
-        place = photo.place.with_name(f"{photo.place.stem}-{number}.png")
-        save(crop, results.name(arguments.crops / place))
+        name = photo.place.with_name(f"{photo.place.stem}-{number}.png")
+        save(crop, outputs.reserve(arguments.crops / name))
     return image, faces
 
 
-def _drawn(photo: Photo, out: str, results: Results) -> Path:
-    """Return where the picture of this photo belongs."""
+def _picture_path(photo: Photo, out: str, outputs: OutputPaths) -> Path:
+    """Return the path of the picture that is drawn of this photo."""
     if is_picture(out):
         return Path(out)
-    place = photo.place if photo.place.suffix.lower() in WRITTEN else photo.place.with_suffix(".jpg")
-    return results.name(Path(out, place))
+    is_written = photo.place.suffix.lower() in PICTURE_SUFFIXES
+    return outputs.reserve(Path(out, photo.place if is_written else photo.place.with_suffix(".jpg")))
 
 
-def _rows(photo: Photo, faces: DetectedFaces, columns: Sequence[str]) -> Iterator[str]:
-    """Yield a row of the table for each face; one of dashes if there is none."""
-    name = printable(photo.path)
+def _rows(photo: Photo, faces: DetectedFaces, table: Table, angles: bool) -> Iterator[str]:
+    """Yield a row of the table per face, or a row of dashes for a photo without a face."""
     if not len(faces.probabilities):
-        yield _row(["-"] * len(columns), f"{name} (no face)")
+        yield table.row(*"-" * (len(_COLUMNS) + angles), f"{photo.path} (no face)")
     for number, (probability, angle, box) in enumerate(zip(*faces[:3], strict=True), 1):
-        cells = [number, f"{probability:.4f}", *pixels(box), round(math.degrees(angle))]
-        yield _row(cells[: len(columns)], name)
+        cells = [number, f"{probability:.4f}", *corners(box)]
+        yield table.row(*cells, *([round(math.degrees(angle))] if angles else []), photo.path)
 
 
-def _row(cells: Sequence[object], photo: str) -> str:
-    columns = [f"{cell!s:>{width}}" for cell, width in zip(cells, _WIDTHS.values(), strict=False)]
-    return "  ".join([*columns, photo])
-
-
-def pixels(box: Array) -> list[int]:
+def corners(box: Array) -> list[int]:
     """Return the corners of a box as whole numbers."""
     return [round(float(corner)) for corner in box]

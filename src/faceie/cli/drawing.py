@@ -1,7 +1,7 @@
-"""Pictures with the faces marked: of one photo, and of two that are compared.
+"""Pictures with marked faces: of one photo, or of two photos side by side.
 
-Lines, dots and letters grow with the picture, and shrink with small faces. All have a dark rim, so that they are seen
-on any background.
+Lines, dots and letters grow with the picture, and shrink with small faces. A dark rim makes them visible on any
+background.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 from .. import DetectedFaces, OptionError
 from ..images.folders import photo_suffixes
 
-__all__ = ["WRITTEN", "Marked", "annotate", "is_picture", "save", "side_by_side"]
+__all__ = ["PICTURE_SUFFIXES", "MarkedPhoto", "annotate", "is_picture", "save", "side_by_side"]
 
-WRITTEN = (".jpg", ".jpeg", ".png")  # suffixes of what is written
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")  # the formats that are written
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -33,22 +33,22 @@ _RED = (255, 115, 95)
 
 
 def is_picture(out: str) -> bool:
-    """Tell whether this names a picture to write, rather than a folder for pictures.
+    """Tell whether this names a picture to write, not a folder for pictures.
 
-    Raises OptionError for a picture in a format that is not written.
+    Raises OptionError for a picture in a format that cannot be written.
     """
     path = Path(out)
     if path.is_dir() or out.endswith(("/", "\\")):
         return False
-    if path.suffix.lower() in photo_suffixes().difference(WRITTEN):
-        raise OptionError(f"{out}: pictures are written as .jpg or .png")
-    return path.suffix.lower() in WRITTEN
+    if path.suffix.lower() in photo_suffixes().difference(PICTURE_SUFFIXES):
+        raise OptionError(f"{out}: pictures are written as .jpg or .png. Choose one of these suffixes.")
+    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the format of the path's suffix, and make its folder if need be. Raises OSError."""
+    """Write a picture in the format of the path's suffix, and make its folder if necessary. Raises OSError."""
     profile = picture.info.get("icc_profile") or b""
-    if profile[16:20] != b"RGB ":  # the photo was not RGB, but the picture is
+    if profile[16:20] != b"RGB ":  # a profile of a photo that was not RGB does not fit the picture
         profile = None
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, quality=92, icc_profile=profile, exif=b"")
@@ -66,21 +66,21 @@ def annotate(image: Image.Image, faces: DetectedFaces) -> Image.Image:
     return picture
 
 
-class Marked(NamedTuple):
-    """A photo with faces, one of which is meant."""
+class MarkedPhoto(NamedTuple):
+    """A photo with its faces, one of which is marked."""
 
     image: Image.Image
     boxes: Box  # [n, 4]
-    chosen: int
+    marked: int  # index of the marked face
 
 
-_HEIGHT = 1600  # of a photo when drawn; all is drawn at twice its size, and made smaller for smooth lines
+_HEIGHT = 1600  # of a photo while drawing; the result is half as large, which smooths the lines
 _GAP = 48  # around and between the photos
 _FOOTER = 160
 
 
-def side_by_side(a: Marked, b: Marked, distance: float, verdict: str, same: bool) -> Image.Image:
-    """Return a picture of two photos: all faces boxed, one in each marked, the two linked, and the verdict below."""
+def side_by_side(a: MarkedPhoto, b: MarkedPhoto, distance: float, verdict: str, same: bool) -> Image.Image:
+    """Return a picture of two photos, with boxes, a line between the marked faces, and the verdict below."""
     color = _GREEN if same else _RED
     left, box_a = _panel(a, color)
     right, box_b = _panel(b, color)
@@ -102,9 +102,9 @@ def side_by_side(a: Marked, b: Marked, distance: float, verdict: str, same: bool
     return canvas.resize((canvas.width // 2, canvas.height // 2), Image.Resampling.LANCZOS)
 
 
-def _panel(photo: Marked, color: Color) -> tuple[Image.Image, Box]:
-    """Return a photo in the size of a panel, with its faces boxed; and the box of the one that is meant."""
-    image, boxes, chosen = photo
+def _panel(photo: MarkedPhoto, color: Color) -> tuple[Image.Image, Box]:
+    """Return a photo in the size of a panel, with boxes; and the box of the marked face."""
+    image, boxes, marked = photo
     scale = min(_HEIGHT / image.height, 1.5 * _HEIGHT / image.width)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     panel = image.resize(size, Image.Resampling.LANCZOS)
@@ -112,14 +112,14 @@ def _panel(photo: Marked, color: Color) -> tuple[Image.Image, Box]:
     pen = _Pen(panel)
     for box in boxes:
         pen.box(box, _LIGHT)
-    pen.box(boxes[chosen], color, 2)
+    pen.box(boxes[marked], color, 2)
     for number, box in enumerate(boxes, 1):
-        pen.label(box, str(number), color if number == chosen + 1 else _LIGHT)
-    return panel, pen.clipped(boxes[chosen])
+        pen.label(box, str(number), color if number == marked + 1 else _LIGHT)
+    return panel, pen.clipped(boxes[marked])
 
 
 class _Pen:
-    """Draws on a picture, in sizes that suit it."""
+    """Draws on a picture, with sizes that suit the picture and the faces."""
 
     def __init__(self, picture: Image.Image) -> None:
         self._picture = picture
@@ -127,7 +127,7 @@ class _Pen:
         self._size = math.sqrt(picture.width * picture.height)
 
     def clipped(self, box: Box) -> Box:
-        """Return the part of a box that is in the picture."""
+        """Return a box, clipped at the border of the picture."""
         x, y = self._picture.width - 1, self._picture.height - 1
         clipped: Box = np.clip(box, 0, [x, y, x, y])
         return clipped
@@ -146,7 +146,7 @@ class _Pen:
             self._disc(x, y, radius, color)
 
     def label(self, box: Box, text: str, color: Color) -> None:
-        """Write above a box, below it if there is no room, or else in it; never over the border."""
+        """Write above a box, below it if there is no room, or else in it, but never over the border."""
         x1, y1, x2, y2 = self.clipped(box)
         size = max(11, min(self._size / 40, (x2 - x1) / 4))
         width, height = self._extent(text, size)
@@ -172,16 +172,16 @@ class _Pen:
             self._disc(x, y, 2 * line, color)
 
     def _line(self, box: Box, weight: float = 1) -> int:
-        """Return the width of lines for this face."""
+        """Return the width of the lines around a face."""
         face = float(box[2] - box[0])
         return max(1, round(weight * min(self._size / 400, face / 40)))
 
     def _extent(self, text: str, size: float) -> Point:
-        """Return width and height of a text with its background."""
+        """Return the width and height of a text with its background."""
         return ImageFont.load_default(round(size)).getlength(text) + 0.7 * size, 1.4 * size
 
     def _disc(self, x: float, y: float, radius: float, color: Color) -> None:
-        """Draw a disc with a smooth edge: through a mask that is made smaller."""
+        """Draw a disc with a smooth edge, through a mask that is drawn larger and resized."""
         side = 2 * math.ceil(radius) + 1
         mask = Image.new("L", (4 * side, 4 * side))
         ImageDraw.Draw(mask).ellipse([2 * side - 4 * radius] * 2 + [2 * side + 4 * radius] * 2, fill=255)

@@ -1,4 +1,4 @@
-"""``faceie export``: all faces of a gallery, for other programs."""
+"""``faceie export``: print all faces of a gallery for other programs."""
 
 from __future__ import annotations
 
@@ -10,45 +10,52 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import Gallery
-from .options import add_gallery_option
-from .search import describe_face
+from .parser import add_command
+from .search import face_as_json
 from .terminal import OK, write
 
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-Print all faces of the gallery, a line each: JSON, or CSV with a line of titles.
-They hold where each face is, who it is, and, with --embeddings, the 512 numbers by
-which it is recognized. Keep what you export as private as the photos.
+Print all faces of the gallery, a line per face: JSON Lines, or CSV with a line of
+titles. A line holds the photo, the position of the face in it and the person, and,
+with --embeddings, the 512 numbers by which the face is recognized. Keep the output
+as private as the photos.
 """
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "export",
+        run,
         help="print all faces of the gallery as JSON or CSV",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        gallery=True,
     )
-    parser.set_defaults(run=run)
-    parser.add_argument("--format", choices=("json", "csv"), default="json", help="(default: %(default)s)")
-    parser.add_argument("--embeddings", action="store_true", help="with the embeddings")
-    add_gallery_option(parser)
+    parser.add_argument(
+        "--format",
+        choices=("json", "csv"),
+        default="json",
+        metavar="FORMAT",
+        help="json (JSON Lines) or csv (default: %(default)s)",
+    )
+    parser.add_argument("--embeddings", action="store_true", help="include the embeddings")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line a face."""
+    """Print a line per face."""
     with Gallery(arguments.gallery, create=False) as gallery:
         titles: list[str] = []
         for face in gallery.faces():
-            entry = describe_face(face)
+            entry = face_as_json(face)
             if arguments.embeddings:
                 entry["embedding"] = [round(float(number), 7) for number in gallery.embedding(face.id)]
             if arguments.format == "json":
                 write(json.dumps(entry))
                 continue
-            entry = _flat(entry)
+            entry = _flatten(entry)
             if not titles:
                 titles = [*entry]
                 write(_csv(titles))
@@ -56,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _flat(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return the same with a column for each number."""
+def _flatten(entry: dict[str, Any]) -> dict[str, Any]:
+    """Give each number of a box, of landmarks and of an embedding a key of its own."""
     points = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
     flat: dict[str, Any] = {}
     for key, value in entry.items():

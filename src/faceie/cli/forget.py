@@ -1,4 +1,4 @@
-"""``faceie forget``: delete people, photos or all from a gallery, to the last byte."""
+"""``faceie forget``: delete people, photos or everything from a gallery, to the last byte."""
 
 from __future__ import annotations
 
@@ -7,47 +7,50 @@ from pathlib import Path
 from typing import Any
 
 from .. import Gallery, OptionError
-from .index import counted
-from .options import add_gallery_option, who
+from .options import number_or_name
+from .parser import add_command
 from .terminal import OK, write
+from .text import plural
 
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-Delete from the gallery what it knows of a person, of a photo, or everything: rows,
-thumbnails and embeddings, and their bytes in its files. Your photos stay as they
-are. A photo that still lies in a folder is found again when that is indexed again;
-the faces of a person that was forgotten are not, unless their photos change.
+Delete a person, a photo or everything from the gallery: rows, thumbnails and
+embeddings, and their bytes in its files. Your photos stay as they are. A forgotten
+photo that still lies in a folder is found again when the folder is indexed again.
+The faces of a forgotten person are not found again, unless their photos change.
 """
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "forget",
+        run,
         help="delete a person, a photo or everything from the gallery",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        gallery=True,
     )
-    parser.set_defaults(run=run)
-    parser.add_argument("person", type=who, nargs="?", metavar="PERSON", help="a name, or the number of a cluster")
-    parser.add_argument("--photo", type=Path, metavar="PATH", help="a photo, with its copies and its faces")
-    parser.add_argument("--all", action="store_true", help="everything, and the files of the gallery themselves")
-    add_gallery_option(parser)
+    parser.add_argument(
+        "person", type=number_or_name, nargs="?", metavar="PERSON", help="a name, or the number of a cluster"
+    )
+    parser.add_argument("--photo", type=Path, metavar="PATH", help="delete a photo with its copies and its faces")
+    parser.add_argument("--all", action="store_true", help="delete everything, and the files of the gallery")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Forget one thing."""
-    asked = [arguments.person is not None, arguments.photo is not None, arguments.all]
-    if sum(asked) != 1:
-        raise OptionError("faceie forget: expected a person, --photo or --all, one of them")
+    """Delete from the gallery."""
+    given = [arguments.person is not None, arguments.photo is not None, arguments.all]
+    if sum(given) != 1:
+        raise OptionError("forget: expected a person, --photo or --all, and only one of them")
     with Gallery(arguments.gallery, create=False) as gallery:
         if arguments.all:
-            gone = gallery.forget_all()
+            deleted = gallery.forget_all()
         elif arguments.photo is not None:
-            gone = gallery.forget_photo(arguments.photo)
+            deleted = gallery.forget_photo(arguments.photo)
         else:
-            gone = gallery.forget_person(arguments.person)
-    photos = f"{counted(gone.photos, 'photo')} and " if gone.photos else ""
-    write(f"forgotten: {photos}{counted(gone.faces, 'face')}")
+            deleted = gallery.forget_person(arguments.person)
+    photos = f"{plural(deleted.photos, 'photo')} and " if deleted.photos else ""
+    write(f"forgotten: {photos}{plural(deleted.faces, 'face')}")
     return OK

@@ -1,13 +1,12 @@
-"""Arguments that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -16,33 +15,24 @@ from ..images import open_image
 from ..mtcnn.options import DEFAULTS, DetectionOptions
 
 __all__ = [
-    "Parser",
+    "GALLERY_LIMIT",
     "add_detection_options",
     "add_folder_options",
     "add_gallery_option",
+    "add_html_option",
+    "add_json_option",
     "add_photo_options",
     "detection_options",
-    "opened",
+    "number_or_name",
+    "open_photo",
     "weights_source",
-    "who",
 ]
 
-
-class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations: they would break when another option is added."""
-
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(allow_abbrev=False, **keywords)
-
-    def error(self, message: str) -> NoReturn:
-        """End with the exit code for a wrong command line, even if standard error cannot be written."""
-        with suppress(OSError):
-            super().error(message)
-        raise SystemExit(2)
+GALLERY_LIMIT = "250000000; photos with more than 100000000 are searched at half size"
 
 
 def add_detection_options(parser: argparse.ArgumentParser) -> None:
-    """Add the fields of `DetectionOptions`, under their names, but with rotations in degrees."""
+    """Add the fields of `DetectionOptions`, under their names, with rotations in degrees."""
     group = parser.add_argument_group("detection")
 
     def add(flag: str, default: float | tuple[float, ...], help: str, **keywords: Any) -> None:
@@ -53,14 +43,14 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--min-face-size",
         DEFAULTS.min_face_size,
-        "size of the smallest face to find; twice the size takes a quarter of the time",
+        "size of the smallest face to find; doubling it takes a quarter of the time",
         metavar="PIXELS",
     )
     add("--factor", DEFAULTS.factor, "ratio of neighboring levels of the image pyramid", metavar="RATIO")
     add(
         "--thresholds",
         DEFAULTS.thresholds,
-        "scores, 0 to 1, that the three networks must give",
+        "lowest scores, 0 to 1, that P-Net, R-Net and O-Net must give",
         nargs=3,
         metavar=("P", "R", "O"),
     )
@@ -68,7 +58,7 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
         "--nms-overlaps",
         DEFAULTS.nms_overlaps,
         "overlaps, 0 to 1, above which the less probable of two boxes is dropped: "
-        "within a level, over all levels, after the second and after the third network",
+        "within a level, over all levels, after R-Net and after O-Net",
         nargs=4,
         metavar=("LEVEL", "P", "R", "O"),
     )
@@ -78,48 +68,66 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=_angle,
         metavar="DEGREES",
-        help="angles of faces to search for, in degrees, counter-clockwise; each costs a search. "
-        "If photos follow, put -- before them (default: auto, which turns the photo only if faces seem to be turned)",
+        help="angles of faces to search for, in degrees, counter-clockwise; each angle is a search of its own. "
+        "If photos follow, put -- before them (default: auto, which rotates a photo only if its faces seem rotated)",
     )
     add("--crop-size", DEFAULTS.crop_size, "height and width of the crops", type=int, metavar="PIXELS")
     group.add_argument(
         "--crop-filter",
         default=DEFAULTS.crop_filter,
         metavar="NAME",
-        help="how crops are resized: lanczos, bicubic, bilinear or box (default: %(default)s)",
+        help="filter that resizes the crops: lanczos, bicubic, bilinear or box (default: %(default)s)",
     )
-    add("--margin", DEFAULTS.margin, "how much of the crop size is surroundings of the face", metavar="PIXELS")
+    add("--margin", DEFAULTS.margin, "part of the crop size that shows the surroundings of the face", metavar="PIXELS")
 
 
 def add_photo_options(parser: argparse.ArgumentParser, limit: str = "178956970, Pillow's limit") -> None:
-    """Add the options of `open_image`; the default limit of pixels is told in words."""
+    """Add the options of `open_image`. `limit` describes the default of ``--max-pixels``."""
     group = parser.add_argument_group("photos")
-    group.add_argument("--truncated", action="store_true", help="use the readable part of photos that are damaged")
+    group.add_argument("--truncated", action="store_true", help="use the readable part of damaged photos")
     group.add_argument(
-        "--max-pixels",
-        type=int,
-        metavar="NUMBER",
-        help=f"refuse photos of more pixels (default: {limit})",
+        "--max-pixels", type=int, metavar="NUMBER", help=f"refuse photos with more pixels (default: {limit})"
     )
 
 
-def add_folder_options(parser: argparse.ArgumentParser, kept: str = "") -> None:
-    """Add the options of `search_folders`. `kept`: what the help says of patterns that are kept."""
+def add_folder_options(parser: argparse.ArgumentParser, note: str = "") -> None:
+    """Add the options of `search_folders`. `note` is added to the help of ``--exclude``."""
     group = parser.add_argument_group("folders")
     group.add_argument(
         "--exclude",
         action="append",
         metavar="PATTERN",
         help="leave out files and folders that match, as in .gitignore: *.png, Screenshots/, /2019/**/raw; "
-        f"may be repeated{kept}",
+        f"may be repeated{note}",
     )
     group.add_argument(
-        "--follow-links", action="store_true", help="search folders that symbolic links lead to, too, each once"
+        "--follow-links", action="store_true", help="also search folders behind symbolic links, each folder once"
     )
 
 
-def opened(path: Path, arguments: argparse.Namespace) -> Image.Image:
-    """Open a photo as these options say. Raises ImageError and OptionError."""
+def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None:
+    """Add the option that names the gallery."""
+    parser.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="FILE",
+        help="file of the gallery (default: FACEIE_GALLERY, or gallery.faceie in the user's data folder)",
+        **keywords,
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser, form: str = "JSON Lines", instead: str = "the table") -> None:
+    """Add the option that chooses JSON."""
+    parser.add_argument("--json", action="store_true", help=f"print {form} instead of {instead}")
+
+
+def add_html_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that writes a page."""
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the faces, for a browser")
+
+
+def open_photo(path: Path, arguments: argparse.Namespace) -> Image.Image:
+    """Open a photo with the options of `add_photo_options`. Raises ImageError and OptionError."""
     return open_image(path, truncated=arguments.truncated, max_pixels=arguments.max_pixels)
 
 
@@ -127,11 +135,11 @@ def _angle(text: str) -> float | Literal["auto"]:
     return "auto" if text == "auto" else math.radians(float(text))
 
 
-_angle.__name__ = "number"  # what argparse calls it, when it complains
+_angle.__name__ = "number"  # in argparse's message about an invalid value
 
 
 def _rotations(angles: list[float | Literal["auto"]]) -> tuple[float, ...] | Literal["auto"]:
-    """Return the angles, unless they are left to Faceie. Raises OptionError for a mixture."""
+    """Return the angles in radians, or "auto". Raises OptionError for a mixture."""
     numbers = tuple(angle for angle in angles if angle != "auto")
     if numbers and len(numbers) < len(angles):
         raise OptionError("--rotations: expected auto or numbers, not both")
@@ -139,7 +147,7 @@ def _rotations(angles: list[float | Literal["auto"]]) -> tuple[float, ...] | Lit
 
 
 def detection_options(arguments: argparse.Namespace, *, crops: bool) -> DetectionOptions:
-    """Return the options that were given. Raises OptionError for one out of range."""
+    """Return the options of `add_detection_options`. Raises OptionError for an option out of its range."""
     return DetectionOptions(
         min_face_size=arguments.min_face_size,
         factor=arguments.factor,
@@ -153,24 +161,13 @@ def detection_options(arguments: argparse.Namespace, *, crops: bool) -> Detectio
     )
 
 
-def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None:
-    """Add the option that names the gallery."""
-    parser.add_argument(
-        "--gallery",
-        type=Path,
-        metavar="FILE",
-        help="the file of the gallery (default: FACEIE_GALLERY, or gallery.faceie in the folder for data of users)",
-        **keywords,
-    )
-
-
-def who(text: str) -> int | str:
+def number_or_name(text: str) -> int | str:
     """Return the number of a person or cluster, or else a name."""
     return int(text) if text.isdecimal() else text
 
 
 def weights_source(text: str) -> str | Path:
-    """Return the path of a file of weights if this looks like one, else the text: a name."""
+    """Return a path if the text is a file or looks like one, else the text: the name of published weights."""
     path = Path(text)
     is_path = path.is_file() or path.suffix or os.sep in text or (os.altsep or os.sep) in text
     return path if is_path else text

@@ -1,4 +1,4 @@
-"""``faceie search``: who in the gallery is this, and where else?"""
+"""``faceie search``: find the photos of a person in the gallery."""
 
 from __future__ import annotations
 
@@ -10,77 +10,83 @@ from typing import Any
 from .. import Gallery, OptionError
 from ..gallery import PRIOR, Face, Match, Sighting
 from ..web import search_page
-from .index import counted
-from .options import add_gallery_option, add_photo_options, who
-from .results import PICTURES, write_private
-from .terminal import OK, complain, printable, write
+from .options import GALLERY_LIMIT, add_html_option, add_json_option, add_photo_options, number_or_name
+from .outputs import MAX_FACES_ON_PAGE, write_private
+from .parser import add_command
+from .terminal import OK, error, write
+from .text import Table, plural, printable
 
-__all__ = ["add_parser", "describe_face"]
+__all__ = ["add_parser", "face_as_json"]
 
 _DESCRIPTION = """\
-Find the faces of the gallery that are most like the one in a photo, and print a
-table: the probability that it is the same person, the distance (0, the same face,
-to 2), when the photo was taken, the number of the face in it, and the photo. Or
-list all photos of a person whom you have named with faceie people; of several
-names, those that show all of them.
+Find the faces of the gallery that are most similar to the face in a photo, and
+print a table: the probability that both show the same person, the distance (0 to
+2; 0 is the same face), the date of the photo, the number of the face in it, and
+the photo. With --person, list all photos of a person that you have named with
+faceie people; with several names, the photos that show all of them.
 """
 
 _EPILOG = """\
-The probability takes into account that most faces of a gallery are of other
-people: --prior is how many are of this one, before looking. --json prints JSON
-Lines, an object a face (or, with --person, a photo).
+Most faces of a gallery show other people, and the probability takes this into
+account: --prior is the share of faces that show this person.
+--json prints an object per face (with --person, per photo), a line each.
 """
+
+_MATCHES = Table({"probability": ">11", "distance": ">8", "date": "<10", "face": ">4", "photo": ""})
+_PHOTOS = Table({"date": "<10", "photo": ""})
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "search",
+        run,
         help="find the photos that show the person in a photo",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        gallery=True,
     )
-    parser.set_defaults(run=run)
     parser.add_argument("photo", type=Path, nargs="?", metavar="PHOTO", help="a photo with the face to search for")
     parser.add_argument(
-        "--person", type=who, action="append", metavar="NAME", help="a person, by name or number; may be repeated"
+        "--person",
+        type=number_or_name,
+        action="append",
+        metavar="NAME",
+        help="a person, by name or number; may be repeated",
     )
     parser.add_argument(
         "--face",
         type=int,
         metavar="NUMBER",
-        help="which face of the photo, as faceie detect counts (default: the largest)",
+        help="number of the face in the photo, as faceie detect prints it (default: the largest face)",
     )
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="NUMBER", help="at most so many (default: %(default)s)"
+        "--limit", type=int, default=20, metavar="NUMBER", help="most faces to list (default: %(default)s)"
     )
     parser.add_argument(
         "--min-probability",
         type=float,
         default=0.5,
         metavar="PROBABILITY",
-        help="only faces that are the same person at least so probably; 0 for all (default: %(default)s)",
+        help="leave out faces that are less probably the same person; 0 lists all (default: %(default)s)",
     )
     parser.add_argument(
         "--prior",
         type=float,
         default=PRIOR,
         metavar="PROBABILITY",
-        help="how many of the faces are of this person, before looking (default: %(default)s)",
+        help="share of the gallery's faces that show this person (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a page with the faces, to look at in a browser"
-    )
-    add_gallery_option(parser)
-    add_photo_options(parser, "250000000; those of more than 100000000 are searched at half size")
+    add_json_option(parser)
+    add_html_option(parser)
+    add_photo_options(parser, GALLERY_LIMIT)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Search by a photo, or list the photos of people."""
     if (arguments.photo is None) == (arguments.person is None):
-        raise OptionError("faceie search: expected either a photo or --person")
+        raise OptionError("search: expected either a photo or --person")
     if not 0 <= arguments.min_probability <= 1:
         raise OptionError(f"--min-probability {arguments.min_probability:g}: expected 0 to 1")
     with Gallery(arguments.gallery, create=False) as gallery:
@@ -97,51 +103,50 @@ def _search(gallery: Gallery, arguments: argparse.Namespace) -> None:
     )
     photo = printable(arguments.photo)
     if probe.faces > 1 and arguments.face is None:
-        complain(f"{photo} has {probe.faces} faces; this is face {probe.number}, the largest. --face chooses another")
-    near = gallery.search(probe, limit=arguments.limit, prior=arguments.prior)
-    matches = [m for m in near if m.probability is None or m.probability >= arguments.min_probability]
+        error(
+            f"{photo} has {probe.faces} faces; this is face {probe.number}, the largest. "
+            "Choose another one with --face NUMBER."
+        )
+    nearest = gallery.search(probe, limit=arguments.limit, prior=arguments.prior)
+    matches = [m for m in nearest if m.probability is None or m.probability >= arguments.min_probability]
     if not matches:
-        complain(_nobody(near, arguments.min_probability))
+        error(_no_match(nearest, arguments.min_probability))
     elif not arguments.json:
-        write(_row("probability", "distance", "date", "face", "photo"))
+        write(_MATCHES.header)
     for match in matches:
-        write(json.dumps(_entry(match)) if arguments.json else _match_row(match))
+        write(json.dumps(_match_as_json(match)) if arguments.json else _match_row(match))
     if arguments.html:
-        about = f"{counted(len(matches), 'face')} of {len(gallery):,}, the most alike first."
+        about = f"{plural(len(matches), 'face')} of {len(gallery):,}, the most alike first."
         title = f"Faces like the one in {printable(arguments.photo.name)}"
         write_private(arguments.html, search_page(title, about, probe.thumbnail, matches, gallery.thumbnail))
 
 
-def _nobody(near: list[Match], least: float) -> str:
-    if not near:
-        return "there is no face in this gallery; faceie index adds some"
-    best = near[0]
+def _no_match(nearest: list[Match], least: float) -> str:
+    """Return the message for a search without a match."""
+    if not nearest:
+        return "there is no face in this gallery. Add photos with faceie index."
+    best = nearest[0]
     return (
-        f"nobody in this gallery is this person with a probability of {least:g} or more; "
-        f"the most alike, {printable(best.path)}, with {best.probability:.2g}"
+        f"no face in this gallery shows this person with a probability of {least:g} or more. "
+        f"The most similar one, in {printable(best.path)}, has {best.probability:.2g}."
     )
 
 
 def _list(gallery: Gallery, arguments: argparse.Namespace) -> None:
-    found = gallery.photos_of(*arguments.person)
-    if not found:
-        complain("no photo shows all of them" if len(arguments.person) > 1 else "no photo shows this person")
-    for sighting in found:
-        write(
-            json.dumps(_sighting(sighting))
-            if arguments.json
-            else f"{_date(sighting.taken)}  {printable(sighting.path)}"
-        )
+    photos = gallery.photos_of(*arguments.person)
+    if not photos:
+        error("no photo shows all of them" if len(arguments.person) > 1 else "no photo shows this person")
+    for photo in photos:
+        write(json.dumps(_photo_as_json(photo)) if arguments.json else _PHOTOS.row(_date(photo.taken), photo.path))
     if arguments.html:
         title = "Photos of " + " and ".join(map(str, arguments.person))
-        faces = [Match(face, 0.0, None) for sighting in found for face in sighting.faces]
-        shown = f", the first {PICTURES:,} faces here" if len(faces) > PICTURES else ""
-        faces = faces[:PICTURES]
-        about = f"{counted(len(found), 'photo')}, the oldest first{shown}."
-        write_private(arguments.html, search_page(title, about, None, faces, gallery.thumbnail))
+        faces = [Match(face, 0.0, None) for photo in photos for face in photo.faces]
+        shown = f", the first {MAX_FACES_ON_PAGE:,} faces here" if len(faces) > MAX_FACES_ON_PAGE else ""
+        about = f"{plural(len(photos), 'photo')}, the oldest first{shown}."
+        write_private(arguments.html, search_page(title, about, None, faces[:MAX_FACES_ON_PAGE], gallery.thumbnail))
 
 
-def describe_face(face: Face) -> dict[str, Any]:
+def face_as_json(face: Face) -> dict[str, Any]:
     """Return a face of the gallery, for JSON."""
     return {
         "id": face.id,
@@ -159,27 +164,24 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
-def _entry(match: Match) -> dict[str, Any]:
+def _match_as_json(match: Match) -> dict[str, Any]:
     probability = None if match.probability is None else round(match.probability, 6)
-    return {"probability": probability, "distance": round(match.distance, 4), **describe_face(match.face)}
+    return {"probability": probability, "distance": round(match.distance, 4), **face_as_json(match.face)}
 
 
-def _sighting(sighting: Sighting) -> dict[str, Any]:
+def _photo_as_json(photo: Sighting) -> dict[str, Any]:
     return {
-        "photo": str(sighting.path),
-        "taken": sighting.taken,
-        "faces": [describe_face(face) for face in sighting.faces],
+        "photo": str(photo.path),
+        "taken": photo.taken,
+        "faces": [face_as_json(face) for face in photo.faces],
     }
 
 
 def _match_row(match: Match) -> str:
     probability = "-" if match.probability is None else f"{match.probability:.3f}"
-    return _row(probability, f"{match.distance:.2f}", _date(match.face.taken), match.face.number, printable(match.path))
-
-
-def _row(probability: str, distance: str, date: str, face: object, photo: str) -> str:
-    return f"{probability:>11}  {distance:>8}  {date:<10}  {face!s:>4}  {photo}"
+    date = _date(match.face.taken)
+    return _MATCHES.row(probability, f"{match.distance:.2f}", date, match.face.number, match.path)
 
 
 def _date(taken: str | None) -> str:
-    return (taken or "-")[:10].ljust(10)
+    return (taken or "-")[:10]

@@ -1,4 +1,11 @@
-"""Pages to look at in a browser: one file each, with all its pictures in it, and nothing in it that runs."""
+"""Pages for a browser. Each is a single file that holds its pictures and styles, and no script.
+
+=============  ==========================================================
+`pages`        the page of a search, and the page of people
+`markup`       fill templates, and escape text that comes from outside
+``templates``  HTML and CSS
+=============  ==========================================================
+"""
 
 from .pages import people_page, search_page
 
