@@ -160,7 +160,7 @@ def _encode(crops: np.ndarray) -> np.ndarray:
     return encode_faces(crops)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12: which this test is about
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12, about this case
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_in_other_processes(method: str) -> None:
     """After our threads have worked, a forked or spawned process works, too."""

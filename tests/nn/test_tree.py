@@ -37,7 +37,7 @@ def test_what_does_not_fit_is_named() -> None:
 
 
 def test_folding_equals_batch_normalization(rng: np.random.Generator) -> None:
-    """A folded convolution gives the same as the convolution and then batch normalization give, step by step."""
+    """A folded convolution gives the same as the convolution and then batch normalization, step by step."""
     x, kernel = rng.standard_normal((2, 5, 5, 3)), rng.standard_normal((3, 3, 3, 4))
     mean, beta, gamma = rng.standard_normal((3, 4))
     variance = rng.uniform(0.1, 3, 4)

@@ -52,7 +52,7 @@ INPUT = np.kron(_B, _B).astype(np.float32)  # [36, 36]: from the pixels of a til
 OUTPUT = np.kron(_A, _A).astype(np.float32)  # [16, 36]: from the points of a tile to its outputs
 
 BIAS_POINT = POINTS + 1
-"""The point (1, 1). Its column of `OUTPUT` is ones, so a bias that is added to its products is added to every output."""
+"""The point (1, 1). Its column of `OUTPUT` is ones, so a bias added to its products is added to every output."""
 
 
 def transform_kernel(kernel: Array) -> Array:
