@@ -28,7 +28,7 @@ from .gemm import matmul, pack
 from .graph import conv_shape
 from .tree import Shape
 
-__all__ = ["METHODS", "Convolution", "Epilogue", "Method", "choose"]
+__all__ = ["METHODS", "Convolution", "Epilogue", "Method", "choose", "padded"]
 
 _BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
 _POSITIONS = 256  # outputs per channel, over all images: fewer do not make up for Winograd's transforms
@@ -90,7 +90,7 @@ def pointwise(conv: Convolution, record: Recorder) -> None:
 
 def patches(conv: Convolution, record: Recorder) -> None:
     """Copy the windows to patches [positions, kh * kw * in], a block of images or rows at a time, and multiply them."""
-    x, y, stride = _padded(conv.x, *conv.padding, *conv.padding, record), conv.epilogue.y, conv.stride
+    x, y, stride = padded(conv.x, *conv.padding, *conv.padding, record), conv.epilogue.y, conv.stride
     kh, kw, channels, out = conv.kernel.shape
     n, rows, columns, _ = y.shape
     image, row, column, item = x.strides
@@ -117,7 +117,7 @@ def winograd(conv: Convolution, record: Recorder) -> None:
     channels = conv.x.shape[3]
     down, right = -(-rows // f4.TILE), -(-columns // f4.TILE)  # tiles
     below, beside = down * f4.TILE - rows + above, right * f4.TILE - columns + left
-    x = _padded(conv.x, above, left, below, beside, record)
+    x = padded(conv.x, above, left, below, beside, record)
     image, row, column, item = x.strides
     shape = (f4.POINTS, f4.POINTS, n, down, right, channels)
     tiles = as_strided(x, shape, (row, column, image, row * f4.TILE, column * f4.TILE, item), writeable=False)
@@ -143,16 +143,16 @@ def winograd(conv: Convolution, record: Recorder) -> None:
             conv.epilogue.activate(result, y[part], record)
 
 
-def _padded(x: Array, above: int, left: int, below: int, right: int, record: Recorder) -> Array:
+def padded(x: Array, above: int, left: int, below: int, right: int, record: Recorder) -> Array:
     """Return activations with zeros around them, or as they are if none are needed."""
     if not (above or left or below or right):
         return x
     n, h, w, c = x.shape
-    padded = record.scratch(n, above + h + below, left + w + right, c)
-    for border in (padded[:, :above], padded[:, above + h :], padded[:, :, :left], padded[:, :, left + w :]):
+    y = record.scratch(n, above + h + below, left + w + right, c)
+    for border in (y[:, :above], y[:, above + h :], y[:, :, :left], y[:, :, left + w :]):
         record(border.fill, 0)
-    record(np.copyto, padded[:, above : above + h, left : left + w], x)
-    return padded
+    record(np.copyto, y[:, above : above + h, left : left + w], x)
+    return y
 
 
 class Method(NamedTuple):
