@@ -25,7 +25,7 @@ __all__ = ["add_parser", "describe", "pixels"]
 _DESCRIPTION = """\
 Find the faces in photos, and print a table: a row a face, the most probable
 first, with its number in the photo, its probability (0 to 1) and its box (left,
-top, right and bottom in pixels of the photo as it is meant to be seen). The angle
+top, right and bottom in pixels of the photo as it is meant to be seen). The roll
 of the face follows, in degrees, counter-clockwise, unless --rotations is 0. A row
 of dashes is a photo without a face. The photo comes last, since its name may
 hold spaces.
@@ -34,15 +34,15 @@ hold spaces.
 _JSON = """\
 --json prints JSON Lines, an object a photo:
   {"photo", "width", "height",
-   "faces": [{"probability", "angle", "bounding_box", "landmarks"}, ...]}
+   "faces": [{"probability", "roll", "bounding_box", "landmarks"}, ...]}
 or, for a photo that cannot be used, {"photo", "error"}.
-The angle is in radians. The landmarks, [x, y] each, are the left and the right
+The roll is in radians. The landmarks, [x, y] each, are the left and the right
 eye, the nose, and the left and the right corner of the mouth, as the viewer
 sees them.
 """
 
-# The columns of the table, but for the photo, and their widths. The angle comes only if turned faces are searched for.
-_WIDTHS = {"face": 4, "probability": 11, "x1": 5, "y1": 5, "x2": 5, "y2": 5, "angle": 5}
+# The columns of the table, but for the photo, and their widths. The roll comes only if turned faces are searched for.
+_WIDTHS = {"face": 4, "probability": 11, "x1": 5, "y1": 5, "x2": 5, "y2": 5, "roll": 5}
 
 
 def add_parser(commands: Any) -> None:
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # takes its time
 
     options = detection_options(arguments, crops=arguments.crops is not None)
-    columns = [name for name in _WIDTHS if name != "angle" or options.rotations == "auto" or any(options.rotations)]
+    columns = [name for name in _WIDTHS if name != "roll" or options.rotations == "auto" or any(options.rotations)]
     _check_draw(arguments)
     photos, problems, passed_over = search_folders(
         arguments.photos, exclude=arguments.exclude or (), follow_links=arguments.follow_links
@@ -120,11 +120,11 @@ def describe(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
         "faces": [
             {
                 "probability": round(float(probability), 6),
-                "angle": round(float(angle), 6),
+                "roll": round(float(roll), 6),
                 "bounding_box": _rounded(box),
                 "landmarks": _rounded(landmarks),
             }
-            for probability, angle, box, landmarks in zip(*faces[:4], strict=True)
+            for probability, roll, box, landmarks in zip(*faces[:4], strict=True)
         ],
     }
 
@@ -149,7 +149,7 @@ def _work(
 ) -> tuple[Image.Image, DetectedFaces]:
     """Find the faces in a photo, and write the pictures that were asked for."""
     image = opened(photo.path, arguments)
-    faces = detect_faces(image, **options.keywords())
+    faces = detect_faces(image, options)
     if arguments.draw is not None:
         save(annotate(image, faces), _drawn(photo, arguments.draw, results))
     for number, crop in enumerate(faces.images or [], 1):
@@ -171,8 +171,8 @@ def _rows(photo: Photo, faces: DetectedFaces, columns: Sequence[str]) -> Iterato
     name = printable(photo.path)
     if not len(faces.probabilities):
         yield _row(["-"] * len(columns), f"{name} (no face)")
-    for number, (probability, angle, box) in enumerate(zip(*faces[:3], strict=True), 1):
-        cells = [number, f"{probability:.4f}", *pixels(box), round(math.degrees(angle))]
+    for number, (probability, roll, box) in enumerate(zip(*faces[:3], strict=True), 1):
+        cells = [number, f"{probability:.4f}", *pixels(box), round(math.degrees(roll))]
         yield _row(cells[: len(columns)], name)
 
 
