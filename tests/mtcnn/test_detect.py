@@ -220,8 +220,8 @@ def test_unknown_options() -> None:
 
 def test_overrides_are_the_options() -> None:
     """Type checkers know each keyword with the type of the field."""
-    types = {name: hint for name, hint in DetectionOverrides.__annotations__.items()}
-    assert {name: hint.__forward_arg__ for name, hint in types.items()} == DetectionOptions.__annotations__
+    types = {name: hint.__forward_arg__ for name, hint in DetectionOverrides.__annotations__.items()}
+    assert types == DetectionOptions.__annotations__
 
 
 def test_converted_weights(astronaut: Image.Image, found: DetectedFaces, tmp_path: Path) -> None:

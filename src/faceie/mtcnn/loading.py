@@ -48,9 +48,9 @@ def load(path: str | os.PathLike[str] = PUBLISHED) -> MTCNN:
     path = Path(path)
     try:
         about = path.stat()
-        return _load(path, about.st_mtime_ns, about.st_size)
     except OSError:
-        return _load(path, 0, 0)  # tells why it cannot be read
+        return _load(path, 0, 0)  # which says why
+    return _load(path, about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=4)
