@@ -153,7 +153,7 @@ def _work(
     if arguments.draw is not None:
         save(annotate(image, faces), _drawn(photo, arguments.draw, results))
     for number, crop in enumerate(faces.images or [], 1):
-        place = photo.place.with_name(f"{photo.place.stem}-{number}.png")
+        place = photo.relative.with_name(f"{photo.relative.stem}-{number}.png")
         save(crop, results.name(arguments.crops / place))
     return image, faces
 
@@ -162,7 +162,7 @@ def _drawn(photo: Photo, out: str, results: Results) -> Path:
     """Return where the picture of this photo belongs."""
     if is_picture(out):
         return Path(out)
-    place = photo.place if photo.place.suffix.lower() in WRITTEN else photo.place.with_suffix(".jpg")
+    place = photo.relative if photo.relative.suffix.lower() in WRITTEN else photo.relative.with_suffix(".jpg")
     return results.name(Path(out, place))
 
 
