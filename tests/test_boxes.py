@@ -52,7 +52,7 @@ def _around(center: np.ndarray, size: np.ndarray) -> np.ndarray:
 def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
     """Boxes as one may meet them, and as one hopes not to; some coordinates are negative."""
     rng = np.random.default_rng(seed)
-    width = 12 * math.sqrt(count)  # of what they are spread over: each overlaps a few
+    width = 12 * math.sqrt(count)  # of the area: each box overlaps a few
     center = rng.uniform(-width / 2, width / 2, (count, 2))
     size = rng.uniform(10, 40, (count, 1))
     if how == "spread":
@@ -67,7 +67,7 @@ def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
         return _around(center, 2 ** rng.uniform(0, 9, (count, 1)))
     if how == "long and thin":
         return _around(center, rng.permuted(np.full((count, 2), [2.0, 200.0]), axis=1))
-    assert how == "without area"  # points, lines, and what is turned inside out
+    assert how == "without area"  # points, lines, and boxes turned inside out
     return _around(center, rng.integers(-1, 2, (count, 2)) * size)
 
 

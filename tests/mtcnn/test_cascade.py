@@ -34,7 +34,7 @@ def test_cascade_equals_the_reference(name: str, photos: Path) -> None:
 
 @pytest.mark.parametrize("tile", [(1, 1), (7, 12), (32, 500), (1000, 20), (1000, 1000)])
 def test_tiles_equal_the_whole_level(tile: tuple[int, int], photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P-Net finds in tiles of a level what it finds in the whole level, resized by the slow twin: each window once."""
+    """P-Net finds each window once, in a level resized tile by tile as in one resized whole by the slow twin."""
     image = np.asarray(Image.open(photos / "astronaut.jpg"))[:301, :230]
     scale, threshold, w = 0.43, 0.3, mtcnn.load().p_net
     level = reference.resample_area(image, int(301 * scale + 1), int(230 * scale + 1))
@@ -54,7 +54,7 @@ def test_tiles_equal_the_whole_level(tile: tuple[int, int], photos: Path, monkey
 
 
 def test_tiles_have_one_size() -> None:
-    """So that a level has one list of calls; and many levels of many photos share what a thread keeps."""
+    """Each level has one list of calls, and levels of many photos share the lists of a thread."""
     for height, width in ((12, 12), (13, 700), (999, 1001)):
         level = pyramid.Level(height, width, 1.0)
         covered = np.zeros([-(-(side - 2) // 2) - 4 for side in level.size], int)
@@ -85,7 +85,7 @@ def test_scales(size: tuple[int, int], smallest: float, expected: list[float]) -
 
 
 def test_crops_are_cut_at_the_border(rng: np.random.Generator) -> None:
-    """Of a box over the border, what is inside is stretched; a box outside is dropped."""
+    """A box over the border is clipped and stretched; a box outside is dropped."""
     image = rng.integers(0, 256, (40, 50, 3), np.uint8)
     boxes = np.array([[-9.9, -3, 10, 20], [60, 0, 80, 20], [1, 1, 50, 40], [45, 30, 70, 55]], np.float32)
     inside = crops.keep_inside(boxes, MipMap(Image.fromarray(image)))

@@ -191,7 +191,7 @@ def test_crops_of_other_sizes(astronaut: Image.Image) -> None:
     ],
 )
 def test_options_out_of_range(option: str, value: object, message: str) -> None:
-    """The error names the option, its value and what was expected."""
+    """The error names the option, its value and the expected ones."""
     with pytest.raises(OptionError, match=message):
         detect_faces(np.zeros((9, 9, 3), np.uint8), **{option: value})  # type: ignore[arg-type]
 

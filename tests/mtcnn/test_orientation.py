@@ -30,7 +30,7 @@ def first_crop(faces: DetectedFaces) -> Image.Image:
 
 
 def test_upright_photos_are_as_if_searched_upright(photo: Image.Image) -> None:
-    """A first look at all angles changes nothing where faces are upright."""
+    """The votes for all angles change nothing where faces are upright."""
     auto, upright = detect_faces(photo), detect_faces(photo, rotations=(0,))
     assert len(upright.rolls) > 0
     for a, b in zip(auto[:4], upright[:4], strict=True):
@@ -92,7 +92,7 @@ def test_turned_heads_of_a_photo_that_is_stored_sideways(photos: Path, tmp_path:
 
 
 def test_no_proposals() -> None:
-    """Where nothing was proposed, a photo is upright and has no heads."""
+    """Without proposals, a photo is upright and has no turned faces."""
     from faceie.mtcnn import load
 
     mipmap = MipMap(Image.new("RGB", (40, 30), "gray"))
@@ -131,8 +131,8 @@ def test_views_and_back(degrees: int, rng: np.random.Generator) -> None:
             assert np.abs(here - pixels[int(y), int(x)]).max() < 30
 
 
-def test_closeups_of_large_heads_are_reduced(photos: Path) -> None:
-    """What is larger than a crop needs is made smaller, and the map tells so."""
+def test_close_ups_of_large_heads_are_reduced(photos: Path) -> None:
+    """Heads larger than a crop needs are reduced, and the affine map has this scale."""
     image = open_image(photos / "astronaut.jpg").resize((3000, 3000))
     square = np.array([900, 300, 1900, 1300], np.float32)
     view, scale = close_up(View(image, np.eye(2, 3)), square, math.pi)

@@ -1,4 +1,4 @@
-"""The image that is searched, and its halves."""
+"""The mipmap of an image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_planes(rng: np.random.Generator) -> None:
 
 
 def test_only_large_images_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And only for averages over many pixels; unless a rough look is all that is asked for."""
+    """Only large images are averaged from their halves, over many pixels, unless rough averages are enough."""
     image = Image.new("RGB", (64, 64))
     assert MipMap(image).mip_level(64) == 0
     assert MipMap(image).mip_level(64, exact=False) == 3
@@ -49,7 +49,7 @@ def test_crops_of_halves(size: int, photos: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_faces_are_those_of_the_image_itself(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found in a large image does not depend on whether its halves are looked at."""
+    """The faces of a large image are the same with and without its halves."""
     image = Image.open(photos / "obama-congress.jpg")
     image = image.resize((3 * image.width, 3 * image.height), Image.Resampling.BICUBIC)
     exact = detect_faces(image, min_face_size=60, crops=False)

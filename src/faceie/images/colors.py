@@ -115,6 +115,6 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
-    if converted is None:  # for conversions in place, unlike this one
+    if converted is None:  # only if the conversion overwrote the image
         raise ImageError("Pillow cannot convert CIE Lab")
     return converted

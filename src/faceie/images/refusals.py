@@ -50,5 +50,5 @@ def too_large(fact: str) -> str:
 
 
 def one_line(error: Exception, default: str) -> str:
-    """Return the message of a decoder's error in one line, or the default if it has none."""
+    """Return the message of a decoder's error in one line, or the default for an empty one."""
     return " ".join(str(error).split()) or default

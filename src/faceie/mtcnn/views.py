@@ -61,7 +61,7 @@ def rotate_view(view: View, angle: float) -> View:
 def close_up(view: View, square: Array, angle: float) -> tuple[View, float]:
     """Cut out the surroundings of a square (4,), rotated so that a face with this roll is upright.
 
-    Returns the view and its scale. The resolution is reduced to what a crop needs.
+    Returns the view and its scale. The resolution is reduced as far as crops allow.
     """
     side = max(float(square[2] - square[0]), 1.0)
     center = (float(square[0] + square[2]) / 2, float(square[1] + square[3]) / 2)
