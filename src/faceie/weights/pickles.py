@@ -1,10 +1,10 @@
 """Pickles that hold data, read without running anything.
 
-A pickle is a program for a small machine with a stack. Two of its operations, *global* and *reduce*, import and call any
-function, so `pickle.load` of a stranger's file runs the stranger's code. This module is the same machine without those
-two powers. It knows the operations that make data. A *global* is looked up in a table of the caller, and other names
-are refused. Only functions of that table are called, and setting attributes does nothing. The operations are decoded by
-the standard library's `pickletools`, which runs nothing either.
+A pickle is a program for a small machine with a stack. Two of its operations, *global* and *reduce*, import and call
+any function, so `pickle.load` of a stranger's file runs the stranger's code. This module is the same machine without
+those two powers. It knows the operations that make data. A *global* is looked up in a table of the caller, and other
+names are refused. Only functions of that table are called, and setting attributes does nothing. The operations are
+decoded by the standard library's `pickletools`, which runs nothing either.
 
 Keys of dictionaries must be texts: hashing nested tuples can be made to take forever.
 """
