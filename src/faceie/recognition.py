@@ -86,11 +86,11 @@ def distance(a: NDArray[Any], b: NDArray[Any]) -> Array:
 
     Examples
     --------
-    >>> from faceie import distance, encode_faces, detect_faces
+    >>> from faceie import detect_faces, distance, encode_faces
     >>> names = ["obama.jpg", "obama-congress.jpg", "biden.jpg"]
     >>> embeddings = encode_faces([detect_faces(name).images[0] for name in names])
-    >>> distance(embeddings[0], embeddings[1:]).round(1).tolist()
-    []
+    >>> print(distance(embeddings[0], embeddings[1:]).round(1))
+    [0.6 1.4]
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
@@ -134,8 +134,10 @@ def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
     >>> import numpy as np
     >>> from faceie import pairwise_distances
     >>> embeddings = np.eye(3, 512)
-    >>> pairwise_distances(embeddings).round(2).tolist()
-    []
+    >>> print(pairwise_distances(embeddings).round(2))
+    [[0.   1.41 1.41]
+     [1.41 0.   1.41]
+     [1.41 1.41 0.  ]]
     """
     a = np.asarray(a, np.float64)
     b = a if b is None else np.asarray(b, np.float64)
@@ -194,8 +196,12 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
     Examples
     --------
     >>> from faceie import same_person_probability
-    >>> round(same_person_probability(0.9), 2), round(same_person_probability(0.9, prior=0.001), 2)
-    ()
+    >>> print(f"{same_person_probability(0.9):.2f}")
+    0.98
+    >>> print(f"{same_person_probability(0.9, prior=0.001):.2f}")
+    0.06
+    >>> print(same_person_probability([0.5, 1.5]).round(2))
+    [1. 0.]
     """
     if not 0 < prior < 1:
         raise OptionError(f"prior is {prior}, expected a probability, greater than 0 and less than 1")

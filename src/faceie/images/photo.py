@@ -72,7 +72,7 @@ def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pix
     >>> from faceie import open_image
     >>> image = open_image("obama.jpg")
     >>> image.mode, image.size
-    ('RGB', (0, 0))
+    ('RGB', (720, 900))
     >>> open_image("nowhere.jpg")
     Traceback (most recent call last):
     ...

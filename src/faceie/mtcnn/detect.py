@@ -107,16 +107,18 @@ def detect_faces(
     --------
     >>> from faceie import DetectionOptions, detect_faces
     >>> faces = detect_faces("obama.jpg")
-    >>> len(faces.images), faces.bounding_boxes.shape
-    (1, (1, 4))
-    >>> faces.bounding_boxes.round(-1).tolist()
-    []
+    >>> faces.bounding_boxes.shape, faces.landmarks.shape
+    ((2, 4), (2, 5, 2))
+    >>> print(faces.probabilities.round(1))
+    [1.  0.9]
+    >>> [image.size for image in faces.images]
+    [(160, 160), (160, 160)]
 
     Options can be shared, and single ones replaced:
 
     >>> options = DetectionOptions(min_face_size=60, crops=False)
-    >>> detect_faces("obama.jpg", options, rotations=(0,)).images is None
-    True
+    >>> len(detect_faces("obama.jpg", options, rotations=(0,)).probabilities)
+    1
     """
     options = with_overrides(options, overrides)
     whole = View(*upright(image))

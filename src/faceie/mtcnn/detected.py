@@ -32,7 +32,7 @@ class DetectedFaces(NamedTuple):
     bounding_boxes : numpy.ndarray, shape (n, 4), float32
         Left, top, right and bottom in pixels of the image that was passed in. They may lie beyond its border.
     landmarks : numpy.ndarray, shape (n, 5, 2), float32
-        x and y, in pixels, of the left eye, right eye, nose, left and right corner of the mouth. Left is the viewer's
+        Points (x, y), in pixels: left eye, right eye, nose, left and right corner of the mouth. Left is the viewer's
         left of an upright face.
     images : list of PIL.Image.Image or None
         Upright RGB crops, `crop_size` x `crop_size` pixels, for `encode_faces`. None with ``crops=False``. A face that
