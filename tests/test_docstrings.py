@@ -15,8 +15,8 @@ from numpydoc.validate import validate
 import faceie
 from faceie import FaceieError, errors
 
-# The checks of numpydoc.validate that must pass. Not among them are the form of the quotes (GL01, GL02), an extended
-# summary (ES01) and See Also (SA01), which not every function needs, and deprecations (GL09), since nothing is deprecated.
+# The checks of numpydoc.validate that must pass. The others are about the form of the quotes (GL01, GL02), deprecations
+# (GL09), and an extended summary (ES01) and See Also (SA01), which not every function needs.
 CHECKS = {
     "GL03": "no double blank lines",
     "GL05": "no tabs",
