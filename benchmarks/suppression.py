@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceie.boxes import non_maximum_suppression, overlaps
+from faceie.boxes import iou, non_maximum_suppression
 
 COUNTS = (100, 1000, 3000, 30_000)
 OVERLAP = 0.5
@@ -26,7 +26,7 @@ BLOCK = 256
 
 
 def in_blocks(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], overlap: float, over: Literal["union", "smaller"] = "union"
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: float, mode: Literal["union", "min"] = "union"
 ) -> NDArray[np.intp]:
     """Return what `non_maximum_suppression` returns: blocks of boxes are settled among themselves, then compared with
     all the rest, wherever that lies.
@@ -35,14 +35,14 @@ def in_blocks(
     kept = [waiting[:0]]
     while len(waiting):
         block, waiting = waiting[:BLOCK], waiting[BLOCK:]
-        clash = overlaps(boxes[block], boxes[block], over) > overlap  # [block, block]
+        clash = iou(boxes[block], boxes[block], mode) > threshold  # [block, block]
         alive = np.ones(len(block), bool)
         for i in range(len(block)):
             if alive[i]:
                 alive[i + 1 :] &= ~clash[i, i + 1 :]
         block = block[alive]
         kept.append(block)
-        waiting = waiting[~(overlaps(boxes[block], boxes[waiting], over) > overlap).any(0)]
+        waiting = waiting[~(iou(boxes[block], boxes[waiting], mode) > threshold).any(0)]
     return np.concatenate(kept)
 
 

@@ -29,7 +29,7 @@ from wider import Finds, Truth, average_precision, overlaps, read_truth
 
 from faceie import DetectedFaces, DetectionOptions, ImageError, detect_faces, encode_faces, open_image
 from faceie.mtcnn.detect import crop_face
-from faceie.mtcnn.tones import stretched
+from faceie.mtcnn.tones import stretch_tones
 
 Floats = NDArray[np.float32]
 
@@ -121,7 +121,7 @@ def degraded(image: Image.Image, change: Callable[[Floats], Floats]) -> Image.Im
 
 @contextmanager
 def no_second_look() -> Iterator[None]:
-    with patch("faceie.mtcnn.detect.stretched", lambda image: None):
+    with patch("faceie.mtcnn.detect.stretch_tones", lambda image: None):
         yield
 
 
@@ -160,7 +160,7 @@ def report_degradation(photos: list[Photo], change: Callable[[Floats], Floats]) 
     expected = []
     for photo in photos:
         image = degraded(photo.image, change)
-        copy = stretched(image)
+        copy = stretch_tones(image)
         narrow += copy is not None
         for i, faces in enumerate((search_as_is(image), detect_faces(image))):
             found_here = matches(faces, photo.boxes)
@@ -168,7 +168,7 @@ def report_degradation(photos: list[Photo], change: Callable[[Floats], Floats]) 
             others[i] += int((faces.probabilities >= SURE).sum()) - len(set(found_here) - {None})
         assert faces.images is not None
         for match, embedding in zip(found_here, photo.embeddings, strict=True):
-            if match is not None and copy is not None and faces.angles[match] == 0:
+            if match is not None and copy is not None and faces.rolls[match] == 0:
                 box = faces.bounding_boxes[match]
                 options = DetectionOptions()
                 crops.append((crop_face(image, box, options), crop_face(copy, box, options), faces.images[match]))
@@ -194,7 +194,7 @@ def report_wider(folder: Path, truth: Truth, change: Callable[[Floats], Floats] 
         with no_second_look():
             first = detect_faces(image, crops=False)
         second = detect_faces(image, crops=False)
-        narrow += stretched(image) is not None
+        narrow += stretch_tones(image) is not None
         changed += not all(np.array_equal(a, b) for a, b in zip(first[:4], second[:4], strict=True))
         before[name], after[name] = finds(first), finds(second)
     columns = [str(narrow), str(changed)]
@@ -223,7 +223,7 @@ def pieces_without_faces(folder: Path, truth: Truth) -> Iterator[Image.Image]:
 
 def report_pieces(pieces: list[Image.Image], change: Callable[[Floats], Floats]) -> str:
     images = [degraded(piece, change) for piece in pieces]
-    counts = [str(sum(stretched(image) is not None for image in images))]
+    counts = [str(sum(stretch_tones(image) is not None for image in images))]
     for search in (search_as_is, detect_faces):
         probabilities = np.concatenate([search(image).probabilities for image in images])
         counts += [str(len(probabilities)), str(int((probabilities >= SURE).sum()))]

@@ -11,27 +11,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceie.boxes import non_maximum_suppression, overlaps, squared, turned
+from faceie.boxes import iou, non_maximum_suppression, to_squares, transform_boxes
 
 from .conftest import ROOT, assert_close
 
 
-def overlap_of_two(a: Sequence[float], b: Sequence[float], over: str) -> float:
-    """The slow twin of `overlaps`, for one pair."""
+def iou_of_two(a: Sequence[float], b: Sequence[float], mode: str) -> float:
+    """The slow twin of `iou`, for one pair."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     intersection = max(width, 0) * max(height, 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    whole = min(areas) if over == "smaller" else sum(areas) - intersection
+    whole = min(areas) if mode == "min" else sum(areas) - intersection
     return intersection / whole if whole else 0
 
 
-def greedy(boxes: np.ndarray, scores: np.ndarray, overlap: float, over: str) -> list[int]:
+def greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, mode: str) -> list[int]:
     """The slow twin of `non_maximum_suppression`."""
     kept: list[int] = []
     rows = boxes.tolist()  # numbers of Python's: ten times as fast
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
-        if all(overlap_of_two(rows[i], rows[j], over) <= overlap for j in kept):
+        if all(iou_of_two(rows[i], rows[j], mode) <= threshold for j in kept):
             kept.append(i)
     return kept
 
@@ -52,7 +52,7 @@ def _around(center: np.ndarray, size: np.ndarray) -> np.ndarray:
 def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
     """Boxes as one may meet them, and as one hopes not to; some coordinates are negative."""
     rng = np.random.default_rng(seed)
-    width = 12 * math.sqrt(count)  # of what they are spread over: each overlaps a few
+    width = 12 * math.sqrt(count)  # of the area: each box overlaps a few
     center = rng.uniform(-width / 2, width / 2, (count, 2))
     size = rng.uniform(10, 40, (count, 1))
     if how == "spread":
@@ -67,50 +67,52 @@ def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
         return _around(center, 2 ** rng.uniform(0, 9, (count, 1)))
     if how == "long and thin":
         return _around(center, rng.permuted(np.full((count, 2), [2.0, 200.0]), axis=1))
-    assert how == "without area"  # points, lines, and what is turned inside out
+    assert how == "without area"  # points, lines, and boxes turned inside out
     return _around(center, rng.integers(-1, 2, (count, 2)) * size)
 
 
 LIES = ["spread", "in clusters", "one upon the other", "nested", "of all sizes", "long and thin", "without area"]
 
 
-@pytest.mark.parametrize("over", ["union", "smaller"])
-def test_overlaps_equal_their_twin(over: str) -> None:
+@pytest.mark.parametrize("mode", ["union", "min"])
+def test_iou_equals_its_twin(mode: str) -> None:
     """Every pair overlaps as the loop says; empty boxes overlap nothing."""
     a, b = random_boxes(30, 0), random_boxes(20, 1)
-    expected = np.array([[overlap_of_two(x, y, over) for y in b] for x in a])
-    assert_close(overlaps(a, b, over), expected, 1e-6)
+    expected = np.array([[iou_of_two(x, y, mode) for y in b] for x in a])
+    assert_close(iou(a, b, mode), expected, 1e-6)
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 700),
     st.integers(0, 2**32 - 1),
-    st.sampled_from(["union", "smaller"]),
+    st.sampled_from(["union", "min"]),
     st.sampled_from([0, 0.5, 0.7, 1]),
 )
-def test_suppression_equals_its_twin(count: int, seed: int, over: str, overlap: float) -> None:
+def test_suppression_equals_its_twin(count: int, seed: int, mode: str, threshold: float) -> None:
     """The same boxes are kept, in the same order; more than one block of them, and equal scores, included."""
     boxes = random_boxes(count, seed)
     scores = np.random.default_rng(seed).integers(0, 50, count).astype(np.float32)
-    assert non_maximum_suppression(boxes, scores, overlap, over).tolist() == greedy(boxes, scores, overlap, over)
+    assert non_maximum_suppression(boxes, scores, threshold, mode).tolist() == greedy(boxes, scores, threshold, mode)
 
 
 @pytest.mark.parametrize("different", [1, 20, 10_000])
-@pytest.mark.parametrize("over", ["union", "smaller"])
+@pytest.mark.parametrize("mode", ["union", "min"])
 @pytest.mark.parametrize("how", LIES)
-def test_suppression_of_many(how: str, over: str, different: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suppression_of_many(how: str, mode: str, different: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However boxes lie, the same are kept, in the same order: whether all, many or few scores are equal."""
     monkeypatch.setattr("faceie.boxes._BLOCK", 8)  # so that some hundred are many
     monkeypatch.setattr("faceie.boxes._PAIRS", 64)
     boxes = boxes_that_lie(how, 250, 1)
     scores = np.random.default_rng(2).integers(0, different, len(boxes)).astype(np.float32)
-    for overlap in (0, 0.3, 0.7):
-        assert non_maximum_suppression(boxes, scores, overlap, over).tolist() == greedy(boxes, scores, overlap, over)
+    for threshold in (0, 0.3, 0.7):
+        assert non_maximum_suppression(boxes, scores, threshold, mode).tolist() == greedy(
+            boxes, scores, threshold, mode
+        )
 
 
-@pytest.mark.parametrize("overlap", [0, 0.5])
-def test_suppression_of_very_many(overlap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threshold", [0, 0.5])
+def test_suppression_of_very_many(threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """30,000 boxes of all kinds, with corners between pixels, give what comparing each with all the rest gives."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from suppression import in_blocks
@@ -119,9 +121,9 @@ def test_suppression_of_very_many(overlap: float, monkeypatch: pytest.MonkeyPatc
     boxes = np.concatenate(parts)
     boxes += np.random.default_rng(0).random(boxes.shape, np.float32)
     scores = np.random.default_rng(1).random(len(boxes), np.float32)
-    kept = non_maximum_suppression(boxes, scores, overlap)
+    kept = non_maximum_suppression(boxes, scores, threshold)
     assert 2000 < len(kept) < 25_000
-    assert np.array_equal(kept, in_blocks(boxes, scores, overlap))
+    assert np.array_equal(kept, in_blocks(boxes, scores, threshold))
 
 
 def test_many_boxes_take_little_memory() -> None:
@@ -138,14 +140,14 @@ def test_many_boxes_take_little_memory() -> None:
 
 def test_squared() -> None:
     """The longer side stays, and so does the center."""
-    assert squared(np.array([[0, 0, 10, 4], [2, 2, 3, 9]], np.float32)).tolist() == [[0, -3, 10, 7], [-1, 2, 6, 9]]
+    assert to_squares(np.array([[0, 0, 10, 4], [2, 2, 3, 9]], np.float32)).tolist() == [[0, -3, 10, 7], [-1, 2, 6, 9]]
 
 
 def test_turned_by_a_right_angle_is_exact() -> None:
     """A quarter turn swaps the sides; the identity changes nothing."""
     boxes = np.array([[1, 2, 5, 4]], np.float32)
-    assert turned(boxes, np.array([[0.0, 1, 0], [-1, 0, 10]])).tolist() == [[2, 5, 4, 9]]
-    assert turned(boxes, np.eye(2, 3)).tolist() == boxes.tolist()
+    assert transform_boxes(boxes, np.array([[0.0, 1, 0], [-1, 0, 10]])).tolist() == [[2, 5, 4, 9]]
+    assert transform_boxes(boxes, np.eye(2, 3)).tolist() == boxes.tolist()
 
 
 @given(st.floats(-math.pi, math.pi))
@@ -158,4 +160,4 @@ def test_turned_holds_the_superellipse(angle: float) -> None:
     affine = np.array([[math.cos(angle), math.sin(angle), 7], [-math.sin(angle), math.cos(angle), 0]])
     points = outline @ affine[:, :2].T + affine[:, 2]
     expected = np.concatenate([points.min(0), points.max(0)])[None]
-    assert_close(turned(boxes, affine), expected, 1e-3)
+    assert_close(transform_boxes(boxes, affine), expected, 1e-3)

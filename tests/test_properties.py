@@ -88,7 +88,7 @@ def test_any_image_with_any_options(image: Image.Image, chosen: dict[str, Any]) 
     assert all(field.dtype == np.float32 and np.isfinite(field).all() for field in faces[:4])
     assert ((faces.probabilities >= 0) & (faces.probabilities <= 1)).all()
     assert (np.diff(faces.probabilities) <= 0).all()
-    assert (np.abs(faces.angles) <= np.float32(math.pi)).all()
+    assert (np.abs(faces.rolls) <= np.float32(math.pi)).all()
     assert (faces.bounding_boxes[:, :2] <= faces.bounding_boxes[:, 2:]).all()
     assert ((faces.qualities >= 0) & (faces.qualities <= 1)).all()
     if chosen.get("crops", True):

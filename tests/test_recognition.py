@@ -1,4 +1,4 @@
-"""Distances of embeddings, and what they are good for."""
+"""Distances of embeddings, and probabilities of matches."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_probability(weights: str) -> None:
 
 @pytest.mark.parametrize("prior", [0.001, 0.3, 0.9])
 def test_prior(prior: float) -> None:
-    """Bayes' rule: the odds after looking are those before, times what the distance says."""
+    """Bayes' rule: the odds after the comparison are the prior odds times those of the distance."""
     evidence = same_person_probability(1.0) / (1 - same_person_probability(1.0))
     odds = evidence * prior / (1 - prior)
     assert same_person_probability(1.0, prior=prior) == pytest.approx(odds / (1 + odds))
@@ -106,7 +106,7 @@ def test_what_is_no_probability() -> None:
     for d in (-0.1, float("nan"), [0.5, -1]):
         with pytest.raises(OptionError, match="distance"):
             same_person_probability(d)
-    with pytest.raises(OptionError, match="'mine', which nobody has calibrated, expected one of"):
+    with pytest.raises(OptionError, match="'mine', for which there is no calibration, expected one of"):
         same_person_probability(1.0, weights="mine")
-    with pytest.raises(OptionError, match="nobody has calibrated"):
+    with pytest.raises(OptionError, match="there is no calibration"):
         thresholds("mine")

@@ -18,7 +18,7 @@ import threadpoolctl
 
 from faceie import detect_faces, facenet, set_threads
 from faceie.facenet.network import INPUT_SIZE, inception_resnet_v1
-from faceie.mtcnn import planned, pyramid
+from faceie.mtcnn import batched, pyramid
 from faceie.nn.buffers import PackedWeights
 from faceie.nn.gemm import blas_has_small_gemm
 from faceie.nn.graph import Graph, Operation, trace
@@ -126,7 +126,7 @@ def test_photo_is_searched_no_longer(photo: str, rotations: Any, monkeypatch: py
     """The networks are shown no more than they were, in no more runs."""
     set_threads(1)
     count: Counter[str] = Counter()
-    p_net, crops, run = pyramid._network, planned._run, Plans.run
+    p_net, crops, run = pyramid._network, batched._run, Plans.run
 
     def counted_p_net(*arguments: Any) -> Any:
         network = p_net(*arguments)
@@ -134,7 +134,7 @@ def test_photo_is_searched_no_longer(photo: str, rotations: Any, monkeypatch: py
         return network
 
     def counted_crops(plans: Plans, x: np.ndarray, w: Any) -> Any:
-        count["r_net" if plans is planned._r_net else "o_net"] += len(x)
+        count["r_net" if plans is batched._r_net else "o_net"] += len(x)
         return crops(plans, x, w)
 
     def counted_run(plans: Plans, x: np.ndarray, w: Any, batch: int, **options: Any) -> Any:
@@ -142,7 +142,7 @@ def test_photo_is_searched_no_longer(photo: str, rotations: Any, monkeypatch: py
         return run(plans, x, w, batch, **options)
 
     monkeypatch.setattr(pyramid, "_network", counted_p_net)
-    monkeypatch.setattr(planned, "_run", counted_crops)
+    monkeypatch.setattr(batched, "_run", counted_crops)
     monkeypatch.setattr(Plans, "run", counted_run)
     detect_faces(PHOTOS / photo, rotations=rotations)
     assert_no_more(SearchCost(**count), SEARCHES[photo, rotations])

@@ -1,4 +1,4 @@
-"""How alike two faces are, and whether they are of the same person."""
+"""The distance of two faces, and the probability that they are of the same person."""
 
 from __future__ import annotations
 
@@ -14,28 +14,37 @@ __all__ = ["Thresholds", "distance", "pairwise_distances", "same_person_probabil
 
 
 class Thresholds(NamedTuple):
-    """Distances below which faces match, named as usual in biometrics by their false match rate (FMR): how many of the
-    pairs of different people are taken for one person.
+    """Distances below which faces match, named by their false match rate (FMR).
+
+    The false match rate is the share of pairs of different people that are taken for one person.
+
+    Parameters
+    ----------
+    fmr100 : float
+        One false match in a hundred pairs: for candidates that a person reviews.
+    fmr1000 : float
+        One in a thousand: for two faces that are expected to match.
+    fmr10000 : float
+        One in ten thousand: for a search among many faces.
+
+    See Also
+    --------
+    thresholds : Returns these for published weights.
     """
 
     fmr100: float
-    """One in a hundred: for a look through candidates by hand."""
-
     fmr1000: float
-    """One in a thousand: for two faces that are thought to be of one person."""
-
     fmr10000: float
-    """One in ten thousand: for a search among many."""
 
 
 class Calibration(NamedTuple):
-    """What distances between embeddings of certain weights mean."""
+    """The meaning of distances between embeddings of certain weights."""
 
     even: float
-    """The distance that is as frequent among pairs of one person as among pairs of two."""
+    """The distance that is equally frequent among pairs of one person and pairs of two."""
 
     slope: float
-    """By how much the logarithm of the ratio of these frequencies falls for each unit of distance."""
+    """The decrease of the logarithm of the ratio of these frequencies for each unit of distance."""
 
     thresholds: Thresholds
 
@@ -46,18 +55,42 @@ _CALIBRATIONS = {
     "casia-webface": Calibration(1.1203, 27.51, Thresholds(1.104, 0.991, 0.894)),
 }
 
-# Six million pairs cannot tell of evidence stronger than one in a million: so no distance counts for more.
+# Six million pairs cannot show evidence stronger than one in a million, so no distance counts for more.
 _STRONGEST = np.log(1e6)
 
 _BLOCK = 1 << 22  # distances that are computed at a time: 32 MB of float64
 
 
 def distance(a: NDArray[Any], b: NDArray[Any]) -> Array:
-    """Return the Euclidean distance of embeddings, 0 (the same face) to 2.
+    """Return the Euclidean distance of embeddings.
 
-    `a`, `b`: embeddings, (..., 512); one (512,) is compared with each of many (n, 512): (n,) float32. Two single ones
-    give a scalar.
-    Raises OptionError for shapes that do not fit together.
+    Parameters
+    ----------
+    a, b : array_like, shape (..., 512)
+        Embeddings of length 1, made with the same weights. One (512,) is compared with each of many (n, 512).
+
+    Returns
+    -------
+    numpy.ndarray or numpy.float32
+        Distances, shape (...), float32, 0 (the same face) to 2; a scalar for two single embeddings.
+
+    Raises
+    ------
+    OptionError
+        If the shapes do not fit together.
+
+    See Also
+    --------
+    pairwise_distances : Distances of each embedding from each.
+    same_person_probability : The meaning of a distance.
+
+    Examples
+    --------
+    >>> from faceie import detect_faces, distance, encode_faces
+    >>> names = ["obama.jpg", "obama-congress.jpg", "biden.jpg"]
+    >>> embeddings = encode_faces([detect_faces(name).images[0] for name in names])
+    >>> print(distance(embeddings[0], embeddings[1:]).round(1))
+    [0.6 1.4]
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
@@ -73,9 +106,38 @@ def distance(a: NDArray[Any], b: NDArray[Any]) -> Array:
 
 
 def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
-    """Return the Euclidean distance of each embedding of `a` (n, 512) from each of `b` (m, 512): (n, m) float32.
+    """Return the Euclidean distance of each embedding from each.
 
-    Without `b`, those among `a`. Raises OptionError for other shapes.
+    Parameters
+    ----------
+    a : array_like, shape (n, 512)
+        Embeddings of length 1.
+    b : array_like, shape (m, 512), optional
+        Others, made with the same weights. Default: `a`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, m), float32
+        Distances, 0 (the same face) to 2.
+
+    Raises
+    ------
+    OptionError
+        If the shapes are others.
+
+    See Also
+    --------
+    distance : Distances of pairs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faceie import pairwise_distances
+    >>> embeddings = np.eye(3, 512)
+    >>> print(pairwise_distances(embeddings).round(2))
+    [[0.   1.41 1.41]
+     [1.41 0.   1.41]
+     [1.41 1.41 0.  ]]
     """
     a = np.asarray(a, np.float64)
     b = a if b is None else np.asarray(b, np.float64)
@@ -86,8 +148,8 @@ def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
     rows = max(1, _BLOCK // max(1, len(b)))
     for row in range(0, len(a), rows):
         block = a[row : row + rows]  # [rows, 512]
-        # |x - y|^2 = |x|^2 + |y|^2 - 2 x y: one matrix product, in float64 since the terms cancel where it matters
-        # most.
+        # |x - y|^2 = |x|^2 + |y|^2 - 2 x y: one matrix product. It is in float64, since the terms of small distances
+        # cancel.
         square = np.einsum("ij,ij->i", block, block)[:, None] + square_b - 2 * (block @ b.T)  # [rows, m]
         result[row : row + rows] = np.sqrt(np.maximum(square, 0))
     return result
@@ -96,18 +158,50 @@ def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
 def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str = "vggface2") -> Any:
     """Return the probability that two faces at this distance are of the same person.
 
-    `distance`: a number, or an array of any shape, as `distance` and `pairwise_distances` return them, between
-    embeddings of crops as `detect_faces` makes them.
-    `prior`: the probability before one has looked, between 0 and 1. It matters as much as the faces: of two photos from
-    one's own wallet every second pair may match (0.5, the default), of a face and a whole collection one in a thousand
-    (0.001), and then the same distance means something else.
-    `weights`: the name of the weights that made the embeddings, "vggface2" or "casia-webface".
+    Parameters
+    ----------
+    distance : float or array_like
+        Distances, 0 to 2, of any shape, as `distance` and `pairwise_distances` return them. The embeddings must be of
+        crops as `detect_faces` makes them.
+    prior : float, default 0.5
+        Probability before the faces are compared, between 0 and 1. It matters as much as the faces: every second pair
+        of photos from one's own wallet may match (0.5), but only one in a thousand faces of a collection (0.001).
+    weights : str, default "vggface2"
+        Name of the weights that made the embeddings, "vggface2" or "casia-webface".
 
-    Returns a float for a number, else an array of float64 of the same shape.
-    Raises OptionError for a prior that is none, for weights that nobody has calibrated, and for negative distances.
+    Returns
+    -------
+    float or numpy.ndarray
+        A float for a number, else an array of float64 of the same shape.
 
-    The method is a logistic regression (Platt 1999) on the distances of press photos of adults (LFW). For children,
-    siblings and faces from the side it is too sure; see docs/accuracy.md.
+    Raises
+    ------
+    OptionError
+        If the prior is not a probability, a distance is negative, or the weights have no calibration.
+
+    See Also
+    --------
+    thresholds : Distances with known false match rates.
+
+    Notes
+    -----
+    A logistic regression on the distances of press photos of adults. It is overconfident for children, siblings and
+    faces from the side. See docs/accuracy.md.
+
+    References
+    ----------
+    J. Platt, "Probabilistic Outputs for Support Vector Machines and Comparisons to Regularized Likelihood Methods",
+    1999. G. B. Huang et al., "Labeled Faces in the Wild", University of Massachusetts, technical report 07-49, 2007.
+
+    Examples
+    --------
+    >>> from faceie import same_person_probability
+    >>> print(f"{same_person_probability(0.9):.2f}")
+    0.98
+    >>> print(f"{same_person_probability(0.9, prior=0.001):.2f}")
+    0.06
+    >>> print(same_person_probability([0.5, 1.5]).round(2))
+    [1. 0.]
     """
     if not 0 < prior < 1:
         raise OptionError(f"prior is {prior}, expected a probability, greater than 0 and less than 1")
@@ -121,14 +215,39 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
 
 
 def thresholds(weights: str = "vggface2") -> Thresholds:
-    """Return the distances below which faces match, each with its false match rate.
+    """Return the distances below which faces match, for three false match rates.
 
-    `weights`: the name of the weights that made the embeddings. Raises OptionError for those nobody has calibrated.
+    Parameters
+    ----------
+    weights : str, default "vggface2"
+        Name of the weights that made the embeddings, "vggface2" or "casia-webface".
+
+    Returns
+    -------
+    Thresholds
+        A named tuple: `fmr100`, `fmr1000` and `fmr10000`.
+
+    Raises
+    ------
+    OptionError
+        If the weights have no calibration.
+
+    See Also
+    --------
+    same_person_probability : A probability instead of a yes or no.
+
+    Examples
+    --------
+    >>> from faceie import thresholds
+    >>> thresholds().fmr1000
+    0.939
     """
     return _calibration(weights).thresholds
 
 
 def _calibration(weights: str) -> Calibration:
     if weights not in _CALIBRATIONS:
-        raise OptionError(f"weights is {weights!r}, which nobody has calibrated, expected one of {[*_CALIBRATIONS]}")
+        raise OptionError(
+            f"weights is {weights!r}, for which there is no calibration, expected one of {[*_CALIBRATIONS]}"
+        )
     return _CALIBRATIONS[weights]

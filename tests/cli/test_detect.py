@@ -30,13 +30,13 @@ def test_table(album: Path, capsys: Captured) -> None:
     assert main(["detect", str(photo), str(album / "none.png"), *FAST]) == 0
     out, err = capsys.readouterr()
     header, face, none = out.splitlines()
-    assert header.split() == ["face", "probability", "x1", "y1", "x2", "y2", "angle", "photo"]
-    number, probability, *corners, angle, name = face.split(maxsplit=7)
+    assert header.split() == ["face", "probability", "x1", "y1", "x2", "y2", "roll", "photo"]
+    number, probability, *corners, roll, name = face.split(maxsplit=7)
     faces = detect_faces(photo, min_face_size=60)
     assert (number, name) == ("1", str(photo))
     assert float(probability) == pytest.approx(faces.probabilities[0], abs=1e-4)
     assert [int(corner) for corner in corners] == faces.bounding_boxes[0].round().astype(int).tolist()
-    assert angle == "0"
+    assert roll == "0"
     assert none.split(maxsplit=7) == ["-"] * 7 + [f"{album / 'none.png'} (no face)"]
     assert err == ""
 
@@ -51,7 +51,7 @@ def test_json(album: Path, capsys: Captured) -> None:
     assert face["faces"] == [
         {
             "probability": pytest.approx(expected.probabilities[0], abs=1e-6),
-            "angle": 0,
+            "roll": 0,
             "bounding_box": pytest.approx(expected.bounding_boxes[0], abs=0.006),
             "landmarks": [pytest.approx(point, abs=0.006) for point in expected.landmarks[0]],
         }
@@ -197,13 +197,13 @@ def test_upright(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_rotations_in_degrees(astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """With rotations, the table has a column of angles in degrees."""
+    """With rotations, the table has a column of rolls in degrees."""
     photo = tmp_path / "turned.png"
     with Image.open(astronaut) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(photo)
     assert main(["detect", str(photo), "--rotations", "0", "90", "-45", *FAST]) == 0
     header, face = capsys.readouterr().out.splitlines()
-    assert header.split()[6] == "angle"
+    assert header.split()[6] == "roll"
     assert face.split()[6] == "90"
 
 
@@ -291,7 +291,7 @@ def test_damaged_and_large_photos(album: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("degrees", [0, 90])
 def test_turned_photo(degrees: int, astronaut: Path, tmp_path: Path, capsys: Captured) -> None:
-    """A face in a rotated photo is found, and its angle is printed."""
+    """A face in a rotated photo is found, and its roll is printed."""
     path = tmp_path / "turned.png"
     with Image.open(astronaut) as image:
         image.rotate(degrees, expand=True).save(path)
@@ -299,6 +299,6 @@ def test_turned_photo(degrees: int, astronaut: Path, tmp_path: Path, capsys: Cap
     (row,) = capsys.readouterr().out.splitlines()[1:]
     assert row.split()[6] == str(degrees)
     assert main(["detect", *FAST, "--rotations", "0", "--", str(path)]) == 0
-    assert "angle" not in capsys.readouterr().out
+    assert "roll" not in capsys.readouterr().out
     assert main(["detect", *FAST, "--rotations", "auto", "90", "--", str(path)]) == 2
     assert "--rotations: expected auto or numbers" in capsys.readouterr().err

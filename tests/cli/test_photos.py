@@ -13,7 +13,7 @@ from PIL import Image
 from faceie.cli import main
 from faceie.cli.outputs import OutputPaths
 from faceie.errors import OptionError
-from faceie.images.folders import Photo, find_photos, photo_suffixes, search_folders
+from faceie.images.folders import Photo, photo_suffixes, search_folders
 
 
 def _make(folder: Path, *names: str) -> None:
@@ -23,14 +23,20 @@ def _make(folder: Path, *names: str) -> None:
         path.touch()
 
 
+def found_in(*paths: Path) -> tuple[list[Photo], list[str]]:
+    """Return the photos, and all problems and omissions."""
+    photos, problems, passed_over = search_folders(paths)
+    return photos, [*problems, *passed_over]
+
+
 def test_folders(tmp_path: Path) -> None:
     """Folders are searched for photos at any depth, in order. Hidden and other files are left out."""
     _make(tmp_path, "b.jpg", "a.JPEG", "c/d.png", "c/b/e.webp", "notes.txt", "film.mpg", "paper.pdf")
     _make(tmp_path, ".hidden.jpg", ".folder/x.jpg", "c/.thumbnails/y.png", "noise")
     (tmp_path / "folder.jpg").mkdir()
-    photos, problems = find_photos([tmp_path])
-    assert [photo.place.as_posix() for photo in photos] == ["a.JPEG", "b.jpg", "c/d.png", "c/b/e.webp"]
-    assert all(photo.path == tmp_path / photo.place for photo in photos)
+    photos, problems = found_in(tmp_path)
+    assert [photo.relative.as_posix() for photo in photos] == ["a.JPEG", "b.jpg", "c/d.png", "c/b/e.webp"]
+    assert all(photo.path == tmp_path / photo.relative for photo in photos)
     assert problems == []
 
 
@@ -38,7 +44,7 @@ def test_given_paths(tmp_path: Path) -> None:
     """Given paths are tried, under any name, in the order of the arguments."""
     _make(tmp_path, ".x", "folder/z.jpg")
     paths = [tmp_path / "missing", tmp_path / "folder", tmp_path / ".x"]
-    photos, _ = find_photos(paths)
+    photos, _ = found_in(*paths)
     assert photos == [
         Photo(paths[0], Path("missing")),
         Photo(tmp_path / "folder" / "z.jpg", Path("z.jpg")),
@@ -49,7 +55,7 @@ def test_given_paths(tmp_path: Path) -> None:
 def test_hidden_folder_that_is_given(tmp_path: Path) -> None:
     """A hidden folder is searched if it is given."""
     _make(tmp_path, ".album/x.jpg")
-    assert len(find_photos([tmp_path / ".album"])[0]) == 1
+    assert len(found_in(tmp_path / ".album")[0]) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not let everyone make links")
@@ -62,7 +68,7 @@ def test_links(tmp_path: Path) -> None:
     (album / "dangling.jpg").symlink_to("nowhere.jpg")
     (album / "up").symlink_to("..")
     os.mkfifo(album / "pipe.jpg")
-    photos, problems = find_photos([album])
+    photos, problems = found_in(album)
     assert [photo.path.name for photo in photos] == ["link.jpg", "x.jpg"]
     assert problems == ["1 link to a folder was not followed; to follow links: follow_links=True"]
 
@@ -78,10 +84,10 @@ def test_links_are_followed_on_request(tmp_path: Path) -> None:
     (top / "disk again").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "back").symlink_to(top)
     found = search_folders([top], follow_links=True)
-    assert [photo.place.as_posix() for photo in found.photos] == ["b/x.jpg", "disk/y.jpg", "disk/deep/z.jpg"]
+    assert [photo.relative.as_posix() for photo in found.photos] == ["b/x.jpg", "disk/y.jpg", "disk/deep/z.jpg"]
     assert found[1:] == ([], [])
     photos, problems, passed_over = search_folders([top])
-    assert [photo.place.as_posix() for photo in photos] == ["b/x.jpg"]
+    assert [photo.relative.as_posix() for photo in photos] == ["b/x.jpg"]
     assert problems == []
     assert passed_over == ["4 links to folders were not followed; to follow links: follow_links=True"]
 
@@ -137,7 +143,7 @@ def test_formats_of_optional_packages(
     pytest.importorskip(package)
     names = FAMILIES[family]
     _make(tmp_path, *names)
-    assert [photo.path.name for photo in find_photos([tmp_path])[0]] == names
+    assert [photo.path.name for photo in found_in(tmp_path)[0]] == names
     monkeypatch.setitem(sys.modules, package, None)
     photos, problems, passed_over = search_folders([tmp_path])
     assert photos == []
@@ -159,7 +165,7 @@ def test_files_that_are_counted(tmp_path: Path) -> None:
         "1 Photoshop file was passed over; save it as JPEG to search it",
         "2 videos were passed over; only photos are searched",
     ]
-    assert find_photos([tmp_path]) == (photos, passed_over)
+    assert found_in(tmp_path) == (photos, passed_over)
 
 
 def test_halves_of_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +222,7 @@ def test_patterns(patterns: list[str], excluded: str, tmp_path: Path) -> None:
     """Patterns exclude the paths that they would in .gitignore."""
     _make(tmp_path, *ALL.split())
     photos = search_folders([tmp_path], exclude=patterns).photos
-    assert {photo.place.as_posix() for photo in photos} == set(ALL.split()) - set(excluded.split())
+    assert {photo.relative.as_posix() for photo in photos} == set(ALL.split()) - set(excluded.split())
 
 
 @pytest.mark.parametrize("patterns", ["*.png", ["/"], [7], ["[z-a]"]])
@@ -259,7 +265,7 @@ def test_locked_folder(tmp_path: Path) -> None:
     _make(tmp_path, "locked/x.jpg", "open/y.jpg")
     (tmp_path / "locked").chmod(0)
     try:
-        photos, problems = find_photos([tmp_path])
+        photos, problems = found_in(tmp_path)
     finally:
         (tmp_path / "locked").chmod(0o700)
     assert [photo.path.name for photo in photos] == ["y.jpg"]
@@ -269,7 +275,7 @@ def test_locked_folder(tmp_path: Path) -> None:
 def test_long_name() -> None:
     """A name that is too long for a file is no error here, but when it is opened."""
     name = Path("x" * 5000)
-    assert find_photos([name]) == ([Photo(name, name)], [])
+    assert found_in(name) == ([Photo(name, name)], [])
 
 
 def test_suffixes() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceie import ImageError, WeightsError, detect_faces, encode_faces, set_threads
-from faceie.facenet import encode
+from faceie import ImageError, WeightsError, WeightsNotFoundError, detect_faces, encode_faces, set_threads
+from faceie.facenet import encode, load
 from faceie.facenet.network import InceptionResNetV1
+from faceie.weights import registry
 
 from ..conftest import assert_close, golden
 
@@ -59,7 +60,7 @@ def test_any_mode_and_size(crops: list[Image.Image], tmp_path: Path) -> None:
 
 
 def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An iterator is read as it is needed: never more than a batch ahead of what has been encoded."""
+    """An iterator is read as it is needed: never more than a batch ahead of the encoder."""
     ahead: list[int] = []
     waiting = 0
     encode_batch = encode._encode
@@ -83,7 +84,7 @@ def test_long_lists_are_read_in_slices(crops: list[Image.Image], monkeypatch: py
 
 
 def test_errors_say_which_image(crops: list[Image.Image]) -> None:
-    """What is no image is named by its number; weights that are none are refused."""
+    """An item that is not an image is named by its number; other objects are refused as weights."""
     with pytest.raises(ImageError, match="image 1: this is a int"):
         encode_faces([crops[0], 5])  # type: ignore[list-item]
     with pytest.raises(ImageError, match="this is a int, expected an image or several"):
@@ -94,8 +95,20 @@ def test_errors_say_which_image(crops: list[Image.Image]) -> None:
         encode_faces(np.array(None))
     with pytest.raises(ImageError, match=r"image 0: .*nowhere.jpg: there is no such file"):
         encode_faces("nowhere.jpg")
-    with pytest.raises(WeightsError, match=r"weights is a str, expected what faceie\.facenet\.load"):
-        encode_faces(crops, "vggface2")  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=r"weights is a int, expected a name, a path or what faceie\.facenet\.load"):
+        encode_faces(crops, 3)  # type: ignore[arg-type]
+    with pytest.raises(WeightsNotFoundError, match='no weights are called "vggface"; did you mean "vggface2"'):
+        encode_faces(crops, "vggface")
+
+
+def test_weights_by_name_and_path(crops: list[Image.Image]) -> None:
+    """Weights are given by name, by the path of a file, which is read once, or loaded."""
+    expected = encode_faces(crops)
+    path = registry.find("vggface2")
+    assert path is not None
+    assert load(path) is load(path)
+    for weights in ("vggface2", path, load(path)):
+        assert np.array_equal(encode_faces(crops, weights), expected)
 
 
 def test_mirror(crops: list[Image.Image]) -> None:

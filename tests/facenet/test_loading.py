@@ -161,7 +161,7 @@ def test_identify_tells_others() -> None:
 
 
 def test_wrong_network(tmp_path: Path) -> None:
-    """A file of another network is refused: what is missing or has the wrong shape is named."""
+    """A file of another network is refused: a missing tensor or a wrong shape is named."""
     tensors = dict(leaves(facenet.load()))
     small = {"stem.conv_1.kernel": tensors["stem.conv_1.kernel"]}
     safetensors.write(tmp_path / "small", small, {})

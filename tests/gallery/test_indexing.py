@@ -77,7 +77,7 @@ def test_first_run(path: Path, small_photos: Path) -> None:
         assert report.seconds > 0
         stored = list(gallery.faces())
         for photo in photos:
-            found = detect_faces(photo, **QUICK.keywords())
+            found = detect_faces(photo, QUICK)
             faces = [face for face in stored if face.path == photo]
             assert [face.number for face in faces] == list(range(1, len(found.probabilities) + 1))
             assert_close(np.array([face.box for face in faces]), found.bounding_boxes, 1e-4)

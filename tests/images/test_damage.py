@@ -83,7 +83,7 @@ EXTRAS = {
     "wrong checksum of EXIF": chunk(b"eXIf", b"II*\0", 5),
     "short size": chunk(b"pHYs", b"123"),
     "many texts": b"".join(chunk(b"zTXt", b"%d\0\0" % n + zlib.compress(bytes(900_000))) for n in range(80)),
-    "critical chunk that nobody knows": chunk(b"CgBI", b"1234"),
+    "unknown critical chunk": chunk(b"CgBI", b"1234"),
 }
 
 
@@ -107,7 +107,7 @@ def test_png_with_damaged_pixels(tmp_path: Path) -> None:
     damaged[len(PNG) // 2] ^= 255
     path.write_bytes(damaged)
     for function in (open_image, read_photo):
-        with pytest.raises(ImageError, match="damaged; to use what there is of it: truncated=True"):
+        with pytest.raises(ImageError, match="damaged; to use the readable part: truncated=True"):
             function(path)
     assert read_photo(path, truncated=True).note == "incomplete: the file is damaged"
     path.write_bytes(PNG[:-3000])

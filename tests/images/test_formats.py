@@ -1,4 +1,4 @@
-"""Formats: each file that is not a photo is named, with what would help."""
+"""Formats: the message for a file that is not a photo names its format and a remedy."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_refusals_name_the_format(name: str, tmp_path: Path) -> None:
-    """A message says what the file is, and names no class of Pillow; the suffix does not matter."""
+    """A message names the format of the file, and no class of Pillow; the suffix does not matter."""
     if "HEIC" in name:
         pytest.importorskip("pillow_heif")
     content, words = FILES[name]

@@ -170,7 +170,7 @@ def test_arrays() -> None:
     ],
 )
 def test_what_is_no_image(image: object, message: str) -> None:
-    """The error says what it is, and what was expected."""
+    """The error names the type and the expected ones."""
     with pytest.raises(ImageError, match=message):
         upright(image)  # type: ignore[arg-type]
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceie import DetectionOptions, ImageError, OptionError, detect_faces, open_image
-from faceie.boxes import overlaps
+from faceie import DetectionOptions, ImageError, OptionError, WeightsError, detect_faces, mtcnn, open_image
+from faceie.boxes import iou
 from faceie.mtcnn.detect import DetectedFaces
+from faceie.mtcnn.options import DetectionOverrides, with_overrides
+from faceie.nn.tree import leaves
+from faceie.weights import safetensors
 
 from ..conftest import assert_close, golden, on_disk
 
@@ -34,7 +37,7 @@ def found(astronaut: Image.Image) -> DetectedFaces:
 
 def test_shapes(found: DetectedFaces) -> None:
     """Arrays have the documented shapes and types."""
-    assert found._fields == ("probabilities", "angles", "bounding_boxes", "landmarks", "images")
+    assert found._fields == ("probabilities", "rolls", "bounding_boxes", "landmarks", "images")
     assert [field.shape for field in found[:4]] == [(1,), (1,), (1, 4), (1, 5, 2)]
     assert all(field.dtype == np.float32 for field in found[:4])
     assert found.images is not None
@@ -88,7 +91,7 @@ def test_turned_photo_gives_the_same_faces_turned(quarters: int, astronaut: Imag
     photo = astronaut.transpose(QUARTERS[quarters])
     faces = detect_faces(photo, rotations=(0, math.pi / 2, math.pi, -math.pi / 2))
     assert_close(faces.probabilities[:1], found.probabilities, 1e-6)
-    assert abs(math.remainder(faces.angles[0] - quarters * math.pi / 2, 2 * math.pi)) < 1e-6
+    assert abs(math.remainder(faces.rolls[0] - quarters * math.pi / 2, 2 * math.pi)) < 1e-6
     assert faces.images is not None
     assert found.images is not None
     assert np.array_equal(faces.images[0], found.images[0])
@@ -108,7 +111,7 @@ def test_face_at_any_angle(degrees: int, astronaut: Image.Image, found: Detected
     photo = astronaut.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     assert len(detect_faces(photo, rotations=(math.radians(degrees),)).probabilities) == 1
     faces = detect_faces(photo, rotations=(0, math.radians(degrees)))
-    assert faces.angles[0] == pytest.approx(math.radians(degrees))
+    assert faces.rolls[0] == pytest.approx(math.radians(degrees))
     assert faces.images is not None
     assert found.images is not None
     upright, turned_back = (np.asarray(image[0]).astype(float) for image in (found.images, faces.images))
@@ -153,7 +156,7 @@ def test_a_face_is_found_once(astronaut: Image.Image, found: DetectedFaces) -> N
     """Angles close to each other find the same face, and the most upright view of it is kept."""
     faces = detect_faces(astronaut, rotations=[math.radians(degrees) for degrees in (-20, 0, 20)])
     assert len(faces.probabilities) == 1
-    assert overlaps(faces.bounding_boxes, found.bounding_boxes)[0, 0] > 0.7
+    assert iou(faces.bounding_boxes, found.bounding_boxes)[0, 0] > 0.7
 
 
 def test_smallest_face(astronaut: Image.Image) -> None:
@@ -188,16 +191,65 @@ def test_crops_of_other_sizes(astronaut: Image.Image) -> None:
     ],
 )
 def test_options_out_of_range(option: str, value: object, message: str) -> None:
-    """The error names the option, its value and what was expected."""
+    """The error names the option, its value and the expected ones."""
     with pytest.raises(OptionError, match=message):
         detect_faces(np.zeros((9, 9, 3), np.uint8), **{option: value})  # type: ignore[arg-type]
 
 
 def test_options_are_one_object() -> None:
-    """The keyword arguments are the fields of DetectionOptions, with its defaults."""
+    """DetectionOptions are taken as a whole; keywords replace single ones."""
     image = np.zeros((9, 9, 3), np.uint8)
-    assert detect_faces(image, **DetectionOptions(margin=14).keywords()).images == []
+    assert detect_faces(image, DetectionOptions(margin=14)).images == []
     assert DetectionOptions(rotations=[0, 1]) == DetectionOptions(rotations=(0.0, 1.0))  # type: ignore[arg-type]
+    assert with_overrides(None, {}) == DetectionOptions()
+    assert with_overrides(None, {"margin": 14}) == DetectionOptions(margin=14)
+    large = DetectionOptions(min_face_size=99, margin=14)
+    assert with_overrides(large, {"margin": 44}) == DetectionOptions(min_face_size=99)
+    with pytest.raises(OptionError, match=r"margin is 160, expected less than crop_size, which is 99"):
+        detect_faces(image, DetectionOptions(crop_size=99), margin=160)
+    with pytest.raises(OptionError, match="options is a dict, expected DetectionOptions or None"):
+        detect_faces(image, {"margin": 14})  # type: ignore[arg-type]
+
+
+def test_unknown_options() -> None:
+    """The error for an unknown keyword suggests the closest option, and lists all."""
+    message = r"there is no option 'min_size'; did you mean 'min_face_size'\? The options are min_face_size, factor, .*"
+    with pytest.raises(TypeError, match=f"{message}, crops$"):
+        detect_faces(np.zeros((9, 9, 3), np.uint8), min_size=5)  # type: ignore[call-arg]
+
+
+def test_overrides_are_the_options() -> None:
+    """Type checkers know each keyword with the type of the field."""
+    types = {name: hint.__forward_arg__ for name, hint in DetectionOverrides.__annotations__.items()}
+    assert types == DetectionOptions.__annotations__
+
+
+def test_converted_weights(astronaut: Image.Image, found: DetectedFaces, tmp_path: Path) -> None:
+    """Weights from a file, by its path or loaded, are used: the published ones, or others."""
+    tensors = dict(leaves(mtcnn.load()))
+    same, other = tmp_path / "same.safetensors", tmp_path / "other.safetensors"
+    safetensors.write(same, tensors, {})
+    for weights in (same, str(same), mtcnn.load(same)):
+        faces = detect_faces(astronaut, weights=weights)
+        for a, b in zip(faces[:4], found[:4], strict=True):
+            assert np.array_equal(a, b)
+    skeptical = {**tensors, "o_net.face.bias": np.array([99, -99], np.float32)}
+    safetensors.write(other, skeptical, {})
+    assert not len(detect_faces(astronaut, weights=other).probabilities)
+    safetensors.write(other, {**tensors, "p_net.face.bias": np.array([99, -99], np.float32)}, {"a": "changed file"})
+    assert mtcnn.load(other).p_net.face.bias[0] == 99
+
+
+def test_unusable_weights(tmp_path: Path) -> None:
+    """The error says which weights were expected."""
+    image = np.zeros((9, 9, 3), np.uint8)
+    with pytest.raises(WeightsError, match="weights is a int, expected a path or what"):
+        detect_faces(image, weights=3)  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=r"nowhere\.safetensors"):
+        detect_faces(image, weights=tmp_path / "nowhere.safetensors")
+    safetensors.write(tmp_path / "few.safetensors", {"a": np.zeros(3, np.float32)}, {})
+    with pytest.raises(WeightsError, match=r"few\.safetensors: these are not weights of MTCNN"):
+        detect_faces(image, weights=tmp_path / "few.safetensors")
 
 
 def test_errors_name_the_photo(tmp_path: Path) -> None:

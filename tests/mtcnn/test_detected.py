@@ -26,8 +26,8 @@ def test_good_photos(photos: Path) -> None:
     for name in ("biden", "obama", "obama-standing"):
         faces = detect_faces(photos / f"{name}.jpg")
         assert faces.qualities[0] > 0.85
-        assert abs(faces.turns[0]) < 0.5
-    assert faces.qualities.dtype == faces.turns.dtype == faces.sizes.dtype == np.float32
+        assert abs(faces.yaws[0]) < 0.5
+    assert faces.qualities.dtype == faces.yaws.dtype == faces.sizes.dtype == np.float32
 
 
 def test_what_makes_a_face_poor(photos: Path) -> None:
@@ -47,12 +47,12 @@ def test_what_makes_a_face_poor(photos: Path) -> None:
 
 def test_turns() -> None:
     """The nose tells to which side a head is turned; a photo that is turned itself does not change that."""
-    assert face().turns[0] == pytest.approx(0, abs=1e-6)
-    assert face(nose=46).turns[0] == pytest.approx(-face(nose=34).turns[0])
-    assert 0.3 < face(nose=46).turns[0] < face(nose=50).turns[0] <= np.pi / 2
+    assert face().yaws[0] == pytest.approx(0, abs=1e-6)
+    assert face(nose=46).yaws[0] == pytest.approx(-face(nose=34).yaws[0])
+    assert 0.3 < face(nose=46).yaws[0] < face(nose=50).yaws[0] <= np.pi / 2
     on_its_side = face(nose=46)._replace(landmarks=face(nose=46).landmarks[..., ::-1] * np.array([-1, 1], np.float32))
-    assert_close(on_its_side.turns, face(nose=46).turns, 1e-6)
-    assert np.isfinite(face()._replace(landmarks=np.zeros((1, 5, 2), np.float32)).turns).all()
+    assert_close(on_its_side.yaws, face(nose=46).yaws, 1e-6)
+    assert np.isfinite(face()._replace(landmarks=np.zeros((1, 5, 2), np.float32)).yaws).all()
 
 
 def test_without_crops_and_without_faces() -> None:
@@ -62,4 +62,4 @@ def test_without_crops_and_without_faces() -> None:
     assert face(crop=Image.new("RGB", (160, 160))).qualities[0] == 0  # nothing to be seen
     assert face(crop=Image.new("RGB", (2, 1))).qualities[0] == 0
     nobody = detect_faces(np.zeros((50, 50, 3), np.uint8))
-    assert nobody.qualities.shape == nobody.sizes.shape == nobody.turns.shape == (0,)
+    assert nobody.qualities.shape == nobody.sizes.shape == nobody.yaws.shape == (0,)

@@ -10,7 +10,7 @@ import pytest
 
 from faceie import mtcnn
 from faceie.images import to_input
-from faceie.mtcnn import planned
+from faceie.mtcnn import batched
 from faceie.mtcnn.networks import o_net, p_net, r_net
 from faceie.nn import layers, reference
 from faceie.nn.buffers import Recorder
@@ -71,7 +71,7 @@ def test_planned_network_equals_the_reference(name: str, number: int) -> None:
     _, answers = expected(name)
     crops = golden("mtcnn")[f"{name}.x"].astype(np.float32)
     index = np.arange(number) % len(crops)
-    run = {"r_net": planned.run_r_net, "o_net": planned.run_o_net}[name]
+    run = {"r_net": batched.run_r_net, "o_net": batched.run_o_net}[name]
     ours = run(crops[index], getattr(mtcnn.load(), name))
     assert len(ours) == len(answers)
     for actual, answer in zip(ours, answers, strict=True):

@@ -11,8 +11,8 @@ from PIL import Image
 
 from faceie import DetectedFaces, detect_faces, distance, encode_faces, open_image
 from faceie.mtcnn import orientation
-from faceie.mtcnn.source import Source
-from faceie.mtcnn.views import View, closeup, turned_view
+from faceie.mtcnn.pyramid import MipMap
+from faceie.mtcnn.views import View, close_up, rotate_view
 
 from ..conftest import assert_close
 
@@ -30,9 +30,9 @@ def first_crop(faces: DetectedFaces) -> Image.Image:
 
 
 def test_upright_photos_are_as_if_searched_upright(photo: Image.Image) -> None:
-    """A first look at all angles changes nothing where faces are upright."""
+    """The votes for all angles change nothing where faces are upright."""
     auto, upright = detect_faces(photo), detect_faces(photo, rotations=(0,))
-    assert len(upright.angles) > 0
+    assert len(upright.rolls) > 0
     for a, b in zip(auto[:4], upright[:4], strict=True):
         assert np.array_equal(a, b)
 
@@ -44,7 +44,7 @@ def test_turned_photos(degrees: int, photo: Image.Image) -> None:
     turned = photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     faces = detect_faces(turned)
     assert len(faces.probabilities) >= 1
-    apart = math.remainder(float(faces.angles[0]) - math.radians(degrees), 2 * math.pi)
+    apart = math.remainder(float(faces.rolls[0]) - math.radians(degrees), 2 * math.pi)
     assert abs(apart) < math.radians(25)
     x, y = (upright.bounding_boxes[0, :2] + upright.bounding_boxes[0, 2:]) / 2 - np.array(photo.size) / 2
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -63,7 +63,7 @@ def test_turned_heads_beside_upright_ones(photos: Path) -> None:
         canvas.paste(face.rotate(degrees, Image.Resampling.BICUBIC), (column * face.width, 0))
     faces = detect_faces(canvas)
     order = np.argsort(faces.bounding_boxes[:, 0])
-    assert_close(np.degrees(faces.angles[order]), np.array([0.0, 60, -90]), 20)
+    assert_close(np.degrees(faces.rolls[order]), np.array([0.0, 60, -90]), 20)
     assert np.all(np.diff(faces.probabilities) <= 0)
     same = encode_faces([faces.images[i] for i in order]) if faces.images else np.empty((0, 512))
     assert distance(same[0], same[1:]).max() < 0.6
@@ -76,7 +76,7 @@ def test_turned_heads_of_a_photo_that_is_stored_sideways(photos: Path, tmp_path:
     for column, degrees in enumerate((0, -70)):
         upright.paste(face.rotate(degrees, Image.Resampling.BICUBIC), (column * face.width, 0))
     expected = detect_faces(upright)
-    assert len(expected.angles) == 2
+    assert len(expected.rolls) == 2
     exif = Image.Exif()
     exif[0x0112] = 5  # turned and mirrored
     upright.transpose(Image.Transpose.TRANSPOSE).save(tmp_path / "photo.png", exif=exif)
@@ -92,27 +92,27 @@ def test_turned_heads_of_a_photo_that_is_stored_sideways(photos: Path, tmp_path:
 
 
 def test_no_proposals() -> None:
-    """Where nothing was proposed, a photo is upright and has no heads."""
+    """Without proposals, a photo is upright and has no turned faces."""
     from faceie.mtcnn import load
 
-    source = Source(Image.new("RGB", (40, 30), "gray"))
+    mipmap = MipMap(Image.new("RGB", (40, 30), "gray"))
     for proposals in (np.empty((0, 4)), np.array([[1, 1, 25, 25]]), np.array([[500, 500, 540, 540]])):
-        glimpse = orientation.look_around(source, proposals.astype(np.float32), load())
-        assert glimpse.angle() == (0.0, False)
-        assert glimpse.heads([0.0]) == []
+        votes = orientation.find_orientations(mipmap, proposals.astype(np.float32), load())
+        assert votes.main_angle() == (0.0, False)
+        assert votes.turned_faces([0.0]) == []
 
 
 def test_votes_gather_across_half_a_turn() -> None:
     """Angles of 175 and -175 degrees are neighbors, and outvote a lonely one."""
     angles = np.radians(np.array([175.0, -175, 40]))
     squares = np.array([[0, 0, 9, 9]] * 3, np.float32)
-    angle, sure = orientation.Glimpse(squares, angles, np.array([200.0, 200, 300])).angle()
+    angle, sure = orientation.OrientationVotes(squares, angles, np.array([200.0, 200, 300])).main_angle()
     assert abs(angle) == pytest.approx(math.pi)
     assert sure
-    seen = orientation.Glimpse(squares, angles, np.array([2.0, 2, 3]))
-    assert not seen.angle()[1]
-    assert [head.angle for head in seen.heads([0.0, math.pi])] == [pytest.approx(math.radians(40))]
-    assert seen._replace(weights=np.zeros(3)).angle() == (0.0, False)
+    seen = orientation.OrientationVotes(squares, angles, np.array([2.0, 2, 3]))
+    assert not seen.main_angle()[1]
+    assert [face.roll for face in seen.turned_faces([0.0, math.pi])] == [pytest.approx(math.radians(40))]
+    assert seen._replace(weights=np.zeros(3)).main_angle() == (0.0, False)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90, 33])
@@ -120,9 +120,9 @@ def test_views_and_back(degrees: int, rng: np.random.Generator) -> None:
     """A point of a view is where its affine map says: the pixels there are equal."""
     pixels = np.asarray(Image.fromarray(rng.integers(0, 256, (6, 9, 3), np.uint8)).resize((270, 180)))
     whole = View(Image.fromarray(pixels), np.eye(2, 3))
-    close, scale = closeup(whole, np.array([100, 60, 160, 120], np.float32), math.radians(degrees))
+    close, scale = close_up(whole, np.array([100, 60, 160, 120], np.float32), math.radians(degrees))
     assert scale == 1
-    for view in (turned_view(whole, math.radians(degrees)), close):
+    for view in (rotate_view(whole, math.radians(degrees)), close):
         assert math.remainder(view.angle - math.radians(degrees), 2 * math.pi) == pytest.approx(0, abs=1e-6)
         middle = np.array(view.image.size) // 2
         for point in (middle, middle + np.array([20, 10]), middle - np.array([15, 30])):
@@ -131,11 +131,11 @@ def test_views_and_back(degrees: int, rng: np.random.Generator) -> None:
             assert np.abs(here - pixels[int(y), int(x)]).max() < 30
 
 
-def test_closeups_of_large_heads_are_reduced(photos: Path) -> None:
-    """What is larger than a crop needs is made smaller, and the map tells so."""
+def test_close_ups_of_large_heads_are_reduced(photos: Path) -> None:
+    """Heads larger than a crop needs are reduced, and the affine map has this scale."""
     image = open_image(photos / "astronaut.jpg").resize((3000, 3000))
     square = np.array([900, 300, 1900, 1300], np.float32)
-    view, scale = closeup(View(image, np.eye(2, 3)), square, math.pi)
+    view, scale = close_up(View(image, np.eye(2, 3)), square, math.pi)
     assert scale == pytest.approx(0.256)
     assert view.image.size == (512, 512)
     corner = view.affine @ (256, 256, 1)

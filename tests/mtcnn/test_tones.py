@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from faceie import detect_faces, distance, encode_faces, open_image
-from faceie.boxes import overlaps
+from faceie.boxes import iou
 from faceie.mtcnn import detect
 from faceie.mtcnn.detect import DetectedFaces
-from faceie.mtcnn.tones import stretched
+from faceie.mtcnn.options import DEFAULTS
+from faceie.mtcnn.tones import stretch_tones
 
 NAMES = ("astronaut", "biden", "obama", "obama-congress", "obama-standing")
 BLUE = np.array([0.02, 0.05, 1], np.float32)
@@ -59,7 +60,7 @@ def test_found(
     """The face of a degraded photo is found where it is in the photo."""
     faces = detect_faces(changed(images[name], change), crops=False)
     assert faces.probabilities[0] > 0.95
-    assert overlaps(faces.bounding_boxes[:1], found[name].bounding_boxes[:1])[0, 0] >= 0.7
+    assert iou(faces.bounding_boxes[:1], found[name].bounding_boxes[:1])[0, 0] >= 0.7
 
 
 @pytest.mark.parametrize("change", [CHANGES["dark, 4 %"], CHANGES["faded, 220..255"], CHANGES["blue light"]])
@@ -71,7 +72,7 @@ def test_same_person(
     faces = detect_faces(image)
     assert faces.images is not None
     assert found["biden"].images is not None
-    as_is = detect.crop_face(image, faces.bounding_boxes[0], detect.DEFAULTS)
+    as_is = detect.crop_face(image, faces.bounding_boxes[0], DEFAULTS)
     embeddings = encode_faces([found["biden"].images[0], faces.images[0], as_is])
     assert distance(embeddings[0], embeddings[1]) < 0.6
     assert distance(embeddings[0], embeddings[1]) < distance(embeddings[0], embeddings[2])
@@ -80,8 +81,8 @@ def test_same_person(
 @pytest.mark.parametrize("name", NAMES)
 def test_ordinary(name: str, images: dict[str, Image.Image]) -> None:
     """Ordinary photos are not stretched, in gray neither."""
-    assert stretched(images[name]) is None
-    assert stretched(images[name].convert("L").convert("RGB")) is None
+    assert stretch_tones(images[name]) is None
+    assert stretch_tones(images[name].convert("L").convert("RGB")) is None
 
 
 def test_reference(images: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +91,7 @@ def test_reference(images: dict[str, Image.Image], monkeypatch: pytest.MonkeyPat
     def fail(image: Image.Image) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(detect, "stretched", fail)
+    monkeypatch.setattr(detect, "stretch_tones", fail)
     dark = changed(images["biden"], CHANGES["dark, 4 %"])
     assert not len(detect_faces(dark, rotations=(0,)).probabilities)
     with pytest.raises(AssertionError):
@@ -100,7 +101,7 @@ def test_reference(images: dict[str, Image.Image], monkeypatch: pytest.MonkeyPat
 def test_one_stretch_keeps_colors() -> None:
     """Without a color cast, black, white and gray stay free of color, and the order of tones is kept."""
     ramp = np.repeat(np.arange(10, 20, dtype=np.uint8)[None].repeat(200, 0)[..., None], 3, 2).repeat(20, 1)
-    copy = stretched(Image.fromarray(ramp))
+    copy = stretch_tones(Image.fromarray(ramp))
     assert copy is not None
     tones = np.asarray(copy)
     assert np.array_equal(tones[..., 0], tones[..., 1])
@@ -113,7 +114,7 @@ def test_color_cast() -> None:
     """Under colored light, each channel is stretched by itself, and one without a picture is that of the widest."""
     x = np.random.default_rng(0).integers(0, 256, (200, 200))
     image = np.stack([np.zeros_like(x), x // 8, 255 - x], 2).astype(np.uint8)
-    copy = stretched(Image.fromarray(image))
+    copy = stretch_tones(Image.fromarray(image))
     assert copy is not None
     tones = np.asarray(copy)
     assert np.array_equal(tones[..., 0], tones[..., 2])
@@ -126,7 +127,7 @@ def test_color_cast() -> None:
 def test_one_color(size: tuple[int, int], level: int) -> None:
     """An image of one color has no tones to stretch, and no faces."""
     image = Image.new("RGB", size, (level, level, 255 - level))
-    assert stretched(image) is None
+    assert stretch_tones(image) is None
     assert not len(detect_faces(image).probabilities)
 
 
@@ -142,7 +143,7 @@ def test_few_pixels() -> None:
     """Images of a few pixels with a few tones do not fail."""
     for width, height in ((1, 1), (2, 1), (1, 9), (5, 5), (11, 30)):
         tones = np.random.default_rng(0).integers(0, 30, (height, width, 3)).astype(np.uint8)
-        copy = stretched(Image.fromarray(tones))
+        copy = stretch_tones(Image.fromarray(tones))
         assert copy is None or copy.size == (width, height)
         assert not len(detect_faces(tones).probabilities)
 
@@ -153,7 +154,7 @@ def test_portrait_on_a_page(level: int, images: dict[str, Image.Image]) -> None:
     portrait = images["biden"].resize((200, 200))
     page = Image.new("RGB", (1060, 1060), (level,) * 3)
     page.paste(portrait, (430, 430))
-    assert stretched(page) is not None
+    assert stretch_tones(page) is not None
     faces, alone = detect_faces(page), detect_faces(portrait)
     assert faces.images is not None
     assert alone.images is not None
@@ -171,5 +172,5 @@ def test_orientation(images: dict[str, Image.Image], found: dict[str, DetectedFa
     x1, y1, x2, y2 = found["biden"].bounding_boxes[0]
     height = images["biden"].width
     expected = np.array([[y1, height - x2, y2, height - x1]], np.float32)
-    assert overlaps(faces.bounding_boxes[:1], expected)[0, 0] >= 0.7
-    assert abs(abs(float(faces.angles[0])) - np.pi / 2) < 0.01
+    assert iou(faces.bounding_boxes[:1], expected)[0, 0] >= 0.7
+    assert abs(abs(float(faces.rolls[0])) - np.pi / 2) < 0.01

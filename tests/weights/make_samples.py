@@ -1,8 +1,8 @@
 """Make the small files in ``samples/`` with the programs whose formats they are: PyTorch, and faceie 0.0.5's
 *weightie*.
 
-Run it by hand where these are installed: ``python tests/weights/make_samples.py``. What the files hold is written down
-in ``test_readers.py``.
+Run it by hand where these are installed: ``python tests/weights/make_samples.py``. Their contents are listed in
+``test_readers.py``.
 """
 
 from pathlib import Path

@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No folder of this machine's user is touched, and nobody waits between attempts."""
+    """No folder of this machine's user is touched, and there is no delay between attempts."""
     for name in ("FACEIE_CACHE", "FACEIE_MIRROR", "FACEIE_OFFLINE", "http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -113,10 +113,7 @@ def left(folder: Path) -> list[str]:
 def test_download(
     answers: list[str], requests: int, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is there is downloaded, converted and kept;
-
-    failures that pass are survived; the second time nothing is asked.
-    """
+    """A file is downloaded, converted and kept, also after temporary failures. The second time, there is no request."""
     server.answers = answers
     mirror(monkeypatch, server)
     path = registry.locate("casia-webface", convert)
@@ -133,16 +130,16 @@ def test_download(
         ("404", "404 Client Error", 1),
         ("403", "403 Client Error", 1),
         ("500", "500 Server Error", 3),
-        ("cut", "IncompleteRead|is no good", 3),
-        ("page", "the file that came is no good: .*it is a web page", 1),
-        ("noise", "the file that came is no good: .*no format known here", 1),
+        ("cut", "IncompleteRead|cannot be used", 3),
+        ("page", "the downloaded file cannot be used: .*it is a web page", 1),
+        ("noise", "the downloaded file cannot be used: .*no format known here", 1),
         ("hang", "timed out", 3),
     ],
 )
 def test_download_fails(
     answer: str, message: str, requests: int, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The error says what was tried and what helps; nothing stays behind; what cannot pass is not tried again."""
+    """The error lists all attempts and remedies. No file is left. Permanent failures are not tried again."""
     server.answers = [answer]
     mirror(monkeypatch, server)
     with pytest.raises(WeightsNotFoundError, match=message) as caught:
@@ -171,7 +168,7 @@ def test_known_hash(answers: list[str], server: Server, monkeypatch: pytest.Monk
 
 
 def test_cache_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of the cache that does not say which weights it holds is checked, and says so from then on."""
+    """A file of the cache without the name in its metadata is checked, and then gets it."""
     monkeypatch.setenv("FACEIE_OFFLINE", "1")
     cached = tmp_path / "cache/weights/casia-webface.safetensors"
     for about in ({}, {"name": "vggface2"}):
@@ -180,7 +177,7 @@ def test_cache_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert registry.locate("casia-webface", convert) == cached
         assert registry.find("casia-webface") == cached
     cached.write_bytes(b"damaged")
-    with pytest.raises(WeightsNotFoundError, match=r"casia-webface.safetensors: these are no weights"):
+    with pytest.raises(WeightsNotFoundError, match=r"casia-webface.safetensors: this is not a file of weights"):
         registry.locate("casia-webface", convert)
 
 
@@ -276,7 +273,7 @@ def test_real_addresses() -> None:
 
 
 def test_unknown_name() -> None:
-    """The error names what there is, and guesses."""
+    """The error lists the known names, and suggests one."""
     with pytest.raises(WeightsNotFoundError, match=r'"vggface"; did you mean "vggface2"\? There are "vggface2" and'):
         registry.locate("vggface", convert)
     with pytest.raises(
@@ -293,5 +290,5 @@ def test_default_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_errors_are_ours() -> None:
-    """Whoever catches WeightsError catches these, too."""
+    """WeightsNotFoundError is a WeightsError."""
     assert issubclass(WeightsNotFoundError, WeightsError)

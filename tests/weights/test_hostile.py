@@ -55,7 +55,7 @@ RUNS_CODE = {
     "getattr of an allowed module": call(name("builtins", "getattr"), name("torch", "Size"), text("__class__")),
     "an attribute below an allowed name": text("torch._utils") + text("_rebuild_tensor_v2.__globals__") + b"\x93",
     "torch.load of another file": call(name("torch.serialization", "load"), text("{}")),
-    "calling what was returned": call(call(name("collections", "OrderedDict")), text("{}")),
+    "calling a result": call(call(name("collections", "OrderedDict")), text("{}")),
     "calling the type of a storage": call(name("torch", "FloatStorage"), text("{}")),
     "BUILD with a __setstate__": call(name("collections", "OrderedDict"))
     + dictionary({"__setstate__": text("{}")})
@@ -95,7 +95,7 @@ PICKLES = {
         {"a": call(name("torch._utils", "_rebuild_tensor_v2"), storage("0", 8), integer(0), text("ab"), text("cd"))}
     ),
     "hundred dimensions": dictionary({"a": tensor(storage("0", 8), (1,) * 100)}),
-    "what is taken from an empty stack": b"00R",
+    "an operand from an empty stack": b"00R",
     "a mark that is not there": b"t",
     "a memory that is not there": b"h\x07",
     "an operation of old pickles": b"I5\n",
@@ -199,7 +199,7 @@ FILES = {
 
 
 def test_the_pickles_do_run_code(tmp_path: Path) -> None:
-    """The hostile pickles are what they say: Python's own unpickler runs the first of them."""
+    """The hostile pickles are hostile: Python's own unpickler runs the first of them."""
     canary = tmp_path / "canary"
     pickled = RUNS_CODE["os.system by REDUCE"].replace(text("{}"), text(f"touch {canary}"))
     pickle.loads(b"\x80\x02" + pickled + END)
@@ -209,7 +209,7 @@ def test_the_pickles_do_run_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["zip", "legacy", "weightie"])
 @pytest.mark.parametrize("way", RUNS_CODE)
 def test_no_code_is_run(way: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a pickle asks for, it is refused before anything is imported or called."""
+    """Hostile pickles are refused before anything is imported or called."""
     canary = tmp_path / "canary"
     pickled = RUNS_CODE[way].replace(text("{}"), text(f"touch {canary}"))
     make = {"zip": torch_zip, "legacy": torch_legacy, "weightie": weightie}[form]
@@ -233,7 +233,7 @@ def test_no_code_is_run(way: str, form: str, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("case", FILES)
 def test_hostile_file_is_refused(case: str, tmp_path: Path) -> None:
-    """The error names the file; and no memory is set aside for what the file only claims."""
+    """The error names the file, and no memory is allocated for sizes that the file only claims."""
     path = makers.write(tmp_path / "hostile", FILES[case])
     tracemalloc.start()
     try:
@@ -260,10 +260,7 @@ def samples() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("form", samples())
 def test_truncated_files_are_refused(form: str, tmp_path: Path) -> None:
-    """Cut off anywhere, a file is refused, or still whole in what it holds:
-
-    the last bytes of a graph may be missing nodes.
-    """
+    """A file that is cut off anywhere is refused, unless its tensors are whole: a graph may lack its last nodes."""
     data = samples()[form]
     path = tmp_path / "hostile"
     whole = readers.read(makers.write(path, data)).tensors

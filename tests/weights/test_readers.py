@@ -1,4 +1,4 @@
-"""Files that people have are read for what they hold."""
+"""Files of all formats are read, with all their tensors."""
 
 from __future__ import annotations
 
@@ -70,10 +70,7 @@ def test_tensorflow(tmp_path: Path) -> None:
 
 
 def test_made_files_are_like_real_ones(tmp_path: Path) -> None:
-    """The files that the tests put together are read as those of the real programs are:
-
-    what is refused elsewhere is not the form.
-    """
+    """Files made by these tests are read as those of the real programs are, so refusals have other reasons."""
     tensors = {"a": NUMBERS, "b": NUMBERS[0]}
     for data in (
         makers.torch_zip(*makers.torch_state_dict(tensors)),
@@ -90,7 +87,7 @@ def test_made_files_are_like_real_ones(tmp_path: Path) -> None:
 
 
 def test_safetensors_there_and_back(tmp_path: Path) -> None:
-    """What is written is read again, as read-only views, by us and by the library of the format; ours reads theirs."""
+    """Tensors are written, and read as read-only views, by us and by the library of the format; we read its files."""
     tensors = {"b": NUMBERS.transpose(1, 0, 2), "a/å": np.float32(3.5), "empty": np.empty((0, 2), np.float32)}
     tensors = {key: np.asarray(tensor) for key, tensor in tensors.items()}
     safetensors.write(tmp_path / "ours", tensors, {"network": "none"})
@@ -155,7 +152,7 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_what_is_no_weights(data: bytes, message: str, tmp_path: Path) -> None:
-    """The error names the file, says what it is if that can be told, and what can be read."""
+    """The error names the file, its format if known, and the formats that can be read."""
     path = makers.write(tmp_path / "file.pt", data)
     with pytest.raises(WeightsError, match=message) as caught:
         readers.read(path)

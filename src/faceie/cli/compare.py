@@ -202,7 +202,7 @@ def _check_picture(arguments: argparse.Namespace) -> None:
 
 def _find(path: Path, options: DetectionOptions, arguments: argparse.Namespace) -> Side:
     image = open_photo(path, arguments)
-    faces = detect_faces(image, **options.keywords())
+    faces = detect_faces(image, options)
     if not faces.images:
         raise ImageError(f"{path}: no face was found in this photo")
     return Side(path, image, faces, faces.images)

@@ -34,17 +34,17 @@ __all__ = ["add_parser", "corners", "faces_as_json"]
 _DESCRIPTION = """\
 Find the faces in photos and print a table with a row per face, the most probable
 first. A row holds the number of the face in its photo, its probability (0 to 1),
-its box (left, top, right and bottom, in pixels of the upright photo), its angle
-and the photo. The angle is in degrees, counter-clockwise; with --rotations 0 there
+its box (left, top, right and bottom, in pixels of the upright photo), its roll
+and the photo. The roll is in degrees, counter-clockwise; with --rotations 0 there
 is no such column. A row of dashes stands for a photo without a face.
 """
 
 _JSON = """\
 --json prints an object per photo, a line each:
   {"photo", "width", "height",
-   "faces": [{"probability", "angle", "bounding_box", "landmarks"}, ...]}
+   "faces": [{"probability", "roll", "bounding_box", "landmarks"}, ...]}
 or, for a photo that cannot be used, {"photo", "error"}.
-The angle is in radians. The landmarks, [x, y] each, are the left and the right
+The roll is in radians. The landmarks, [x, y] each, are the left and the right
 eye, the nose, and the left and the right corner of the mouth, as the viewer
 sees them.
 """
@@ -82,8 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # slow to import
 
     options = detection_options(arguments, crops=arguments.crops is not None)
-    angles = options.rotations == "auto" or any(options.rotations)
-    table = Table({**_COLUMNS, **({"angle": ">5"} if angles else {}), "photo": ""})
+    rolls = options.rotations == "auto" or any(options.rotations)
+    table = Table({**_COLUMNS, **({"roll": ">5"} if rolls else {}), "photo": ""})
     _check_draw(arguments)
     photos, problems, passed_over = search_folders(
         arguments.photos, exclude=arguments.exclude or (), follow_links=arguments.follow_links
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         for photo in progress:
             try:
                 image, faces = _detect(photo, options, arguments, outputs)
-                rows = list(_rows(photo, faces, table, angles))
+                rows = list(_rows(photo, faces, table, rolls))
                 entry = {"photo": str(photo.path), **faces_as_json(image, faces)}
             except (ImageError, OSError, MemoryError) as raised:
                 bad += 1
@@ -121,11 +121,11 @@ def faces_as_json(image: Image.Image, faces: DetectedFaces) -> dict[str, Any]:
         "faces": [
             {
                 "probability": round(float(probability), 6),
-                "angle": round(float(angle), 6),
+                "roll": round(float(roll), 6),
                 "bounding_box": _rounded(box),
                 "landmarks": _rounded(landmarks),
             }
-            for probability, angle, box, landmarks in zip(*faces[:4], strict=True)
+            for probability, roll, box, landmarks in zip(*faces[:4], strict=True)
         ],
     }
 
@@ -150,11 +150,11 @@ def _detect(
 ) -> tuple[Image.Image, DetectedFaces]:
     """Find the faces in a photo, and write its picture and crops if these options were given."""
     image = open_photo(photo.path, arguments)
-    faces = detect_faces(image, **options.keywords())
+    faces = detect_faces(image, options)
     if arguments.draw is not None:
         save(annotate(image, faces), _picture_path(photo, arguments.draw, outputs))
     for number, crop in enumerate(faces.images or [], 1):
-        name = photo.place.with_name(f"{photo.place.stem}-{number}.png")
+        name = photo.relative.with_name(f"{photo.relative.stem}-{number}.png")
         save(crop, outputs.reserve(arguments.crops / name))
     return image, faces
 
@@ -163,17 +163,17 @@ def _picture_path(photo: Photo, out: str, outputs: OutputPaths) -> Path:
     """Return the path of the picture that is drawn of this photo."""
     if is_picture(out):
         return Path(out)
-    is_written = photo.place.suffix.lower() in PICTURE_SUFFIXES
-    return outputs.reserve(Path(out, photo.place if is_written else photo.place.with_suffix(".jpg")))
+    is_written = photo.relative.suffix.lower() in PICTURE_SUFFIXES
+    return outputs.reserve(Path(out, photo.relative if is_written else photo.relative.with_suffix(".jpg")))
 
 
-def _rows(photo: Photo, faces: DetectedFaces, table: Table, angles: bool) -> Iterator[str]:
+def _rows(photo: Photo, faces: DetectedFaces, table: Table, rolls: bool) -> Iterator[str]:
     """Yield a row of the table per face, or a row of dashes for a photo without a face."""
     if not len(faces.probabilities):
-        yield table.row(*"-" * (len(_COLUMNS) + angles), f"{photo.path} (no face)")
-    for number, (probability, angle, box) in enumerate(zip(*faces[:3], strict=True), 1):
+        yield table.row(*"-" * (len(_COLUMNS) + rolls), f"{photo.path} (no face)")
+    for number, (probability, roll, box) in enumerate(zip(*faces[:3], strict=True), 1):
         cells = [number, f"{probability:.4f}", *corners(box)]
-        yield table.row(*cells, *([round(math.degrees(angle))] if angles else []), photo.path)
+        yield table.row(*cells, *([round(math.degrees(roll))] if rolls else []), photo.path)
 
 
 def corners(box: Array) -> list[int]:

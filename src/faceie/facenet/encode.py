@@ -1,8 +1,9 @@
-"""`encode_faces`: crops of faces in, embeddings out."""
+"""`encode_faces`: from crops of faces to embeddings."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from .network import INPUT_SIZE, OUTPUT_SIZE, InceptionResNetV1, inception_resne
 
 __all__ = ["encode_faces"]
 
-_MANY, _FEW = 4, 2  # faces in a part, of which a thread takes one at a time: more at a time gain 3 % and take 4 MB each
+_MANY, _FEW = 4, 2  # faces that a thread encodes at a time: larger parts gain 3 % and take 4 MB a face
 
 _plans = Plans(inception_resnet_v1, (INPUT_SIZE, INPUT_SIZE, 3))
 
@@ -31,29 +32,60 @@ T = TypeVar("T")
 
 def encode_faces(
     images: ImageLike | Iterable[ImageLike] | NDArray[np.uint8],
-    weights: InceptionResNetV1 | None = None,
+    weights: str | os.PathLike[str] | InceptionResNetV1 | None = None,
     *,
     mirror: bool = False,
 ) -> Array:
-    """Turn crops of faces into embeddings: unit vectors whose distance says how alike two faces are.
+    """Turn crops of faces into embeddings: unit vectors that are close for faces of one person.
 
-    `images`: one crop, or any number of them: a list, an iterator (which is read as it is needed), or an array (n, h,
-    w, 3) of uint8. A crop is what `detect_faces` gives as `images`, or anything that is an image: a path, a Pillow
-    image of any mode, an array of uint8 (h, w, 3) RGB. Crops of other sizes than 160 x 160 are resized; they should
-    show a face and little else.
-    `weights`: what `faceie.facenet.load` returned; the default are those called "vggface2".
-    `mirror`: encode each crop and its mirror image, and return the mean of both, at length 1. This takes twice the time
-    and is a little more accurate (docs/accuracy.md). It may be compared with embeddings made without.
+    Parameters
+    ----------
+    images : image, iterable of images, or numpy.ndarray, shape (n, h, w, 3), uint8
+        One crop or several. A crop is an upright face with little else, such as `detect_faces` makes. It is a path, a
+        Pillow image of any mode, or an array of uint8, shape (h, w, 3) RGB. Crops of other sizes than 160 x 160 are
+        resized. An iterator is read in batches.
+    weights : str, path or faceie.facenet.network.InceptionResNetV1, optional
+        A name or a `pathlib.Path`, as `faceie.facenet.load` takes them, or its result. Default: "vggface2".
+    mirror : bool, default False
+        Whether to encode the mirror image of each crop, too, and return the mean of both, at length 1. This is a little
+        more accurate (docs/accuracy.md) and takes twice the time. The result can be compared with embeddings made
+        without.
 
-    Returns (512,) float32 for one image, (n, 512) for n of them, (0, 512) for none; of length 1. Only embeddings of the
-    same weights can be compared.
-    Raises ImageError, which says which of the images is none, and WeightsError.
+    Returns
+    -------
+    numpy.ndarray, shape (512,) or (n, 512), float32
+        An embedding of length 1 for one crop, n of them for n crops, shape (0, 512) for none. Only embeddings made with
+        the same weights can be compared.
 
-    The method is FaceNet, Schroff et al. 2015 (arXiv 1503.03832), with an Inception-ResNet-v1, as in facenet-pytorch.
+    Raises
+    ------
+    ImageError
+        If an item is not an image. The message has its number, from 0.
+    WeightsError
+        If the weights cannot be read. `WeightsNotFoundError` if they are not on this machine and cannot be downloaded.
+
+    See Also
+    --------
+    detect_faces : Makes the crops.
+    distance : Compares embeddings.
+
+    References
+    ----------
+    The method is FaceNet: F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face Recognition
+    and Clustering", CVPR 2015, arXiv 1503.03832. The network is an Inception-ResNet-v1: C. Szegedy et al.,
+    "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning", 2016, arXiv 1602.07261.
+
+    Examples
+    --------
+    >>> from faceie import detect_faces, encode_faces
+    >>> faces = detect_faces("obama.jpg")
+    >>> embeddings = encode_faces(faces.images)
+    >>> embeddings.shape, embeddings.dtype
+    ((2, 512), dtype('float32'))
     """
-    if weights is not None and not isinstance(weights, InceptionResNetV1):
+    if not (weights is None or isinstance(weights, str | os.PathLike | InceptionResNetV1)):
         raise WeightsError(
-            f"weights is a {type(weights).__name__}, expected what faceie.facenet.load(name or path) returns"
+            f"weights is a {type(weights).__name__}, expected a name, a path or what faceie.facenet.load returns"
         )
     if _is_one(images):
         embedding: Array = encode_faces([images], weights, mirror=mirror)[0]  # type: ignore[list-item]  # _is_one has told
@@ -62,7 +94,8 @@ def encode_faces(
         raise ImageError(f"this is a {type(images).__name__}, expected an image or several")
     embeddings = [np.empty((0, OUTPUT_SIZE), np.float32)]
     for batch in _batches(_pixels(images), max(16, 2 * _MANY * get_threads())):
-        weights = weights or load()
+        if not isinstance(weights, InceptionResNetV1):
+            weights = load(weights or "vggface2")
         x = to_input(np.stack(batch))  # [n, 160, 160, 3]
         alone = len(batch) == 1 and len(embeddings) == 1
         y = _encode(x, weights, alone)  # [n, 512]
@@ -71,10 +104,10 @@ def encode_faces(
 
 
 def _encode(x: Array, w: InceptionResNetV1, alone: bool) -> Array:
-    """Run the network on parts of a batch, each in one thread; on a face that comes alone, with the threads of BLAS."""
+    """Run the network on parts of a batch, each in one thread; on a single face, with the threads of BLAS."""
     if alone and get_threads() > 1:
         with limited_blas(get_threads()):
-            return _plans.run(x, w, 1, small_gemm=False)[0]  # large products are what they can share
+            return _plans.run(x, w, 1, small_gemm=False)[0]  # they can only share large products
 
     def run(part: Array) -> Array:
         return _plans.run(part, w, len(part), small_gemm=blas_has_small_gemm())[0]
@@ -83,9 +116,9 @@ def _encode(x: Array, w: InceptionResNetV1, alone: bool) -> Array:
 
 
 def _parts(x: Array) -> list[Array]:
-    """Cut a batch into parts of a size that computes fast, but small ones at its end, so that threads end together.
+    """Split a batch into parts of the fastest size, with smaller ones at the end, so that threads finish together.
 
-    The cut does not depend on the number of threads, and so neither do the embeddings.
+    The split does not depend on the number of threads, so neither do the embeddings.
     """
     whole = len(x) // (2 * _MANY) * 2 * _MANY
     edges = [*range(_MANY, whole, _MANY), *range(whole, len(x), _FEW if len(x) > _FEW else 1)]

@@ -1,10 +1,11 @@
-"""`load`: the encoder's weights, by name or from any file that has them."""
+"""`load`: the encoder's weights, by name or from a file of any known format."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +31,49 @@ _TO_OURS: dict[readers.Format, Callable[[dict[str, Array]], dict[str, Array]]] =
 }
 
 
-def load(source: str | Path = "vggface2") -> InceptionResNetV1:
+def load(source: str | os.PathLike[str] = "vggface2") -> InceptionResNetV1:
     """Load weights of the encoder, for `faceie.encode_faces`.
 
-    `source`: a name, "vggface2" (the default, more accurate) or "casia-webface"; or the `Path` of a file: our own
-    format, a ``state_dict`` of facenet-pytorch (``.pt``), a frozen TensorFlow graph of facenet (``.pb``), or
-    ``.weights`` of faceie 0.0.5. They are told apart by what is in them.
+    A name is looked for in the data distribution ``faceie-<name>``, in Faceie's cache and in facenet-pytorch's. If it
+    is not there, it is downloaded once from facenet-pytorch's release. See `faceie.weights.registry` for folders,
+    mirrors and working offline.
 
-    A name is looked for in the data distribution ``faceie-<name>``, in Faceie's cache and in facenet-pytorch's; then it
-    is downloaded from facenet-pytorch's release, once (`faceie.weights.registry` tells of folders, mirrors and working
-    offline). Weights in our own format are mapped into memory, read-only: that takes milliseconds, and processes share
-    them.
+    Parameters
+    ----------
+    source : str or path, default "vggface2"
+        A name, "vggface2" (more accurate) or "casia-webface"; or the `pathlib.Path` of a file: our own format, a
+        ``state_dict`` of facenet-pytorch (``.pt``), a frozen TensorFlow graph of facenet (``.pb``), or ``.weights`` of
+        faceie 0.0.5. Formats are recognized by their contents.
 
-    Raises WeightsError for a file that is none, and WeightsNotFoundError, which says what was tried, for a name.
+    Returns
+    -------
+    faceie.facenet.network.InceptionResNetV1
+        The weights, float32, batch normalization folded. Those in our own format are mapped into memory, read-only:
+        this takes milliseconds, and processes share them.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or does not hold the weights of the encoder.
+    WeightsNotFoundError
+        If a name is unknown, or its weights are not on this machine and cannot be downloaded. The message lists all
+        attempts.
+
+    Examples
+    --------
+    >>> from faceie import facenet
+    >>> weights = facenet.load("vggface2")
+    >>> weights.embedding.kernel.shape
+    (1, 1, 1792, 512)
     """
-    return _load(source) if isinstance(source, str) else _read(source)
+    if isinstance(source, str):
+        return _load(source)
+    path = Path(source)
+    try:
+        about = path.stat()
+    except OSError:
+        return _read(path)  # which says why
+    return _load_file(path, about.st_mtime_ns, about.st_size)
 
 
 @cache
@@ -52,17 +81,23 @@ def _load(name: str) -> InceptionResNetV1:
     return _read(registry.locate(name, convert_published))
 
 
-def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the weights that `source` holds, in whichever format, to `target`, in ours.
+@lru_cache(maxsize=2)
+def _load_file(path: Path, _changed: int, _size: int) -> InceptionResNetV1:
+    return _read(path)
 
-    `metadata`: what else the file shall say of itself. The same source gives the same bytes. Raises WeightsError.
+
+def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Convert a file of weights of any known format to ours.
+
+    `metadata`: texts to store in the file. The same source gives the same bytes. Raises WeightsError.
     """
     _write(_read_finite(source), source, target, metadata or {})
 
 
 def convert_published(source: Path, target: Path, name: str) -> None:
-    """Do the same, if `source` holds the published weights of this name: if they give the known answer. Raises
-    WeightsError, and writes nothing, for others.
+    """Convert a file that holds the published weights of this name.
+
+    They are recognized by their embedding of a test picture. Raises WeightsError for others, and writes nothing.
     """
     weights = _read_finite(source)
     found = identify(weights)
@@ -118,16 +153,16 @@ _ANSWERS = {
 
 
 def check_picture() -> NDArray[np.uint8]:
-    """Return a picture (160, 160, 3) that anyone can make again:
+    """Return a picture (160, 160, 3) that is easy to make again.
 
-    red grows to the right, green downwards, blue is their product.
+    Red grows to the right, green downwards, blue is their product.
     """
     y, x = np.indices((INPUT_SIZE, INPUT_SIZE))
     return np.stack([x, y, x * y % 256], -1).astype(np.uint8)
 
 
 def answer(weights: InceptionResNetV1) -> Array:
-    """Return the first numbers (8,) of the embedding of `check_picture`: equal within 1e-4 for equal weights only."""
+    """Return the first numbers (8,) of the embedding of `check_picture`: equal within 1e-4 only for equal weights."""
     embedding: Array = inception_resnet_v1(to_input(check_picture())[None], weights, layers)[0]  # [512]
     return embedding[:8]
 

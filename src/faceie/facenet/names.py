@@ -1,18 +1,18 @@
-"""What other projects call the tensors of the encoder, and how theirs become ours.
+"""The names of the encoder's tensors in other projects, and their conversion to ours.
 
 Our names are the path in the tree of `network.InceptionResNetV1`. Other files hold the same network:
 
 - facenet-pytorch: ``repeat_1.0.branch1.1.conv.weight`` (out, in, height, width), with the four arrays of batch
   normalization beside it (``...bn.weight``, ``bias``, ``running_mean``, ``running_var``);
 - faceie 0.0.5: no names, but the same order as ours: for each convolution the kernel (out, in, height, width), then
-  mean, variance, gamma, beta and epsilon of its batch normalization; or the bias, then the scale of the residual, at
-  the end of a block;
+  mean, variance, gamma, beta and epsilon of its batch normalization. At the end of a block, the bias follows instead,
+  then the scale of the residual;
 - David Sandberg's TensorFlow graphs: ``InceptionResnetV1/Repeat/block35_1/Branch_1/Conv2d_0b_3x3/weights`` (height,
   width, in, out). Some graphs have batch normalization folded in already, and then there is one more array, the bias,
   ``.../Conv2D_bn_offset``; others have ``.../BatchNorm/beta``, ``moving_mean`` and ``moving_variance`` (no gamma).
 
-The functions here give our tensors, in the order of our layout, batch normalization folded. They raise KeyError for a
-tensor that is not there; shapes are for the caller to check, by building the tree.
+The functions here return our tensors, in the order of our layout, batch normalization folded. They raise KeyError for a
+missing tensor. The caller checks shapes by building the tree.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..types import Array
 
 __all__ = ["from_tensorflow", "from_torch", "from_weightie"]
 
-# One row a block: our name, facenet-pytorch's, TensorFlow's. Then, for each kind of block, its convolutions: ours and
-# TensorFlow's; facenet-pytorch's follow ours, without the underscore (branch_1.0: branch1.0), and call the output of a
-# block conv2d.
+# One row a block: our name, facenet-pytorch's, TensorFlow's. Then the convolutions of each kind of block: our name and
+# TensorFlow's. facenet-pytorch's are ours without the underscore (branch_1.0: branch1.0), and conv2d for the output of
+# a block.
 _STEM = [
     ("stem.conv_1", "conv2d_1a", "Conv2d_1a_3x3"),
     ("stem.conv_2", "conv2d_2a", "Conv2d_2a_3x3"),
@@ -153,7 +153,7 @@ def _put(tensors: dict[str, Array], name: str, conv: Conv) -> None:
 
 
 def from_weightie(tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return our tensors from those of faceie 0.0.5, which come without names, in order."""
+    """Return our tensors from those of faceie 0.0.5, which have an order but no names."""
     order = iter(tensors.values())
     converted: dict[str, Array] = {}
 

@@ -9,7 +9,7 @@ from the paper:
 - One more block C follows, without scaling and without ReLU.
 - The kernels of block C's 3 x 1 and 1 x 3 and their numbers of channels are those of figure 13; those of Reduction-A
   are table 1's k=192, l=192, m=256, n=384.
-- The head gives an embedding (Schroff et al. 2015, arXiv 1503.03832) in place of a softmax: no dropout at inference, a
+- The head gives an embedding (Schroff et al. 2015, arXiv 1503.03832) instead of a softmax: no dropout at inference, a
   linear layer from 1792 to 512 with batch normalization, and projection onto the unit sphere.
 
 Each convolution is followed by batch normalization, which is folded into its kernel and bias (`faceie.nn.fold`), and by
@@ -203,7 +203,7 @@ _BLOCK_C = InceptionResNetC(
     out=_conv(1, 1, 384, 1792),
 )
 
-#: The shapes of all weights: what a file must hold, under which names and in which order.
+#: The names, order and shapes of all weights in a file.
 LAYOUT = InceptionResNetV1(
     stem=Stem(
         conv_1=_conv(3, 3, 3, 32),

@@ -94,7 +94,7 @@ def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
     photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels)
     image = photo.image
     scale = np.divide(photo.size, image.size).astype(np.float32)  # of a photo that was reduced
-    found = detect_faces(image, **settings.options.keywords())
+    found = detect_faces(image, settings.options)
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
     seen = [
@@ -134,7 +134,7 @@ def find_probe(
             read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image,
             f"{photo}: ",
         )
-    found = detect_faces(image, **settings.options.keywords())
+    found = detect_faces(image, settings.options)
     count = len(found.probabilities)
     if not count:
         raise ImageError(f"{name}no face was found in this photo")
@@ -143,7 +143,7 @@ def find_probe(
     index = int(np.argmax(area(found.bounding_boxes))) if number is None else number - 1
     assert found.images
     crop = found.images[index]
-    picture = thumbnail(crop, found.bounding_boxes[index], float(found.angles[index]))
+    picture = thumbnail(crop, found.bounding_boxes[index], float(found.rolls[index]))
     return Probe(encode_faces(crop, weights()), index + 1, count, picture)
 
 

@@ -1,13 +1,16 @@
-"""Images: the photos of a folder, each opened once, upright and RGB, as the input of the networks.
+"""Images: photos are found in folders, opened once, turned upright and converted to the networks' input.
 
-Inside Faceie an image is RGB, 8 bits a channel, sRGB and upright. From a file to the networks it passes through:
+Inside Faceie, an image is RGB, 8 bits a channel, sRGB and upright. On its way from a folder to the networks it passes:
 
-- `folders`, with `exclude` and `system_folders`: which files of a folder are photos, by the table of `formats`;
-- `photo`: one call for pixels, date and a note if pixels are missing;
-- `decoding`: a file of any format, with what it takes for damaged ones: `jpeg`, `png`, `tiff`, `raw`;
-- `colors`: any mode, depth and profile to sRGB;
-- `exif` and `dates`: orientation and date;
-- `upright`: the same for images that are in memory already, and the scale of the networks' input.
+================  ============================================================================
+`folders`         the photos of a folder, by `formats`, `exclude` and `system_folders`
+`photo`           a photo on disk: pixels, date, and a note if pixels are missing
+`decoding`        files of all formats, also damaged ones: `jpeg`, `png`, `tiff`, `raw`
+`colors`          any mode, depth and profile to sRGB
+`exif`, `dates`   orientation and date
+`upright`         images in memory: upright, and scaled to the networks' input
+`refusals`        the messages for photos that cannot be opened
+================  ============================================================================
 """
 
 from .colors import to_rgb

@@ -1,4 +1,4 @@
-"""Colors: images of any mode, depth and profile become sRGB with 8 bits a channel."""
+"""Conversion of images of any mode, depth and color profile to sRGB with 8 bits a channel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError
+from .refusals import one_line
 
 __all__ = ["to_rgb"]
 
 _WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of gray with 8, 10, 12, 14 and 16 bits
-_PROFILES = 16  # whose conversions are kept: a collection has few different ones
-_SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # of the profiles that fit each mode
+_PROFILES = 16  # color profiles whose conversions are kept: a collection has few
+_SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # by mode, the color space of profiles that fit it
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a Pillow image of any mode to sRGB: 16 bits to 8, transparency over white, colors by the ICC profile.
 
-    Gray of more than 8 bits reaches up to 255, 1023, 4095, 16383 or 65535, whichever holds all values; floating-point
-    numbers may also reach up to 1 only. An alpha channel that is zero everywhere was never filled, and is ignored.
+    White of gray with more than 8 bits is the smallest of 255, 1023, 4095, 16383 and 65535 that holds all values, and
+    also 1 for floating-point numbers. An alpha channel that is zero everywhere was never filled, and is ignored.
     A profile that cannot be used is ignored, too. Raises ImageError if the pixels cannot be read.
     """
     if 0 in image.size:
@@ -48,11 +49,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     except Exception as error:  # Pillow's decoders raise anything, from OSError to IndexError
-        raise ImageError(f"the pixels cannot be read ({_fact(error)})") from error
-
-
-def _fact(error: Exception) -> str:
-    return " ".join(str(error).split()) or "they are damaged"
+        raise ImageError(f"the pixels cannot be read ({one_line(error, 'they are damaged')})") from error
 
 
 def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -61,12 +58,12 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     alpha = image.getchannel("A")
     colors = image.convert("RGB")
-    colors = colors.convert("L") if gray else colors  # which a profile for gray fits
+    colors = colors.convert("L") if gray else colors  # so that a profile for gray fits
     return colors, alpha if alpha.getextrema() != (0, 0) else None
 
 
 def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
-    """Convert colors by a profile (relative colorimetric), unless it is that of sRGB or does not fit."""
+    """Convert colors by a profile (relative colorimetric), unless it is sRGB's or does not fit."""
     if image.mode not in _SPACES:
         image = image.convert("RGB")
     converted = None
@@ -81,7 +78,7 @@ def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
     else:
         image.load()
         return image
-    image.info.pop("icc_profile", None)  # is not theirs any more
+    image.info.pop("icc_profile", None)  # which no longer describes the colors
     return image
 
 
@@ -118,6 +115,6 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
-    if converted is None:  # only when it works in place, which is not asked for
+    if converted is None:  # only if the conversion overwrote the image
         raise ImageError("Pillow cannot convert CIE Lab")
     return converted

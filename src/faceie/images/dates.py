@@ -1,4 +1,4 @@
-"""When a photo was taken: by its EXIF data, its XMP packet, or its name."""
+"""The date on which a photo was taken: from its EXIF data, its XMP packet, or its name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATE = re.compile(
 )
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
-# Names that phones and programs give: a date and a time; a date with separators; WhatsApp's date; a date alone.
+# Names of files by phones and programs: a date and a time; a date with separators; WhatsApp's date; a date alone.
 _NAMES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -43,11 +43,11 @@ _NAMES = tuple(
 
 
 def date_taken_by(exif: Mapping[int, Any] | None, xmp: bytes | str | None, stem: str) -> str | None:
-    """Return when a photo was taken, by the first of these that makes sense: EXIF's DateTimeOriginal; XMP; EXIF's
-    DateTimeDigitized and DateTime; the name of the file without its suffix.
+    """Return the date on which a photo was taken, such as "2019-06-01T12:30:00", by the camera's clock.
 
-    "2019-06-01T12:30:00" by the clock of the camera. An offset from UTC follows if the photo has one ("+02:00"): dates
-    are sorted as text, and so by that clock, with or without it. A name may give the day only: "2019-06-01".
+    The first valid date counts: EXIF's DateTimeOriginal; XMP's; EXIF's DateTimeDigitized and DateTime; that in the name
+    of the file, without its suffix. A name may have the day only: "2019-06-01". An offset from UTC follows if the photo
+    has one ("+02:00"). Dates are sorted as text, so by the camera's clock, with or without an offset.
     """
     for candidate in _candidates(exif, xmp):
         if date := parse_date(*candidate):
@@ -75,7 +75,7 @@ def _directories(exif: Any) -> tuple[Mapping[int, Any], Mapping[int, Any]]:
 
 
 def parse_date(text: Any, offset: Any = None) -> str | None:
-    """Return a date of EXIF or XMP in the form of ISO 8601; None if it makes no sense."""
+    """Convert a date of EXIF or XMP to ISO 8601; return None if it is invalid."""
     match = _DATE.match(_as_text(text))
     if not match:
         return None
@@ -87,10 +87,9 @@ def parse_date(text: Any, offset: Any = None) -> str | None:
 
 
 def date_in_name(stem: str) -> str | None:
-    """Return the date that the name of a file tells.
+    """Return the date in the name of a file.
 
-    The times of Pixel phones (PXL_...) are those of UTC, but nothing in the name says so to all programs: like others,
-    they are returned without an offset.
+    The times of Pixel phones (PXL_...) are UTC, but their names do not say so. Like others, they have no offset.
     """
     for pattern in _NAMES:
         for match in pattern.finditer(stem):
@@ -113,7 +112,7 @@ def _iso(numbers: Iterable[str | None]) -> str | None:
 
 
 def _offset(text: str) -> str:
-    """Return an offset from UTC as ISO 8601 has it, or nothing if it makes no sense."""
+    """Convert an offset from UTC to ISO 8601; return "" if it is invalid."""
     if text.strip() == "Z":
         return "+00:00"
     match = _OFFSET.fullmatch(text.strip())
@@ -131,7 +130,7 @@ def _as_text(value: Any) -> str:
 def _xmp_dates(packet: bytes | str) -> list[str]:
     """Return the dates of an XMP packet, the most important first.
 
-    A packet that declares a document type is ignored, since entities can be made to fill the memory; so is a large one.
+    A large packet is ignored. So is one that declares a document type, since entities can be made to fill the memory.
     """
     if len(packet) > _LARGEST_XMP:
         return []

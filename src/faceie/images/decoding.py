@@ -1,4 +1,4 @@
-"""Opening the file of a photo, once, whatever its format: decoded pixels, metadata, and a note if some are missing."""
+"""Open the file of a photo once, in any format: decoded pixels, metadata, and a note if pixels are missing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..errors import ImageError
 from ..files import not_a_file
 from . import jpeg, png
 from .exif import exif_of
-from .formats import START, Format, heif_is_readable, identify, raw_name, refusal
-from .limits import check_size, too_large
+from .formats import START, Format, heif_is_readable, identify, raw_name
 from .raw import largest_full_picture, open_raw
+from .refusals import check_size, one_line, refusal, too_large
 from .tiff import Directory, directories, is_raw
 
 __all__ = ["Accept", "Opened", "Request", "open_file"]
@@ -31,20 +31,20 @@ _REDUCED = 2  # to half of width and height
 
 _ENDS_EARLY = "incomplete: the file ends early"
 _IS_DAMAGED = "incomplete: the file is damaged"
-_TO_USE = "to use what there is of it: truncated=True"
+_TO_USE = "to use the readable part: truncated=True"
 
 
 class Request(NamedTuple):
-    """How a photo is to be opened."""
+    """How to open a photo."""
 
     accept: Accept = "whole"
-    """Which files are used as far as they go, rather than refused."""
+    """Which files to use: whole ones, also those that end early, or damaged ones as well."""
     max_pixels: int | None = None
     """None for Pillow's own limit."""
     reduce_above: float = math.inf
-    """Pixels above which an image is reduced to half of its width and height."""
+    """The number of pixels above which to reduce an image to half of its width and height."""
     decode: bool = True
-    """Whether pixels are needed, and not only metadata."""
+    """Whether to decode pixels, too, or only metadata."""
 
 
 class Opened(NamedTuple):
@@ -64,7 +64,7 @@ class Opened(NamedTuple):
 def open_file(path: Path, request: Request) -> Opened:
     """Open the file of a photo and decode it. Raises ImageError, whose message does not name the file."""
     try:
-        if other := not_a_file(path.stat().st_mode):  # to open a pipe would wait for its other end
+        if other := not_a_file(path.stat().st_mode):  # opening a pipe would wait for its other end
             raise ImageError(f"this is {other}, expected a photo")
         with path.open("rb") as file:
             return _open(file, path.suffix, request)
@@ -76,7 +76,7 @@ def open_file(path: Path, request: Request) -> Opened:
         raise ImageError(too_large(f"it has more than {_limit(request)} pixels")) from error
     except OSError as error:
         if error.errno is None:  # Pillow's own have no number
-            raise ImageError(_fact(error)) from error
+            raise ImageError(one_line(error, "it cannot be read")) from error
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
 
 
@@ -115,31 +115,31 @@ def _identify(file: BinaryIO, format: Format, start: bytes, request: Request) ->
 
 
 def _by_pillow(file: BinaryIO) -> Image.Image:
-    """Do what `Image.open` does, except for its limit of the size: that is a global, and so not ours to change."""
+    """Open an image as `Image.open` does, without its limit of the size, which is global and so not ours to change."""
     file.seek(0)
     Image.init()
     start = file.read(16)
     for name in Image.ID:
         factory, accepts = Image.OPEN[name]
-        if accepts and accepts(start) is not True:  # a text says why not
+        if accepts and accepts(start) is not True:  # a text is a reason why not
             continue
         file.seek(0)
-        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # those with which a decoder refuses a file
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # a decoder refuses a file by one of these
             return factory(file, "")
     raise UnidentifiedImageError
 
 
 def _limit(request: Request) -> float:
-    """Return the largest number of pixels; by default, that of Pillow."""
+    """Return the largest number of pixels, by default Pillow's."""
     return 2 * (Image.MAX_IMAGE_PIXELS or math.inf) if request.max_pixels is None else request.max_pixels
 
 
 def _open_heif(file: BinaryIO, request: Request) -> Image.Image:
-    """Open HEIC by an optional package. It turns the image upright itself."""
+    """Open HEIC by pillow-heif, which turns the image upright itself."""
     import pillow_heif
 
     file.seek(0)
-    heif = pillow_heif.open_heif(file)  # without registering it with Pillow for all
+    heif = pillow_heif.open_heif(file)  # without registering it with Pillow for the whole process
     check_size(heif.size, _limit(request))
     if not request.decode:
         image = Image.new("RGB", (1, 1))
@@ -150,8 +150,9 @@ def _open_heif(file: BinaryIO, request: Request) -> Image.Image:
 
 
 def _open_raw(file: BinaryIO, format: Format, suffix: str, request: Request) -> Opened | None:
-    """Open the preview of a RAW photo, or the largest picture of a TIFF file whose first one is a smaller version;
-    return None for other TIFF files.
+    """Open the preview of a RAW photo, or the largest picture of a TIFF file whose first one is a smaller version.
+
+    Returns None for other TIFF files.
     """
     found = directories(file)
     raw = format.family == "raw" or is_raw(found)
@@ -165,7 +166,7 @@ def _open_raw(file: BinaryIO, format: Format, suffix: str, request: Request) -> 
             return Opened(image, image.size, exif, None, is_upright=True)
         except (ImageError, MemoryError, Image.DecompressionBombError):
             raise
-        except Exception as error:  # of LibRaw, or since rawpy is not installed
+        except Exception as error:  # LibRaw's, or rawpy is not installed
             failure = error
     picture = largest_full_picture(file, _limit(request)) if found else None
     if picture is not None:
@@ -182,10 +183,12 @@ def _maker(found: list[Directory]) -> str:
 
 
 def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
-    """Decode the pixels, as far as they are accepted."""
+    """Decode the pixels, all of them or as many as the request accepts."""
     size, note = image.size, None
     reduce = request.decode and math.prod(size) > request.reduce_above
-    exif = exif_of(image) if image.format == "TIFF" else None  # whose file is needed for it; PNG may have it at the end
+    exif = (
+        exif_of(image) if image.format == "TIFF" else None
+    )  # TIFF needs its file for this, PNG may have it at the end
     if request.decode:
         draft = reduce and image.format in ("JPEG", "MPO")
         if draft:
@@ -197,7 +200,7 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            image, note = _what_there_is(file, image, request, error)
+            image, note = _readable_part(file, image, request, error)
         if not draft:
             size = image.size  # Pillow turns TIFF images upright while it loads them
     exif, xmp = exif or exif_of(image), _xmp(image)
@@ -214,10 +217,10 @@ def _in_a_mode_to_reduce(image: Image.Image) -> Image.Image:
     return image.convert("L") if image.mode == "1" else image
 
 
-def _what_there_is(
+def _readable_part(
     file: BinaryIO, image: Image.Image, request: Request, error: Exception
 ) -> tuple[Image.Image, str | None]:
-    """Return what can be decoded of a file that is not whole, and a note that says so."""
+    """Return the readable part of a file that is not whole, and a note about the missing part."""
     file.seek(0)
     content = file.read() if image.format in ("JPEG", "MPO") else b""
     if content and not jpeg.lacks_pixels(content):
@@ -228,9 +231,9 @@ def _what_there_is(
     if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
         raise _not_whole(error) from error
     if content:
-        return _partly(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
+        return _load_part(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
     if image.format == "PNG":
-        return _partly(_by_pillow(_repaired_png(file, request))), _note(error)
+        return _load_part(_by_pillow(_repaired_png(file, request))), _note(error)
     return _as_far_as_decoded(image, error), _note(error)
 
 
@@ -252,8 +255,8 @@ def _repaired_png(file: BinaryIO, request: Request) -> BinaryIO:
     return io.BytesIO(png.without_bad_chunks(file.read(), ignore_checksums=request.accept == "damaged"))
 
 
-def _partly(image: Image.Image) -> Image.Image:
-    """Decode an image as far as its file goes."""
+def _load_part(image: Image.Image) -> Image.Image:
+    """Decode the readable part of an image."""
     try:
         image.load()
     except MemoryError:
@@ -264,10 +267,10 @@ def _partly(image: Image.Image) -> Image.Image:
 
 
 def _as_far_as_decoded(image: Image.Image, error: Exception) -> Image.Image:
-    """Return an image whose decoder has failed with the pixels that it has decoded before."""
+    """Return an image with the pixels that were decoded before the error."""
     something = None
     if isinstance(image, ImageFile):
-        image.tile = []  # nothing is left to be decoded
+        image.tile = []  # nothing more to decode
         with suppress(Exception):
             something = image.getbbox()
     if something is None:
@@ -289,12 +292,8 @@ def _not_whole(error: Exception) -> ImageError:
     return ImageError(f"{fact}; {_TO_USE}")
 
 
-def _fact(error: Exception) -> str:
-    return " ".join(str(error).split()) or "it cannot be read"
-
-
 def _xmp(image: Image.Image) -> bytes | str | None:
-    """Return the XMP packet of an image, wherever its format and the version of Pillow have it."""
+    """Return the XMP packet of an image, from any of the fields in which formats and versions of Pillow have it."""
     info: dict[Any, Any] = image.info
     packets = [info.get("xmp"), info.get("XML:com.adobe.xmp"), info.get("Raw profile type xmp")]
     with suppress(Exception):

@@ -21,13 +21,13 @@ class _Rule(NamedTuple):
 
 
 class Excluded:
-    """Tells which paths the patterns exclude.
+    """Patterns that exclude paths.
 
     A pattern without a slash matches names at any depth; one with a slash, other than at its end, matches paths from
     the top of the searched folder. ``*`` and ``?`` stand for characters within a name, ``[abc]`` for one of several,
-    ``**`` for any number of folders. A slash at the end restricts a pattern to folders. ``!`` at the start takes a path
-    back that an earlier pattern excludes; the last pattern that matches counts. Capital letters matter, except on
-    Windows and macOS. Raises OptionError for a pattern that cannot be understood.
+    ``**`` for any number of folders. A slash at the end restricts a pattern to folders. ``!`` at the start includes a
+    path again that an earlier pattern excludes; the last matching pattern counts. Case matters, except on Windows and
+    macOS. Raises OptionError for an invalid pattern.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:

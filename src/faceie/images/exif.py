@@ -1,4 +1,4 @@
-"""EXIF data: read without failing, and the orientation that they give."""
+"""EXIF data, read without failing, and the orientation in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..types import Affine
 
 __all__ = ["EXIF_IFD", "SIDEWAYS", "Upright", "exif_of", "orientation_of", "turn_upright"]
 
-#: The tag of the directory that holds what the camera says of the exposure, dates included.
+#: The tag of the directory with the camera's data about the exposure, dates included.
 EXIF_IFD = 0x8769
 
 #: Orientations that swap width and height.
@@ -19,8 +19,9 @@ SIDEWAYS = (5, 6, 7, 8)
 
 _EXIF_ORIENTATION = 0x0112
 
-# For each EXIF orientation (CIPA DC-008, section 4.6.5): how Pillow makes the stored image upright, and where a point
-# (x, y) of the upright image, whose size is (w, h), is in the stored one: the coefficients of x, y, w and h.
+# For each EXIF orientation (CIPA DC-008, section 4.6.5): the method of Pillow that makes the stored image upright, and
+# the way back. A point (x, y) of the upright image, of the size (w, h), has two coordinates in the stored one, each
+# given by the coefficients of x, y, w and h.
 _Coefficients: TypeAlias = tuple[int, int, int, int]
 _ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, (-1, 0, 1, 0), (0, 1, 0, 0)),
@@ -34,38 +35,39 @@ _ORIENTATIONS: dict[int, tuple[Image.Transpose, _Coefficients, _Coefficients]] =
 
 
 class Upright(NamedTuple):
-    """An upright RGB image, and the way back to the pixels that it was made from."""
+    """An upright RGB image, and the way back to the original pixels."""
 
     image: Image.Image
     affine: Affine
-    """[2, 3]: from points of `image` to points of the image that was passed in; of a path, those of `image` itself."""
+    """[2, 3]: maps points of `image` to points of the image that was passed in. The identity for a path."""
 
 
 def exif_of(image: Image.Image) -> Image.Exif | None:
     """Return the EXIF data of an image; None if they cannot be read."""
     try:
         exif = image.getexif()
-        exif.get_ifd(EXIF_IFD)  # kept by it: the file may be closed later
+        exif.get_ifd(EXIF_IFD)  # loads it: the file may be closed later
         return exif
-    except Exception:  # metadata that cannot be read are no reason to do without the photo
+    except Exception:  # a photo with unreadable metadata is still a photo
         return None
 
 
 def orientation_of(exif: Image.Exif | None) -> int:
-    """Return the EXIF orientation, 1 to 8; 1, upright, if there is none or it makes no sense."""
+    """Return the EXIF orientation, 1 to 8; 1, upright, if it is missing or invalid."""
     try:
         orientation = exif.get(_EXIF_ORIENTATION, 1) if exif is not None else 1
-    except Exception:  # metadata that cannot be read are no reason to do without the photo
+    except Exception:  # a photo with unreadable metadata is still a photo
         return 1
     return orientation if orientation in _ORIENTATIONS else 1
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Upright:
+    """Turn an image by its EXIF orientation, and remove that from its metadata."""
     if orientation not in _ORIENTATIONS:
         return Upright(image, np.eye(2, 3))
     method, *rows = _ORIENTATIONS[orientation]
     image = image.transpose(method)
-    # What says that it should be turned (EXIF, and XMP, too) goes, or the next one to look would turn it again.
+    # EXIF and XMP have the orientation: without them, the image is not turned a second time.
     image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
     affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
     return Upright(image, affine)

@@ -1,4 +1,4 @@
-"""Photos in folders: which files are photos, and an account of everything else that looks like one."""
+"""Search of folders for photos, with a count of similar files that were left out."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .exclude import Excluded
 from .formats import START, SUFFIXES, avif_is_readable, heif_is_readable, identify, raw_is_readable
 from .system_folders import is_derived
 
-__all__ = ["Found", "Photo", "find_photos", "photo_suffixes", "search_folders"]
+__all__ = ["FoundPhotos", "Photo", "photo_suffixes", "search_folders"]
 
-# Formats that Pillow recognizes, but that are no photos or that it cannot read by itself.
+# Formats that Pillow recognizes, but that are not photos or need another program.
 _NO_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
-# Suffixes of files that certainly are no photos under another name: the contents of others are looked at.
+# Suffixes of files that are certainly not photos under another name. Those of others are identified by contents.
 _OTHERS_TEXT = (
     "aac aae cfg css csv dat db dll doc docx eps exe faceie flac gz htm html ini iso jar java js json log lrcat lrprev "
     "m3u m4a matrix md mp3 mpeg mpg odt ogg pdf pickle ppt pptx ps py pyc rar rtf safetensors so sql sqlite srt svg "
     "tar thm tmp ts txt wav xls xlsx xml xmp yaml yml zip 7z"
 )
 _OTHERS = frozenset(_OTHERS_TEXT.split())
-_SNIFFED = ("photo", "heif", "avif")  # families of which a file may be under any name
-_PAIRED = ("photo", "heif", "avif")  # of which a RAW photo or a video may be the other half
+_SNIFFED = ("photo", "heif", "avif")  # families that are recognized under any name
+_PAIRED = ("photo", "heif", "avif")  # families that a RAW photo or a video may belong to
 
 _RAW_PAIR = re.compile(r"\.RAW-\d+.*$", re.IGNORECASE)  # of Pixel phones: PXL_1.RAW-01.COVER.jpg, .RAW-02.ORIGINAL.dng
 
-# What is counted: singular, plural, and what would help.
+# Counted files by family: singular, plural, and a remedy.
 _PASSED_OVER = {
     "heif": ("HEIC photo", "HEIC photos", "to read {them}: pip install pillow-heif"),
     "avif": ("AVIF photo", "AVIF photos", "to read {them}: pip install 'pillow>=11.3'"),
@@ -49,39 +49,27 @@ class Photo(NamedTuple):
     """A photo on disk."""
 
     path: Path
-    place: Path
-    """The path within the folder that was searched; the name alone if the photo was given by itself."""
+    relative: Path
+    """The path relative to the searched folder; the name alone if the photo was given by itself."""
 
 
-class Found(NamedTuple):
-    """The outcome of a search in folders."""
+class FoundPhotos(NamedTuple):
+    """The result of a search in folders."""
 
     photos: list[Photo]
     problems: list[str]
-    """Folders that cannot be read, or have no photos."""
+    """Sentences about folders that cannot be read, or have no photos."""
     passed_over: list[str]
-    """Sentences with counts of files and folders that were left out: no error."""
+    """Sentences with counts of files and folders that were left out, which is not an error."""
 
 
-def find_photos(
-    paths: Iterable[Path], *, exclude: Iterable[str] = (), follow_links: bool = False
-) -> tuple[list[Photo], list[str]]:
-    """Return the photos that are given or in folders that are given; and all problems and omissions, as sentences.
+def search_folders(paths: Iterable[Path], *, exclude: Iterable[str] = (), follow_links: bool = False) -> FoundPhotos:
+    """Return the photos among these paths and in these folders, with problems and omissions.
 
-    The same as `search_folders`, for callers who do not tell problems from omissions.
-    """
-    photos, problems, passed_over = search_folders(paths, exclude=exclude, follow_links=follow_links)
-    return photos, [*problems, *passed_over]
-
-
-def search_folders(paths: Iterable[Path], *, exclude: Iterable[str] = (), follow_links: bool = False) -> Found:
-    """Return the photos that are given or in folders that are given, with problems and omissions.
-
-    Folders are searched with all that they contain, in alphabetical order, for files with the suffix of a format that
-    Faceie can open at present, or with the contents of a photo under a suffix that is not known. Of a RAW file and a
-    JPEG or HEIC with the same name, the latter is the photo.
-    Hidden files and folders, folders of systems (`faceie.images.system_folders`), and those that hold a file
-    ``.nomedia`` are left out. Other paths are taken for photos, whatever their names are.
+    Folders are searched at any depth, in alphabetical order. Photos are files with the suffix of a format that Faceie
+    can open, or with the contents of a photo under an unknown suffix. Of a RAW file and a JPEG or HEIC with the same
+    name, the latter counts. Hidden files and folders, folders of systems (`faceie.images.system_folders`), and folders
+    with a file ``.nomedia`` are left out. Paths that are not folders count as photos, whatever their names.
 
     `exclude`: patterns as in ``.gitignore`` (`faceie.images.exclude`), relative to each folder that is given.
     `follow_links`: search the folders that links lead to, too, each of them once.
@@ -92,11 +80,11 @@ def search_folders(paths: Iterable[Path], *, exclude: Iterable[str] = (), follow
             search.add_folder(path)
         else:
             search.photos.append(Photo(path, Path(path.name)))
-    return Found(search.photos, search.problems, search.passed_over())
+    return FoundPhotos(search.photos, search.problems, search.passed_over())
 
 
 def photo_suffixes() -> set[str]:
-    """Return the suffixes of photos that Faceie can open at present, in small letters, with the dot."""
+    """Return the suffixes of photos that Faceie can open with the installed packages, in lower case, with the dot."""
     formats = Image.registered_extensions()  # after Image.init(), which this calls
     suffixes = {suffix for suffix, format in formats.items() if format in Image.OPEN and format not in _NO_PHOTOS}
     readable = {"photo": True, "heif": heif_is_readable(), "avif": avif_is_readable(), "raw": raw_is_readable()}
@@ -104,7 +92,7 @@ def photo_suffixes() -> set[str]:
 
 
 class _Search:
-    """A search, and what it has come upon."""
+    """A search and its results so far."""
 
     def __init__(self, excluded: Excluded, follow_links: bool) -> None:
         self.photos: list[Photo] = []
@@ -118,7 +106,7 @@ class _Search:
         self._visited: set[tuple[int, int] | str] = set()
 
     def add_folder(self, top: Path) -> None:
-        """Search a folder: first what is really in it, then what links lead to."""
+        """Search a folder: first its own contents, then the folders that links lead to."""
         photos, problems = len(self.photos), len(self.problems)
         unreadable = self._counts.total()
         waiting = [(str(top), "")]
@@ -141,7 +129,7 @@ class _Search:
             self.problems.append(f"{top}: there is no photo{more} in this folder")
 
     def _list(self, top: Path, folder: str, place: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """Take the photos in one folder; return the folders in it, and the links to folders."""
+        """Collect the photos in one folder; return its folders and its links to folders."""
         try:
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
@@ -170,7 +158,7 @@ class _Search:
         return folders, links
 
     def _photos(self, files: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-        """Yield the photos among the files of a folder; count those that look like one."""
+        """Yield the photos among the files of a folder; count similar files."""
         families = [(entry, self._family(entry)) for entry in files]
         stills = {_stem(entry.name) for entry, family in families if family in _PAIRED}
         readable = {_stem(entry.name) for entry, family in families if family in _PAIRED and self._reads(entry, family)}
@@ -187,7 +175,7 @@ class _Search:
         return family == "photo" or os.path.splitext(entry.name)[1].lower() in self._suffixes  # noqa: PTH122
 
     def _family(self, entry: os.DirEntry[str]) -> str:
-        """Return the family of a file: by its suffix, or, if that is not known or not readable, by its contents."""
+        """Return the family of a file: by its suffix, or, if that is unknown or not readable, by its contents."""
         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
         family = SUFFIXES.get(suffix, "photo" if suffix in self._suffixes else "")
         if (suffix in self._suffixes and suffix) or suffix.removeprefix(".") in _OTHERS:
@@ -200,7 +188,7 @@ class _Search:
         return family or (found if found in _SNIFFED else "")
 
     def passed_over(self) -> list[str]:
-        """Return sentences that tell what was left out."""
+        """Return sentences with counts of files and folders that were left out."""
         sentences = []
         for family, (one, several, remedy) in _PASSED_OVER.items():
             if count := self._counts[family]:
@@ -238,7 +226,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:
-    """Tell links to folders, and the junctions of Windows."""
+    """Tell whether an entry is a link, or a junction of Windows."""
     if entry.is_symlink():
         return True
     with suppress(OSError):
@@ -248,7 +236,7 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(folder: str) -> tuple[int, int] | str:
-    """Return the same for all paths of one folder."""
+    """Return a key that is the same for all paths of one folder."""
     try:
         about = os.stat(folder)  # noqa: PTH116  # there are many of them
     except OSError:

@@ -1,8 +1,4 @@
-"""Formats: the suffixes that photos, RAW files and videos have, and the format of a file by its first bytes.
-
-One table says which files of a folder are of interest. One function names the format of a file that cannot be opened:
-every refusal says what the file is, and what would help.
-"""
+"""Formats: the suffixes of photos, RAW files and videos, and the format of a file by its first bytes."""
 
 from __future__ import annotations
 
@@ -18,9 +14,9 @@ __all__ = [
     "avif_is_readable",
     "heif_is_readable",
     "identify",
+    "maker_of",
     "raw_is_readable",
     "raw_name",
-    "refusal",
 ]
 
 #: Bytes from the start of a file that `identify` needs.
@@ -80,7 +76,7 @@ _UNKNOWN = Format("", "not a photo of a format that Faceie knows")
 _HEIC_PHOTO, _AVIF_PHOTO = Format("heif", "a HEIC photo"), Format("avif", "an AVIF photo")
 _VIDEO, _ZIP = Format("video", "a video"), Format("other", "a ZIP archive")
 
-# Bytes, where they are, and the format that has them there.
+# The offset of some bytes, the bytes, and the format that has them.
 _SIGNATURES: list[tuple[int, bytes, Format]] = [
     (0, b"\xff\xd8\xff", Format("photo", "a JPEG photo")),
     (0, b"\x89PNG\r\n\x1a\n", Format("photo", "a PNG image")),
@@ -171,37 +167,19 @@ def identify(start: bytes) -> Format:
     return _text(start)
 
 
-def refusal(start: bytes, suffix: str = "", format: Format | None = None) -> str:
-    """Return why a file cannot be opened that starts with these bytes, or is of this format, and what would help."""
-    format = format or identify(start)
-    maker = _MAKER.get(suffix.lower())
-    if format.family == "tiff" and maker:
-        format = Format("raw", raw_name(maker, suffix))
-    this = f"this is {format.name}"
-    remedies = {
-        "heif": "" if heif_is_readable() else "to read it: pip install pillow-heif",
-        "avif": "" if avif_is_readable() else "to read it: pip install 'pillow>=11.3'",
-        "raw": "" if raw_is_readable() else "to search its preview: pip install rawpy",
-        "jxl": "save it as a JPEG to search it",
-        "psd": "save it as a JPEG to search it",
-        "video": "save single pictures of it to search them",
-    }
-    if format.family in remedies:
-        remedy = remedies[format.family]
-        return f"{this}; {remedy}" if remedy else f"{this}, but it is damaged, or of a kind that cannot be read"
-    if format.family in ("photo", "tiff"):
-        return f"{this}, but it is damaged or ends within its header; look for another copy of it"
-    return this if format.family else f"{this}; if it is one, save it as a JPEG"
+def maker_of(suffix: str) -> str | None:
+    """Return the maker of the cameras whose RAW photos have this suffix."""
+    return _MAKER.get(suffix.lower())
 
 
 def raw_name(maker: str, suffix: str) -> str:
-    """Return how a message calls the RAW photos of a maker."""
+    """Return the name of a maker's RAW photos, for messages."""
     kind = suffix.lstrip(".").upper()
     return f"a RAW photo of {maker}" + (f" ({kind})" if suffix.lower() in _MAKER else "")
 
 
 def _by_brands(start: bytes) -> Format:
-    """Tell the formats of ISO/IEC 14496-12 from each other: by their major brand, or else by those they agree with."""
+    """Tell the formats of ISO/IEC 14496-12 apart: by the major brand, or else by the compatible ones."""
     major = start[8:12]
     end = min(int.from_bytes(start[:4], "big"), len(start))
     brands = [major, *(start[at : at + 4] for at in range(16, end, 4))]

@@ -1,4 +1,4 @@
-"""JPEG files that end too early: what is missing, and what can be decoded all the same."""
+"""JPEG files that end early: whether pixels are missing, and a repair that makes the others readable."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SOS, _NO_LENGTH = 0xDA, {0x01, *range(0xD0, 0xDA)}
 _COEFFICIENTS = 64
 
-# Bits that may follow where a file ends. Each bit is once 0 and once 1 in the last two.
+# Bits to append where a file ends. Each bit is once 0 and once 1 in the last two.
 _CONTINUATIONS = (b"", b"\xa5\x5a" * 512, b"\x5a\xa5" * 512)
 
 
 def with_end(content: bytes, continuation: bytes = b"") -> bytes:
-    """Return a JPEG with an end marker: the decoder of Pillow waits for one before it shows anything."""
-    return content.rstrip(b"\xff") + continuation + _END  # half of the end marker may be there
+    """Return a JPEG with an end marker, which Pillow's decoder needs."""
+    return content.rstrip(b"\xff") + continuation + _END  # the first half of an end marker
 
 
 def lacks_pixels(content: bytes) -> bool:
     """Tell whether a JPEG without its end lacks more than the end marker.
 
-    If all pixels are there, they do not depend on the bits that follow. If a scan of a progressive JPEG is missing as a
-    whole, some coefficients are not at their full precision.
+    If it has all pixels, they do not depend on appended bits. If it is progressive and lacks a whole scan, some
+    coefficients are not at their full precision.
     """
     if not _has_all_scans(content):
         return True
@@ -36,7 +36,7 @@ def lacks_pixels(content: bytes) -> bool:
     for continuation in _CONTINUATIONS:
         try:
             other = _pixels(with_end(content, continuation))
-        except OSError:  # the decoder gives up: it misses something
+        except OSError:  # the decoder gives up: data is missing
             return True
         if pixels is not None and other != pixels:
             return True
@@ -46,14 +46,14 @@ def lacks_pixels(content: bytes) -> bool:
 
 def _pixels(content: bytes) -> bytes:
     Image.init()
-    image = Image.OPEN["JPEG"][0](io.BytesIO(content), "")  # whose size is not limited again
+    image = Image.OPEN["JPEG"][0](io.BytesIO(content), "")  # without a second check of its size
     return image.tobytes()
 
 
 def _has_all_scans(content: bytes) -> bool:
-    """Tell whether each coefficient of each component is sent with all its bits (ITU-T T.81, G.1.1)."""
+    """Tell whether the scans have all bits of each coefficient of each component (ITU-T T.81, G.1.1)."""
     progressive = False
-    missing: dict[int, set[int]] = {}  # by component, those that are not complete
+    missing: dict[int, set[int]] = {}  # by component, the incomplete coefficients
     for marker, segment in _segments(content):
         if marker in _SOF and len(segment) > 5:
             progressive = marker in _PROGRESSIVE

@@ -1,4 +1,4 @@
-"""Photos on disk: opened once, for their pixels, their date and a note if they are incomplete."""
+"""Photos on disk: opened once, for pixels, date and a note if pixels are missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .exif import SIDEWAYS, orientation_of, turn_upright
 
 __all__ = ["MAX_PIXELS", "REDUCE_ABOVE", "OpenedPhoto", "date_taken", "open_image", "read_photo"]
 
-#: The default limit of `read_photo`, in pixels: photos of phones have up to 200 million.
+#: The default limit of `read_photo`, in pixels: phones take photos of up to 200 million.
 MAX_PIXELS = 250_000_000
 
 #: Pixels above which `read_photo` reduces a photo: decoded, it would take more than 300 MB.
@@ -25,29 +25,58 @@ REDUCE_ABOVE = 100_000_000
 
 
 class OpenedPhoto(NamedTuple):
-    """A photo on disk, opened once: its pixels, and what its file tells besides."""
+    """A photo on disk, opened once: its pixels and some metadata."""
 
     image: Image.Image
     """Upright and RGB."""
     size: tuple[int, int]
     """Width and height of the upright photo; `image` is smaller if it was reduced."""
     taken: str | None
-    """As `date_taken` returns it."""
+    """The date, as `date_taken` returns it."""
     note: str | None
     """Why a part of the photo is missing: "incomplete: the file ends early"."""
 
 
 def open_image(path: str | os.PathLike[str], *, truncated: bool = False, max_pixels: int | None = None) -> Image.Image:
-    """Open a photo as it is meant to be seen: upright by its EXIF orientation, RGB, transparency over white.
+    """Open a photo upright by its EXIF orientation, in sRGB colors, transparency over white.
 
-    The first frame or page counts, and of a RAW file the preview (with the extra `raw`). Colors become those of sRGB.
-    `truncated`: use the readable part of a file that ends too early or is damaged; the rest is black or gray. By
-    default, such a file is an error, unless it lacks no pixels.
-    `max_pixels`: refuse larger images, which may be made to fill the memory. By default, the limit is Pillow's own
-    (twice `PIL.Image.MAX_IMAGE_PIXELS`, 179 million pixels); a number replaces it, lower or higher.
+    Parameters
+    ----------
+    path : path
+        A file of any format that Pillow reads. HEIC needs pillow-heif (the extra `heic`), RAW needs rawpy (`raw`).
+    truncated : bool, default False
+        Whether to use the readable part of a file that ends early or is damaged. The rest is black or gray. By default,
+        such a file is an error if it lacks pixels.
+    max_pixels : int, optional
+        Largest number of pixels. A small file can be made to fill the memory. Default: Pillow's limit, twice
+        `PIL.Image.MAX_IMAGE_PIXELS`, 179 million.
 
-    HEIC needs pillow-heif (the extra `heic`). Raises ImageError, which names the file, for a file that cannot be read,
-    and OptionError for a limit that is not a positive integer.
+    Returns
+    -------
+    PIL.Image.Image
+        An RGB image: the first frame or page of several, the preview of a RAW photo.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, or has too many pixels. The message names the file.
+    OptionError
+        If `max_pixels` is not a positive integer.
+
+    See Also
+    --------
+    detect_faces : Takes paths, too.
+
+    Examples
+    --------
+    >>> from faceie import open_image
+    >>> image = open_image("obama.jpg")
+    >>> image.mode, image.size
+    ('RGB', (720, 900))
+    >>> open_image("nowhere.jpg")
+    Traceback (most recent call last):
+    ...
+    faceie.errors.ImageError: nowhere.jpg: there is no such file
     """
     return _read(path, Request("damaged" if truncated else "whole", _limit(max_pixels))).image
 
@@ -59,22 +88,21 @@ def read_photo(
     max_pixels: int | None = MAX_PIXELS,
     reduce_above: int = REDUCE_ABOVE,
 ) -> OpenedPhoto:
-    """Open a photo once, for its pixels, date and a note if it is incomplete.
+    """Open a photo once, for pixels, date and a note if pixels are missing.
 
-    The readable part of a file that ends too early is used. `truncated`: so is that of a file that is damaged.
-    `max_pixels`: as for `open_image`. `reduce_above`: a photo of more pixels is reduced to half of its width and height
-    while it is decoded, to save memory.
+    The readable part of a file that ends early is used, and with `truncated` also that of a damaged file.
+    `max_pixels`: as for `open_image`. `reduce_above`: to save memory, a photo of more pixels is reduced to half of its
+    width and height while it is decoded.
     """
     return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above))
 
 
 def date_taken(path: str | os.PathLike[str]) -> str | None:
-    """Return when a photo was taken, in the form "2019-06-01T12:30:00", by the clock of the camera; None if it is not
-    known.
+    """Return the date on which a photo was taken, such as "2019-06-01T12:30:00"; None if it is unknown.
 
-    The first date that makes sense counts: EXIF's DateTimeOriginal, that of XMP, EXIF's DateTimeDigitized and DateTime,
-    the name of the file (which may give the day only). An offset from UTC follows if the photo has one: "+02:00".
-    Raises ImageError for a file that cannot be opened.
+    The time is the camera's. The first valid date counts: EXIF's DateTimeOriginal, XMP's, EXIF's DateTimeDigitized and
+    DateTime, that in the name of the file (which may be a day only). An offset from UTC follows if the photo has one:
+    "+02:00". Raises ImageError for a file that cannot be opened.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""PNG files whose metadata are too large or damaged: rewritten with only the chunks that matter for the pixels."""
+"""Repair of PNG files whose metadata is too large or damaged: only chunks that affect the pixels are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["is_png", "without_bad_chunks"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = (b"PLTE", b"tRNS", b"IDAT")
-_REPAIRED = (b"IHDR", b"IEND")  # of which the decoder, or the data of the pixels, show whether they make sense
+_REPAIRED = (b"IHDR", b"IEND")  # kept with a new checksum: the decoder notices if they are wrong
 _USEFUL = (b"gAMA", b"cHRM", b"sRGB", b"eXIf", b"iCCP", b"iTXt")
 _XMP = b"XML:com.adobe.xmp\0"
 _LARGEST = 1_000_000  # bytes of metadata, unpacked; Pillow's limit is 1 MiB
@@ -22,9 +22,9 @@ def is_png(start: bytes) -> bool:
 
 
 def without_bad_chunks(content: bytes, *, ignore_checksums: bool = False) -> bytes:
-    """Return a PNG without metadata that nobody needs, or that are damaged or too large.
+    """Return a PNG without metadata that is unused, damaged or too large.
 
-    `ignore_checksums`: pixels whose checksum is wrong are used, too.
+    `ignore_checksums`: whether to use pixels whose checksum is wrong, too.
     """
     parts = [_SIGNATURE]
     for kind, data, checksum in _chunks(content):
@@ -55,7 +55,7 @@ def _chunk(kind: bytes, data: bytes, checksum: int) -> bytes:
 
 
 def _is_sound(kind: bytes, data: bytes) -> bool:
-    """Tell whether metadata can be unpacked, and are small enough."""
+    """Tell whether metadata can be unpacked and is small enough."""
     if kind == b"iCCP":
         return _unpacks(data.partition(b"\0")[2][1:])
     if kind == b"iTXt":

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from .limits import check_size
+from .refusals import check_size
 from .tiff import Directory, directories, from_directory
 
 __all__ = ["largest_full_picture", "open_raw"]
@@ -21,10 +21,10 @@ _LEAST_PREVIEW = 0.5  # of the longer side of the RAW photo
 
 
 def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | None]:
-    """Return a RAW photo upright, and its EXIF data: its preview, or, if that is too small, its sensor data at half
-    size.
+    """Return a RAW photo upright, and its EXIF data.
 
-    Raises ImportError without rawpy, errors of LibRaw, and ImageError for more pixels than the limit.
+    It is the preview, or, if that is too small, the sensor data at half size. Raises ImportError without rawpy, errors
+    of LibRaw, and ImageError for more pixels than the limit.
     """
     import rawpy
 
@@ -43,16 +43,15 @@ def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | No
             )
             if sizes.flip in _FLIPS and not turned_already:
                 image = image.transpose(_FLIPS[sizes.flip])
-    image = image.copy()  # without what Pillow knows of its file
+    image = image.copy()  # without Pillow's data about the file
     image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
     return image, _exif_of_file(file) or exif
 
 
 def largest_full_picture(file: BinaryIO, limit: float) -> Image.Image | None:
-    """Return the largest picture of a TIFF file that is neither a reduced version nor the data of a sensor; None if
-    there is no such picture, or it cannot be decoded.
+    """Return the largest picture of a TIFF file that is neither a reduced version nor the data of a sensor.
 
-    Raises ImageError if it has more pixels than the limit.
+    None if there is no such picture, or it cannot be decoded. Raises ImageError for more pixels than the limit.
     """
     found = [one for one in directories(file) if not one.is_reduced and not one.is_sensor_data and all(one.size)]
     file.seek(0)
@@ -71,7 +70,7 @@ def _pixels(directory: Directory) -> int:
 
 
 def _preview(raw: Any, rawpy: Any) -> Image.Image | None:
-    """Return the largest preview of a RAW photo as it is stored."""
+    """Return the largest preview of a RAW photo, as stored."""
     try:
         thumb = raw.extract_thumb()
         if thumb.format == rawpy.ThumbFormat.JPEG:

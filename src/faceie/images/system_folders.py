@@ -22,7 +22,7 @@ _NAMES = {
     "ipod photo cache",
 }
 
-# Of a photo library or catalog, by the end of its name: the folders in it that hold derivatives.
+# By the end of the name of a photo library or catalog: its folders with derivatives.
 _LIBRARIES = {
     ".photoslibrary": {"resources", "private", "internal", "database", "scopes", "external"},
     ".photolibrary": {"resources", "thumbnails", "previews", "attachments", "database", "data", "data.noindex"},
@@ -35,7 +35,7 @@ _ENDINGS = (".lrdata", ".lrcat-data")  # previews of Lightroom
 
 
 def is_derived(parent: str, name: str) -> bool:
-    """Tell a folder of this name, in a folder of that name, that holds copies or deleted photos."""
+    """Tell whether a folder, by its name and that of its parent, holds copies or deleted photos."""
     name, parent = name.casefold(), parent.casefold()
     if name in _NAMES or name.endswith(_ENDINGS):
         return True

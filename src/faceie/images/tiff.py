@@ -1,4 +1,4 @@
-"""The directories of a TIFF file: the pictures within it, which RAW files of most makers have in the same form."""
+"""The directories of a TIFF file, one a picture. RAW files of most makers have the same form."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FORMATS = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"}
 _SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _MAKE = 254, 256, 257, 262, 271
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
 _SENSOR_DATA = (32803, 34892)  # photometric: color filter array, linear raw
-_MOST = 64  # directories that are looked at
-_LONGEST = 4096  # values of a tag
+_MOST = 64  # directories that are read
+_LONGEST = 4096  # values of a tag that is read
 
 
 class Directory(NamedTuple):
@@ -34,7 +34,7 @@ class Directory(NamedTuple):
 
     @property
     def is_reduced(self) -> bool:
-        """Whether the picture says of itself that it is a smaller version, or a mask."""
+        """Whether the picture is marked as a smaller version or a mask."""
         return bool(self.number(_SUBFILE) & 0b101)
 
     @property
@@ -47,7 +47,7 @@ class Directory(NamedTuple):
 
 
 def directories(file: BinaryIO) -> list[Directory]:
-    """Return all directories of a TIFF file, the first one first; none if it is not a TIFF file."""
+    """Return all directories of a TIFF file, the main one first; an empty list for other files."""
     found: list[Directory] = []
     file.seek(0)
     header = file.read(8)
@@ -71,12 +71,12 @@ def directories(file: BinaryIO) -> list[Directory]:
 
 
 def is_raw(found: list[Directory]) -> bool:
-    """Tell RAW files from others: they hold data of a sensor, or say that they are DNG."""
+    """Tell whether a file is RAW: it has sensor data, or is marked as DNG."""
     return bool(found) and (_DNG_VERSION in found[0].tags or any(one.is_sensor_data for one in found))
 
 
 def from_directory(content: bytes, directory: Directory) -> bytes:
-    """Return the file with this directory as its first one, so that any decoder reads its picture."""
+    """Return the file with this directory first, so that any decoder reads its picture."""
     order = _MAGIC[content[:4]]
     magic = struct.pack(order + "2sH", content[:2], 42)
     return magic + struct.pack(order + "I", directory.offset) + content[8:]

@@ -1,4 +1,4 @@
-"""Images of any kind made upright and RGB, and then the input of the networks."""
+"""Images of any kind, turned upright and converted to RGB, and scaled to the input of the networks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ __all__ = ["to_input", "upright"]
 
 
 def upright(image: ImageLike) -> Upright:
-    """Return any image upright and RGB. Raises ImageError for what is not an image.
+    """Return an image of any kind upright and RGB. Raises ImageError for other objects.
 
-    A Pillow image with an EXIF orientation (it keeps one from its file) is turned by it; an array is taken as it is.
+    A Pillow image is turned by its EXIF orientation, which it keeps from its file. An array is upright already.
     """
     if isinstance(image, str | os.PathLike):
-        opened = open_image(image)
-        return Upright(opened, np.eye(2, 3))
+        return Upright(open_image(image), np.eye(2, 3))
     if isinstance(image, np.ndarray):
         return Upright(_from_array(image), np.eye(2, 3))
     if isinstance(image, Image.Image):
@@ -37,7 +36,7 @@ def upright(image: ImageLike) -> Upright:
 
 
 def to_input(pixels: NDArray[Any]) -> Array:
-    """Return what the networks expect: (pixel - 127.5) / 128, float32, of the same shape."""
+    """Scale pixels to the networks' input: (pixel - 127.5) / 128, float32, of the same shape."""
     x: Array = np.subtract(pixels, np.float32(127.5), dtype=np.float32)
     x *= np.float32(1 / 128)
     return x

@@ -1,52 +1,42 @@
-"""The cascade of MTCNN (Zhang et al. 2016, section III and figure 1): pyramid, proposals, candidates, faces.
+"""The cascade of MTCNN (Zhang et al. 2016, section III and figure 1): P-Net, R-Net, O-Net.
 
-It finds what facenet-pytorch finds, so it keeps the conventions that this project took over from the authors' code.
-Those that surprise are marked where they happen. Boxes are float32 in the pixels of the image.
+P-Net makes *proposals*, R-Net keeps *candidates*, O-Net returns *faces*. The results are those of facenet-pytorch, so
+the conventions are those that it took over from the authors' code. Comments mark the surprising ones. Boxes are float32
+in pixels of the image. Offsets correct the corners of a box, in units of its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import non_maximum_suppression, squared
+from ..boxes import non_maximum_suppression, to_squares
 from ..nn.parallel import parallel
 from ..types import Array
-from .crops import crops_of, inside
+from .batched import largest_first, run_in_batches, run_o_net, run_r_net
+from .crops import crop_boxes, keep_inside
 from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions
-from .planned import run_o_net, run_r_net
-from .pyramid import FIELD, STRIDE, Level, Tile, levels
-from .source import Source
+from .pyramid import FIELD, STRIDE, Level, MipMap, Tile, levels, scales
 
-__all__ = [
-    "Faces",
-    "ask",
-    "faces_among",
-    "find_faces",
-    "proposals",
-    "propose",
-    "scales",
-    "scan",
-]
+__all__ = ["Faces", "faces_from", "find_faces", "merge_levels", "output", "propose", "refine", "run_p_net"]
+
+_PROPOSALS = 32  # that a thread crops and runs R-Net on at a time: enough for the fastest batch size
+_CANDIDATES = 8  # the same for O-Net, which gets few
 
 
-_CROPS = 32  # that a thread cuts out and shows to R-Net at a time: enough for plans of the best size
-_CROPS_O = 8  # the same for O-Net, whose candidates are few
-
-
-class Boxes(NamedTuple):
-    """Boxes with scores and the corrections that a network proposes."""
+class ScoredBoxes(NamedTuple):
+    """Boxes with the outputs of a network."""
 
     boxes: Array  # [n, 4]
     scores: Array  # [n]
-    offsets: Array  # [n, 4], in units of the box
+    offsets: Array  # [n, 4]
 
-    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Boxes:
-        return Boxes(*(field[index] for field in self))
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> ScoredBoxes:
+        return ScoredBoxes(*(field[index] for field in self))
 
 
 class Faces(NamedTuple):
@@ -60,112 +50,96 @@ class Faces(NamedTuple):
         return Faces(*(field[index] for field in self))
 
 
-def find_faces(source: Source, w: MTCNN, options: DetectionOptions) -> Faces:
+def find_faces(mipmap: MipMap, w: MTCNN, options: DetectionOptions) -> Faces:
     """Find the upright faces of an image."""
-    return faces_among(propose(source, w.p_net, options), source, w, options)
+    return faces_from(propose(mipmap, w.p_net, options), mipmap, w, options)
 
 
-def faces_among(proposals: Array, source: Source, w: MTCNN, options: DetectionOptions) -> Faces:
-    """Find the upright faces among what `propose` has returned."""
-    candidates = refine(source, proposals, w.r_net, options)
-    return output(source, candidates, w.o_net, options)
+def faces_from(proposals: Array, mipmap: MipMap, w: MTCNN, options: DetectionOptions) -> Faces:
+    """Run stages 2 and 3 on proposals (n, 4): return the upright faces among them."""
+    return output(mipmap, refine(mipmap, proposals, w.r_net, options), w.o_net, options)
 
 
-def scales(source: Source, options: DetectionOptions) -> Iterator[float]:
-    """Yield the scales of the pyramid:
-
-    from the one at which the smallest face fills P-Net's window, down to where the image does.
-    """
-    scale = FIELD / options.min_face_size
-    while min(source.size) * scale >= FIELD:
-        yield scale
-        scale *= options.factor
+def propose(mipmap: MipMap, w: PNet, options: DetectionOptions) -> Array:
+    """Stage 1: return proposals (n, 4), square boxes that may hold a face, most probable first."""
+    return merge_levels(run_p_net(mipmap, scales(mipmap, options), w, options), options)
 
 
-def propose(source: Source, w: PNet, options: DetectionOptions) -> Array:
-    """Stage 1: return square boxes (n, 4), most probable first, that may hold a face."""
-    return proposals(scan(source, scales(source, options), w, options), options)
-
-
-def scan(source: Source, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[Boxes]:
-    """Return P-Net's windows of each level of the pyramid that may hold a face."""
-    pyramid = levels(*source.size, tuple(scales))
+def run_p_net(mipmap: MipMap, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[ScoredBoxes]:
+    """Return P-Net's windows that may hold a face, for each level of the pyramid."""
+    pyramid = levels(*mipmap.size, tuple(scales))
     tiles = [(level, tile) for level in pyramid for tile in level.tiles]
-    found = parallel(lambda item: look(source, *item, w, options.thresholds[0]), tiles)
+    windows = parallel(lambda item: windows_of_tile(mipmap, *item, w, options.thresholds[0]), tiles)
     kept = []
     for level in pyramid:
-        windows = _joined(boxes for boxes, (other, _) in zip(found, tiles, strict=True) if other is level)
-        kept.append(windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[0])))
+        of_level = _concatenate(boxes for boxes, (other, _) in zip(windows, tiles, strict=True) if other is level)
+        kept.append(of_level.take(non_maximum_suppression(of_level.boxes, of_level.scores, options.nms_overlaps[0])))
     return kept
 
 
-def proposals(levels: list[Boxes], options: DetectionOptions) -> Array:
-    """Return the square boxes (n, 4), corrected, of the windows of all levels, most probable first."""
-    if not levels:
-        return np.empty((0, 4), np.float32)
-    windows = _joined(levels)
-    windows = windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[1]))
-    return squared(_corrected(windows, inclusive=False))
-
-
-def look(source: Source, level: Level, tile: Tile, w: PNet, threshold: float) -> Boxes:
+def windows_of_tile(mipmap: MipMap, level: Level, tile: Tile, w: PNet, threshold: float) -> ScoredBoxes:
     """Return P-Net's windows of one tile of a level whose score is at least `threshold`."""
-    scores, offsets = level.look(source, tile, w)  # [rows, columns], [rows, 4, columns]
+    scores, offsets = level.run_p_net(mipmap, tile, w)  # [rows, columns], [rows, 4, columns]
     new = scores[tile.first_row :, tile.first_column :] >= np.float32(threshold)
-    row, column = (found + first for found, first in zip(np.nonzero(new), tile[2:], strict=True))  # [n]
+    row, column = (index + first for index, first in zip(np.nonzero(new), tile[2:], strict=True))  # [n]
     corner = np.stack([column + tile.left, row + tile.top], 1).astype(np.float32) * STRIDE  # [n, 2]
     # The reference counts pixels from 1, its right and bottom are inside the box, and it rounds both down.
     boxes = np.floor(np.concatenate([corner + 1, corner + FIELD], 1) / np.float32(level.scale))  # [n, 4]
-    return Boxes(boxes, scores[row, column], offsets[row, :, column])
+    return ScoredBoxes(boxes, scores[row, column], offsets[row, :, column])
 
 
-def refine(source: Source, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
-    """Stage 2: return the square boxes (n, 4), corrected, of the proposals that R-Net takes for a face."""
-    if not len(proposals := inside(proposals, source)):
+def merge_levels(levels: list[ScoredBoxes], options: DetectionOptions) -> Array:
+    """Return the proposals (n, 4) from the windows of all levels: corrected squares, most probable first."""
+    if not levels:
+        return np.empty((0, 4), np.float32)
+    windows = _concatenate(levels)
+    windows = windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[1]))
+    return to_squares(_apply_offsets(windows, inclusive=False))
+
+
+def refine(mipmap: MipMap, proposals: Array, w: RNet, options: DetectionOptions) -> Array:
+    """Stage 2: return the candidates (n, 4), corrected squares, that R-Net keeps of the proposals."""
+    if not len(proposals := keep_inside(proposals, mipmap)):
         return proposals
-    scores, offsets = ask(lambda boxes: run_r_net(crops_of(source, boxes, 24), w), proposals)
-    candidates = Boxes(proposals, scores, offsets)
-    candidates = candidates.take(candidates.scores > np.float32(options.thresholds[1]))
+    scores, offsets = run_in_batches(
+        lambda index: run_r_net(crop_boxes(mipmap, proposals[index], 24), w), largest_first(proposals), _PROPOSALS
+    )
+    passed = scores > np.float32(options.thresholds[1])
+    candidates = ScoredBoxes(proposals, scores, offsets).take(passed)
     # The boxes that are compared are those from before the correction.
     candidates = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, options.nms_overlaps[2]))
-    return squared(_corrected(candidates))
+    return to_squares(_apply_offsets(candidates))
 
 
-def output(source: Source, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
-    """Stage 3: return the faces among the candidates, with final boxes and landmarks."""
-    if not len(candidates := inside(candidates, source)):
+def output(mipmap: MipMap, candidates: Array, w: ONet, options: DetectionOptions) -> Faces:
+    """Stage 3: return the faces that O-Net keeps of the candidates, with final boxes and landmarks."""
+    if not len(candidates := keep_inside(candidates, mipmap)):
         return Faces(candidates, np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
-    scores, offsets, points = ask(lambda boxes: run_o_net(crops_of(source, boxes, 48), w), candidates, _CROPS_O)
+    scores, offsets, points = run_in_batches(
+        lambda index: run_o_net(crop_boxes(mipmap, candidates[index], 48), w), largest_first(candidates), _CANDIDATES
+    )
     passed = scores > np.float32(options.thresholds[2])
-    faces = Boxes(candidates, scores, offsets).take(passed)
+    faces = ScoredBoxes(candidates, scores, offsets).take(passed)
     # Landmarks are relative to the box before its correction, and count pixels from 0.
     size = faces.boxes[:, 2:] - faces.boxes[:, :2] + 1  # [n, 2]
     points = points[passed].reshape(-1, 2, 5).transpose(0, 2, 1)  # [n, 10] -> [n, 5, 2]
     landmarks = points * size[:, None] + (faces.boxes[:, None, :2] - 1)  # [n, 5, 2]
-    final = _corrected(faces)
+    final = _apply_offsets(faces)  # [n, 4]
     closed = final + np.array([0, 0, 1, 1], np.float32)  # right and bottom are inside the box, here only
-    kept = non_maximum_suppression(closed, faces.scores, options.nms_overlaps[3], over="smaller")
+    kept = non_maximum_suppression(closed, faces.scores, options.nms_overlaps[3], mode="min")
     return Faces(final[kept], faces.scores[kept], landmarks[kept])
 
 
-def _joined(parts: Iterable[Boxes]) -> Boxes:
-    return Boxes(*map(np.concatenate, zip(*parts, strict=True)))
+def _concatenate(parts: Iterable[ScoredBoxes]) -> ScoredBoxes:
+    return ScoredBoxes(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _corrected(found: Boxes, inclusive: bool = True) -> Array:
-    """Move the corners of boxes by their offsets, which are in units of the size of the box.
+def _apply_offsets(found: ScoredBoxes, inclusive: bool = True) -> Array:
+    """Return the boxes (n, 4) with their corners moved by the offsets.
 
-    The size counts the right and bottom pixel as inside (`inclusive`) in all stages but the first: the reference is not
-    consistent.
+    The size counts the right and bottom pixel as inside (`inclusive`) in all stages except the first: the reference is
+    not consistent.
     """
     size = found.boxes[:, 2:] - found.boxes[:, :2] + np.float32(inclusive)  # [n, 2]
     boxes: Array = found.boxes + found.offsets * np.concatenate([size, size], 1)
     return boxes
-
-
-def ask(network: Callable[[Array], tuple[NDArray[Any], ...]], boxes: Array, crops: int = _CROPS) -> list[NDArray[Any]]:
-    """Return what a network says of boxes (n, 4): arrays (n, ...). Each thread takes this many `crops` at a time."""
-    order = np.argsort(boxes[:, 2] - boxes[:, 0], kind="stable")[::-1]  # large ones first: they take the longest
-    found = parallel(lambda part: network(boxes[part]), np.split(order, range(crops, len(order), crops)))
-    place = np.argsort(order)  # undoes the order
-    return [np.concatenate(answers)[place] for answers in zip(*found, strict=True)]

@@ -1,208 +1,264 @@
-"""`detect_faces`: the cascade, on any image, at any angle, with the faces cut out."""
+"""`detect_faces`: the cascade on any image, at any angle, with crops of the faces."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..boxes import area, non_maximum_suppression, overlaps
+from ..boxes import area, iou, non_maximum_suppression
+from ..errors import WeightsError
 from ..images import upright
 from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
-from .cascade import Faces, faces_among, find_faces, proposals, scales, scan
+from .cascade import Faces, faces_from, find_faces, merge_levels, run_p_net
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
-from .options import DEFAULTS, DetectionOptions
-from .orientation import UPRIGHT, Head, look_around, nines, tilts, votes
-from .source import Source
-from .tones import has_narrow_tones, stretched
-from .views import View, closeup, composed, turned_view
+from .options import DetectionOptions, DetectionOverrides, with_overrides
+from .orientation import UPRIGHT, TurnedFace, eye_rolls, find_orientations, surprisal, vote_weights
+from .pyramid import MipMap, scales
+from .tones import has_narrow_tones, stretch_tones
+from .views import View, close_up, compose, rotate_view
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in the standard library since 3.11; type checkers know it in any version
 
 __all__ = ["detect_faces"]
 
-_SETTLED = np.float32(0.99)  # how probable a level face must be at the usual angle to stay as it was found there
-# How probable a face must be that is at another angle than most; that is tilted at theirs; that is too small.
+_SETTLED = np.float32(0.99)  # probability from which a level face at the main angle is kept as it was found there
+# Least probabilities of faces: at another angle than the main one; tilted at the main angle; smaller than asked for.
 _ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
-_SMALLER = 0.95  # by this factor
+_SMALLER = 0.95  # relative size below which a face counts as smaller than asked for
 _STRETCHED = 2.0  # weight of a copy with stretched tones: its crops give better embeddings
-_SAME_FACE = 0.5  # intersection over the smaller box, above which finds at different angles are the same face
+_SAME_FACE = 0.5  # intersection over the smaller box, above which faces of different views are the same
 
 
-class Found(NamedTuple):
+class ViewFaces(NamedTuple):
     """The faces of one view."""
 
     view: View
     faces: Faces
-    weight: float = 1.0  # of its votes for the main view; 0 for a closeup
+    weight: float = 1.0  # of its votes for the main view; 0 for a close-up
 
 
 def detect_faces(
     image: ImageLike,
+    options: DetectionOptions | None = None,
     *,
-    min_face_size: float = DEFAULTS.min_face_size,
-    factor: float = DEFAULTS.factor,
-    thresholds: tuple[float, float, float] = DEFAULTS.thresholds,
-    nms_overlaps: tuple[float, float, float, float] = DEFAULTS.nms_overlaps,
-    rotations: tuple[float, ...] | Literal["auto"] = DEFAULTS.rotations,
-    crop_size: int = DEFAULTS.crop_size,
-    margin: float = DEFAULTS.margin,
-    crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = DEFAULTS.crop_filter,
-    crops: bool = DEFAULTS.crops,
+    weights: str | os.PathLike[str] | MTCNN | None = None,
+    **overrides: Unpack[DetectionOverrides],
 ) -> DetectedFaces:
-    """Find the faces in an image, with five landmarks each, and cut them out.
+    """Detect the faces in an image, with five landmarks each, and crop them.
 
-    `image`: the path of a photo (opened upright by its EXIF orientation), a Pillow image of any mode, or an array of
-    uint8, (h, w, 3) RGB; of any size. A Pillow image that still has an EXIF orientation is searched as it is meant to
-    be seen, too; boxes and landmarks are always in the pixels of the image that was passed in.
+    Parameters
+    ----------
+    image : path, PIL.Image.Image or numpy.ndarray
+        A photo on disk, a Pillow image of any mode, or an array of uint8, shape (height, width, 3) RGB, (height, width,
+        4) RGBA or (height, width) gray. It may have any size. Photos and Pillow images are searched upright, by their
+        EXIF orientation.
+    options : DetectionOptions, optional
+        The size of the smallest face, thresholds, angles, form of the crops and others. Default: those of
+        `DetectionOptions`.
+    weights : path or faceie.mtcnn.networks.MTCNN, optional
+        A file made by ``faceie-convert-mtcnn-weights``, or the result of `faceie.mtcnn.load`. Default: the published
+        weights.
+    **overrides
+        Single options by name, which replace those of `options`.
 
-    The other arguments are those of `DetectionOptions`, and described there: `min_face_size` in pixels, `factor` of the
-    pyramid, `thresholds` of the three networks, `nms_overlaps`, `rotations` to search ("auto", or radians), `crop_size`
-    and `margin` of the crops in pixels, `crop_filter` to resize them, and whether to make `crops`.
+    Returns
+    -------
+    DetectedFaces
+        A named tuple of arrays, most probable face first. For an image without faces, the arrays have length 0.
+        Boxes and landmarks are in pixels of the image that was passed in; of a photo on disk, in upright ones.
 
-    Returns `DetectedFaces`, a named tuple of arrays, most probable face first; arrays of length 0 and an empty list
-    when there is none.
-    Raises ImageError for what is not an image and OptionError for an option out of range.
+    Raises
+    ------
+    ImageError
+        If the image cannot be opened, or is not an image.
+    OptionError
+        If an option is out of range.
+    WeightsError
+        If the weights cannot be read, or are not those of MTCNN.
+    TypeError
+        For a keyword that is not an option.
 
-    With `rotations="auto"`, a photo whose tones fill a small part of the range (dark, faded, lit in one color) is
-    searched twice: as it is, and with its tones stretched. Faces found in the stretched copy are cut out of it.
+    See Also
+    --------
+    encode_faces : Turns the crops into embeddings.
 
-    The method is MTCNN, Zhang et al. 2016 (arXiv 1604.02878), with its published weights, as in facenet-pytorch.
+    Notes
+    -----
+    With ``rotations="auto"``, dark, faded and color-lit photos are searched twice: as they are, and with their tones
+    stretched. Faces that are found in the stretched copy are cropped from it.
+
+    References
+    ----------
+    The method and the published weights are MTCNN: K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and
+    Alignment using Multi-task Cascaded Convolutional Networks", IEEE Signal Processing Letters 23 (2016),
+    arXiv 1604.02878.
+
+    Examples
+    --------
+    >>> from faceie import DetectionOptions, detect_faces
+    >>> faces = detect_faces("obama.jpg")
+    >>> faces.bounding_boxes.shape, faces.landmarks.shape
+    ((2, 4), (2, 5, 2))
+    >>> print(faces.probabilities.round(1))
+    [1.  0.9]
+    >>> [image.size for image in faces.images]
+    [(160, 160), (160, 160)]
+
+    Options can be shared, and single ones replaced:
+
+    >>> options = DetectionOptions(min_face_size=60, crops=False)
+    >>> len(detect_faces("obama.jpg", options, rotations=(0,)).probabilities)
+    1
     """
-    options = DetectionOptions(
-        min_face_size, factor, thresholds, nms_overlaps, rotations, crop_size, margin, crop_filter, crops
-    )
+    options = with_overrides(options, overrides)
     whole = View(*upright(image))
-    weights = load()
+    w = _loaded(weights)
     with single_threaded_blas():
         if options.rotations == "auto":
-            found = _search_where_faces_are(whole, weights, options)
-            if (copy := stretched(whole.image)) is not None:
-                found += _search_stretched(copy, whole, weights, options)
+            found = _search_main_angle(whole, w, options)
+            if (copy := stretch_tones(whole.image)) is not None:
+                found += _search_stretched(copy, whole, w, options)
         else:
-            found = [_search(turned_view(whole, angle), weights, options) for angle in options.rotations]
+            found = [_search(rotate_view(whole, angle), w, options) for angle in options.rotations]
         return _merge(found, options)
 
 
-def _search(view: View, w: MTCNN, options: DetectionOptions) -> Found:
-    return Found(view, find_faces(Source(view.image), w, options))
+def _loaded(weights: str | os.PathLike[str] | MTCNN | None) -> MTCNN:
+    if isinstance(weights, MTCNN):
+        return weights
+    if weights is None:
+        return load()
+    if isinstance(weights, str | os.PathLike):
+        return load(weights)
+    raise WeightsError(
+        f"weights is a {type(weights).__name__}, expected a path or what faceie.mtcnn.load(path) returns"
+    )
 
 
-def _search_where_faces_are(whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
-    """Search the upright image; the turned image, too, if its faces seem to be turned as a whole; and have a closer
-    look at single heads that are turned otherwise.
-    """
-    source = Source(whole.image)
-    every_scale = list(scales(source, options))
-    # The finest level takes half of the time, and is for upright faces only if there are any.
-    coarse = scan(source, every_scale[1:], w.p_net, options)
-    seen = look_around(source, proposals(coarse, options), w)
-    angle, sure = seen.angle()
+def _search(view: View, w: MTCNN, options: DetectionOptions) -> ViewFaces:
+    return ViewFaces(view, find_faces(MipMap(view.image), w, options))
+
+
+def _search_main_angle(whole: View, w: MTCNN, options: DetectionOptions) -> list[ViewFaces]:
+    """Search an image at the angle of most faces, upright or not, and take close-ups of faces at other angles."""
+    mipmap = MipMap(whole.image)
+    every_scale = list(scales(mipmap, options))
+    # The finest level takes half of the time. It is searched only if the image may have upright faces.
+    coarse = run_p_net(mipmap, every_scale[1:], w.p_net, options)
+    votes = find_orientations(mipmap, merge_levels(coarse, options), w)
+    angle, certain = votes.main_angle()
     found, searched = [], []
-    if not (angle and sure):
-        fine = scan(source, every_scale[:1], w.p_net, options)
-        faces = faces_among(proposals(fine + coarse, options), source, w, options)
-        found.append(Found(whole, faces))
+    if not (angle and certain):
+        fine = run_p_net(mipmap, every_scale[:1], w.p_net, options)
+        faces = faces_from(merge_levels(fine + coarse, options), mipmap, w, options)
+        found.append(ViewFaces(whole, faces))
         searched.append(0.0)
-        seen = seen.and_faces(faces)
-        angle, _ = seen.angle()
+        votes = votes.with_faces(faces)
+        angle, _ = votes.main_angle()
     if angle:
-        found.append(_search(turned_view(whole, angle), w, options))
+        found.append(_search(rotate_view(whole, angle), w, options))
         searched.append(angle)
-    return found + parallel(lambda head: _look_closer(whole, head, w, options), seen.heads(searched))
+    return found + parallel(lambda face: _search_close_up(whole, face, w, options), votes.turned_faces(searched))
 
 
-def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: DetectionOptions) -> list[Found]:
+def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: DetectionOptions) -> list[ViewFaces]:
     """Search a copy with stretched tones for the faces whose own tones are narrow in the photo.
 
-    A well exposed face before a dark or white background is left to the search of the photo: it is clipped in the copy.
+    Well exposed faces before a dark or white background are clipped in the copy. The search of the photo finds them.
     """
     found = []
-    for view, faces, weight in _search_where_faces_are(View(copy, np.eye(2, 3)), w, options):
-        narrow = [has_narrow_tones(_part(whole.image, box)) for box in view.boxes(faces.boxes)]
+    for view, faces, weight in _search_main_angle(View(copy, np.eye(2, 3)), w, options):
+        narrow = [has_narrow_tones(_crop(whole.image, box)) for box in view.boxes(faces.boxes)]
         faces = faces.take(np.array(narrow, bool))
-        found.append(Found(View(view.image, composed(whole.affine, view.affine)), faces, _STRETCHED * weight))
+        found.append(ViewFaces(View(view.image, compose(whole.affine, view.affine)), faces, _STRETCHED * weight))
     return found
 
 
-def _part(image: Image.Image, box: NDArray[np.float32]) -> Image.Image:
-    """Return the part of an image in a box: one pixel at least."""
+def _crop(image: Image.Image, box: NDArray[np.float32]) -> Image.Image:
+    """Crop a box, clipped to the image: one pixel at least."""
     left, top = (min(max(int(start), 0), side - 1) for start, side in zip(box[:2], image.size, strict=True))
     right, bottom = (min(int(end), side) for end, side in zip(box[2:], image.size, strict=True))
     return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
-def _look_closer(whole: View, head: Head, w: MTCNN, options: DetectionOptions) -> Found:
-    """Search what is around a head, turned so that it is upright, for its face."""
-    view, scale = closeup(whole, head.square, head.angle)
-    side = float(head.square[2] - head.square[0]) * scale
+def _search_close_up(whole: View, face: TurnedFace, w: MTCNN, options: DetectionOptions) -> ViewFaces:
+    """Search the surroundings of a probable face, rotated so that it is upright."""
+    view, scale = close_up(whole, face.square, face.roll)
+    side = float(face.square[2] - face.square[0]) * scale
     smallest = max(options.min_face_size * scale, side / 2, 1.0)
     faces = _search(view, w, replace(options, min_face_size=smallest)).faces
     corner = (view.image.width - side) / 2
     middle = np.array([[corner, corner, corner + side, corner + side]], np.float32)
-    return Found(view, faces.take(overlaps(faces.boxes, middle, "smaller")[:, 0] > _SAME_FACE), weight=0.0)
+    return ViewFaces(view, faces.take(iou(faces.boxes, middle, "min")[:, 0] > _SAME_FACE), weight=0.0)
 
 
-def _merge(found: list[Found], options: DetectionOptions) -> DetectedFaces:
-    """Bring the faces of all views to the original pixels, take the best view of each, and cut it out there.
+def _merge(found: list[ViewFaces], options: DetectionOptions) -> DetectedFaces:
+    """Take the best view of each face, crop it there, and map it to the pixels of the image that was passed in.
 
-    The networks tolerate some turn, so a face is found at several angles. The best is the usual one, at which most are,
-    if the face is level there, or else that where it is surest and its eyes are most level.
+    The networks tolerate some rotation, so a face may be found in several views. The best is the main view, which has
+    most faces, if the face is level there. Otherwise it is the view with the highest probability and most level eyes.
     """
-    usual = int(np.argmax([item.weight * float(votes(item.faces).sum()) for item in found]))
-    found = [item._replace(faces=item.faces.take(_credible(item, i == usual, options))) for i, item in enumerate(found)]
+    main = int(np.argmax([item.weight * float(vote_weights(item.faces).sum()) for item in found]))
+    found = [
+        item._replace(faces=item.faces.take(_is_credible(item, i == main, options))) for i, item in enumerate(found)
+    ]
     of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
     view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
     boxes = np.concatenate([item.view.boxes(item.faces.boxes) for item in found])
     landmarks = np.concatenate([item.view.landmarks(item.faces.landmarks) for item in found])
     order = np.argsort(-probabilities, kind="stable")
     if len(found) > 1:
-        tilt = tilts(view_landmarks)
-        settled = (of_view == usual) & (probabilities >= _SETTLED) & (abs(tilt) < UPRIGHT)
-        merits = nines(probabilities) * np.cos(tilt) + 10 * settled
-        kept = non_maximum_suppression(boxes, merits, _SAME_FACE, over="smaller")
+        tilt = eye_rolls(view_landmarks)  # [n]
+        settled = (of_view == main) & (probabilities >= _SETTLED) & (abs(tilt) < UPRIGHT)
+        merits = surprisal(probabilities) * np.cos(tilt) + 10 * settled  # [n]
+        kept = non_maximum_suppression(boxes, merits, _SAME_FACE, mode="min")
         order = order[np.isin(order, kept)]
     views = [found[of_view[i]].view for i in order]
-    angles = np.array([view.angle for view in views], np.float32)
+    rolls = np.array([view.angle for view in views], np.float32)
     images = None
     if options.crops:
         images = [crop_face(view.image, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
-    return DetectedFaces(probabilities[order], angles, boxes[order], landmarks[order], images)
+    return DetectedFaces(probabilities[order], rolls, boxes[order], landmarks[order], images)
 
 
-def _credible(item: Found, usual: bool, options: DetectionOptions) -> NDArray[np.bool_]:
+def _is_credible(item: ViewFaces, is_main: bool, options: DetectionOptions) -> NDArray[np.bool_]:
     """Tell which faces (n,) of a view to keep.
 
-    At the usual angle, what is found rarely is none. Elsewhere, it must be surer to be kept; as must what is tilted,
-    and what turns out smaller than was looked for.
+    False positives are rare at the main angle. Faces at other angles, tilted faces and faces smaller than asked for
+    need a higher probability.
     """
     faces = item.faces
     size = np.sqrt(area(faces.boxes))
-    needed = np.full(len(size), 0 if usual else _ELSEWHERE, np.float32)
-    if usual and options.rotations == "auto":  # otherwise, all that the reference finds
+    needed = np.full(len(size), 0 if is_main else _ELSEWHERE, np.float32)
+    if is_main and options.rotations == "auto":  # otherwise, keep all faces, as the reference does
         needed[size < _SMALLER * options.min_face_size] = _SMALL
-        needed[abs(tilts(faces.landmarks)) > UPRIGHT] = _TILTED
+        needed[abs(eye_rolls(faces.landmarks)) > UPRIGHT] = _TILTED
     credible: NDArray[np.bool_] = faces.probabilities >= needed
     return credible
 
 
 def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:
-    """Cut out a face with some surroundings, and resize it.
+    """Crop a face with some surroundings, and resize it to a square.
 
-    The box is widened so that it makes up all but `margin` of the `crop_size` pixels, cut at the border of the image,
-    and stretched to a square: the encoder was trained on faces that were stretched so, with a margin of 32 pixels in
-    182.
+    The box is widened until it fills all but `margin` of the `crop_size` pixels, and clipped at the border of the
+    image. The result is stretched to a square, since the encoder was trained on faces that were stretched so, with a
+    margin of 32 pixels in 182.
     """
     x1, y1, x2, y2 = (float(corner) for corner in box)
-    margin = options.margin / (options.crop_size - options.margin) / 2  # on each side, as a part of the box
+    margin = options.margin / (options.crop_size - options.margin) / 2  # on each side, relative to the box
     wider, taller = margin * (x2 - x1), margin * (y2 - y1)
     left, top = int(max(x1 - wider, 0)), int(max(y1 - taller, 0))
     right, bottom = int(min(x2 + wider, image.width)), int(min(y2 + taller, image.height))
-    # A face can lie outside of the image almost wholly; there is a pixel of it at least, then.
+    # A face may lie almost wholly outside of the image: crop at least one pixel.
     left, top = min(left, image.width - 1), min(top, image.height - 1)
     crop = image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     return crop.resize((options.crop_size,) * 2, Image.Resampling[options.crop_filter.upper()])

@@ -1,8 +1,9 @@
-"""The weights of the detector, which come with the package."""
+"""The weights of the detector: those that come with the package, and converted ones."""
 
 from __future__ import annotations
 
-from functools import cache
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import WeightsError
@@ -17,22 +18,48 @@ __all__ = ["PUBLISHED", "convert", "load"]
 PUBLISHED = Path(__file__).parent / "data" / "mtcnn.safetensors"
 
 
-def load(path: Path = PUBLISHED) -> MTCNN:
-    """Load the detector's weights: the published ones, or a file made by ``faceie-convert-mtcnn-weights``.
+def load(path: str | os.PathLike[str] = PUBLISHED) -> MTCNN:
+    """Load weights of the detector, for `faceie.detect_faces`.
 
-    The file is mapped into memory, read-only, and read where it is touched. Raises WeightsError.
+    The file is mapped into memory, read-only. A file that has not changed is read once.
+
+    Parameters
+    ----------
+    path : path, optional
+        A file made by ``faceie-convert-mtcnn-weights``. Default: the published weights, which come with Faceie.
+
+    Returns
+    -------
+    faceie.mtcnn.networks.MTCNN
+        The weights of P-, R- and O-Net, float32.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or does not hold the weights of MTCNN.
+
+    Examples
+    --------
+    >>> from faceie import mtcnn
+    >>> weights = mtcnn.load()
+    >>> weights.p_net.conv_1.kernel.shape
+    (3, 3, 3, 10)
     """
-    return _load(path)
+    path = Path(path)
+    try:
+        about = path.stat()
+    except OSError:
+        return _load(path, 0, 0)  # which says why
+    return _load(path, about.st_mtime_ns, about.st_size)
 
 
-@cache
-def _load(path: Path) -> MTCNN:
+@lru_cache(maxsize=4)
+def _load(path: Path, _changed: int, _size: int) -> MTCNN:
     return _build(str(path), safetensors.read(path)[0])
 
 
 def convert(p_net: Path, r_net: Path, o_net: Path, target: Path) -> None:
-    """Write the weights that three files of facenet-pytorch (``pnet.pt``, ``rnet.pt``, ``onet.pt``) hold to `target`,
-    in our format.
+    """Convert three files of facenet-pytorch (``pnet.pt``, ``rnet.pt``, ``onet.pt``) to one in our format.
 
     The same sources give the same bytes. Raises WeightsError.
     """

@@ -1,8 +1,8 @@
-"""What facenet-pytorch calls the tensors of the detector, and how they become ours.
+"""The names of the detector's tensors in facenet-pytorch, and their conversion to ours.
 
 Our names are the path in the tree of `networks.MTCNN`. facenet-pytorch has a file for each network, with
-``conv1.weight`` (out, in, height, width), ``prelu1.weight``, and for the linear layers ``dense4.weight`` (out, in); the
-numbers count the layers on.
+``conv1.weight`` (out, in, height, width), ``prelu1.weight``, and ``dense4.weight`` (out, in) for linear layers. The
+layers of a network are numbered from first to last.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _O_NET = {
 def from_torch(p_net: Mapping[str, Array], r_net: Mapping[str, Array], o_net: Mapping[str, Array]) -> dict[str, Array]:
     """Return our tensors from the three ``state_dict``s of facenet-pytorch.
 
-    Raises KeyError for a tensor that is not there; shapes are for the caller to check, by building the tree.
+    Raises KeyError for a missing tensor. The caller checks shapes by building the tree.
     """
     converted: dict[str, Array] = {}
     for network, tensors, layers in (("p_net", p_net, _P_NET), ("r_net", r_net, _R_NET), ("o_net", o_net, _O_NET)):
         for ours, theirs in layers.items():
-            numbered = theirs.isdigit()  # a convolution or linear layer that is followed by a parametric ReLU
+            numbered = theirs.isdigit()  # a convolution or linear layer with a parametric ReLU
             layer = f"{'dense' if ours == 'dense' else 'conv'}{theirs}" if numbered else theirs
             kernel = tensors[f"{layer}.weight"]  # [out, in, height, width] or [out, in]
             if kernel.ndim == 2:

@@ -1,10 +1,13 @@
 """The three networks of MTCNN: figure 2 of Zhang et al. 2016 (arXiv 1604.02878).
 
-They follow the weights that the authors published, and so deviate from the figure: the pools of P-Net, and the last of
-O-Net, are 2 x 2, their windows may reach over the border ("ceil"), and the activations are parametric ReLUs, with one
-slope per channel (the paper says so in section III-B, the figure does not). Activations are channels-last; the
-flattening before the linear layers is in the order column, row, channel, as the published weights want it. Every array
-line ends with its shape.
+They follow the weights that the authors published, and so deviate from the figure:
+
+- The pools of P-Net, and the last of O-Net, are 2 x 2.
+- The windows of pools may reach over the border ("ceil").
+- The activations are parametric ReLUs with one slope per channel, as in section III-B of the paper.
+- Activations are channels-last. They are flattened in the order column, row, channel, as the published weights need.
+
+Every array line ends with its shape.
 """
 
 from __future__ import annotations
@@ -54,12 +57,12 @@ class MTCNN(NamedTuple):
 
 
 def p_net(x: T, w: PNet, nn: WindowKernels[T]) -> tuple[T, T]:
-    """The proposal network: looks at every window of 12 x 12 pixels, 2 apart.
+    """Run the proposal network on every window of 12 x 12 pixels, 2 apart.
 
     `x`: (n, h, w, 3) float32 RGB, (pixel - 127.5) / 128, h and w at least 12.
-    `nn`: with `faceie.nn.planar`, channels come before columns, in `x` and in what is returned.
-    Returns the scores (n, rows, columns), 0 to 1, and the corrections of the windows' corners (n, rows, columns, 4) in
-    units of their size, where rows = ceil((h - 2) / 2) - 4, and columns alike.
+    `nn`: the kernels. With `faceie.nn.planar`, channels come before columns in the input and outputs.
+    Returns the scores (n, rows, columns), 0 to 1, and the offsets of the windows' corners (n, rows, columns, 4) in
+    units of the window, where rows = ceil((h - 2) / 2) - 4, and columns likewise.
     """
     x = nn.conv2d_prelu(x, w.conv_1)  # [n, h, w, 3] -> [n, h - 2, w - 2, 10]
     x = nn.max_pool(x, 2, ceil=True)  # [n, h - 2, w - 2, 10] -> [n, rows + 4, columns + 4, 10]
@@ -70,10 +73,10 @@ def p_net(x: T, w: PNet, nn: WindowKernels[T]) -> tuple[T, T]:
 
 
 def r_net(x: T, w: RNet, nn: Kernels[T]) -> tuple[T, T]:
-    """The refinement network: rejects and corrects proposals.
+    """Run the refinement network, which rejects and corrects proposals.
 
-    `x`: (n, 24, 24, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, and the corrections of the
-    boxes (n, 4).
+    `x`: (n, 24, 24, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, and the offsets of the
+    boxes' corners (n, 4) in units of the box.
     """
     x = nn.conv2d_prelu(x, w.conv_1)  # [n, 24, 24, 3] -> [n, 22, 22, 28]
     x = nn.max_pool(x, 3, ceil=True)  # [n, 22, 22, 28] -> [n, 11, 11, 28]
@@ -87,10 +90,10 @@ def r_net(x: T, w: RNet, nn: Kernels[T]) -> tuple[T, T]:
 
 
 def o_net(x: T, w: ONet, nn: Kernels[T]) -> tuple[T, T, T]:
-    """The output network: the verdict, the final box and five landmarks.
+    """Run the output network, which decides and returns the final box and five landmarks.
 
-    `x`: (n, 48, 48, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, the corrections of the
-    boxes (n, 4), and the landmarks (n, 10) in units of the box: five x, then five y.
+    `x`: (n, 48, 48, 3) float32 RGB, (pixel - 127.5) / 128. Returns the scores (n,), 0 to 1, the offsets of the boxes'
+    corners (n, 4), and the landmarks (n, 10), both in units of the box. Landmarks are five x, then five y.
     """
     x = nn.conv2d_prelu(x, w.conv_1)  # [n, 48, 48, 3] -> [n, 46, 46, 32]
     x = nn.max_pool(x, 3, ceil=True)  # [n, 46, 46, 32] -> [n, 23, 23, 32]
@@ -107,14 +110,14 @@ def o_net(x: T, w: ONet, nn: Kernels[T]) -> tuple[T, T, T]:
 
 def _conv(height: int, width: int, channels: int, out: int) -> Conv:
     """Return the shapes of a convolution: a leaf of the layout (see `faceie.nn.tree`)."""
-    return Conv((height, width, channels, out), (out,))  # type: ignore[arg-type]  # shapes in place of arrays
+    return Conv((height, width, channels, out), (out,))  # type: ignore[arg-type]  # shapes instead of arrays
 
 
 def _prelu(height: int, width: int, channels: int, out: int) -> PReLUConv:
-    return PReLUConv(*_conv(height, width, channels, out), (out,))  # type: ignore[arg-type]  # shapes in place of arrays
+    return PReLUConv(*_conv(height, width, channels, out), (out,))  # type: ignore[arg-type]  # shapes instead of arrays
 
 
-#: The shapes of all weights: what a file must hold, under which names and in which order.
+#: The names, order and shapes of all weights in a file.
 LAYOUT = MTCNN(
     p_net=PNet(
         conv_1=_prelu(3, 3, 3, 10),

@@ -1,61 +1,86 @@
-"""What to search for, and how strictly."""
+"""The options of a search for faces."""
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypedDict
 
 from ..errors import OptionError
 
-__all__ = ["DEFAULTS", "DetectionOptions"]
+__all__ = ["DEFAULTS", "DetectionOptions", "DetectionOverrides", "with_overrides"]
 
 _FILTERS = ("lanczos", "bicubic", "bilinear", "box")
 
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """The options of `faceie.detect_faces`, under the names that facenet-pytorch gives them where it has them.
+    """Options of `detect_faces`.
 
-    The defaults of all but `rotations`, `margin` and `crop_filter` are those of facenet-pytorch, which took them from
-    the authors' own code.
+    Most names are those of facenet-pytorch. So are the defaults, which it took from the authors' code, except those of
+    `rotations`, `margin` and `crop_filter`.
+
+    Parameters
+    ----------
+    min_face_size : float, default 20
+        Size of the smallest face to find, in pixels, at least 1. Twice the size takes a quarter of the time.
+    factor : float, default 0.709
+        Ratio of the sizes of neighboring levels of the image pyramid, 0.1 to 0.99. 0.709 halves the area.
+    thresholds : tuple of 3 floats, default (0.6, 0.7, 0.7)
+        Least scores of P-, R- and O-Net, 0 to 1.
+    nms_overlaps : tuple of 4 floats, default (0.5, 0.7, 0.7, 0.7)
+        Overlaps, 0 to 1, above which non-maximum suppression drops the less probable box: within a level, over all
+        levels, after R-Net (all three intersection over union), and after O-Net (intersection over the smaller box).
+    rotations : "auto" or tuple of floats, default "auto"
+        Rolls of faces to search for, in radians, -2 pi to 2 pi, counter-clockwise as seen in the image. "auto" searches
+        at the angle of most faces, and takes close-ups of faces at other angles (see `faceie.mtcnn.orientation`). It
+        also searches dark, faded and color-lit photos a second time with stretched tones (see `faceie.mtcnn.tones`).
+        Each number costs a search. Faces at another angle than most need a probability of 0.97. ``(0,)`` searches for
+        upright faces in the tones of the photo only, as facenet-pytorch does.
+    crop_size : int, default 160
+        Height and width of the crops in pixels, 1 to 4096.
+    margin : float, default 44
+        Number of the crop's pixels around the face's box, the sum of both sides, 0 to less than `crop_size`.
+    crop_filter : {"lanczos", "bicubic", "bilinear", "box"}, default "lanczos"
+        Pillow's filter that resizes crops. "bilinear" gives the crops of facenet-pytorch.
+    crops : bool, default True
+        Whether to crop the faces at all.
+
+    Raises
+    ------
+    OptionError
+        For an option out of range.
+
+    See Also
+    --------
+    detect_faces : Takes these options, and single ones as keywords.
+
+    Examples
+    --------
+    >>> from faceie import DetectionOptions
+    >>> options = DetectionOptions(min_face_size=60, crops=False)
+    >>> options.min_face_size, options.crops
+    (60.0, False)
+    >>> DetectionOptions(margin=200)
+    Traceback (most recent call last):
+    ...
+    faceie.errors.OptionError: margin is 200, expected less than crop_size, which is 160
     """
 
     min_face_size: float = 20.0
-    """Size in pixels of the smallest face to find, at least 1. Twice the size takes a quarter of the time."""
-
     factor: float = 0.709
-    """Ratio of neighboring levels of the image pyramid, between 0.1 and 0.99; 0.709 halves the area."""
-
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-    """Scores, 0 to 1, that P-, R- and O-Net must give."""
-
     nms_overlaps: tuple[float, float, float, float] = (0.5, 0.7, 0.7, 0.7)
-    """Overlaps, 0 to 1, above which the less probable box is dropped: within a level, over all levels, after R-Net (all
-    three intersection over union), and after O-Net (intersection over the smaller box)."""
-
     rotations: tuple[float, ...] | Literal["auto"] = "auto"
-    """Angles of faces to search for, in radians, counter-clockwise as seen in the image. Each costs a search, and a
-    face at another angle than most must have a probability of 0.97. "auto" searches at the angle at which most faces
-    seem to be, and looks closer at heads that are turned otherwise (see `faceie.mtcnn.orientation`). It also searches
-    dark, faded and color-lit photos a second time with stretched tones (see `faceie.mtcnn.tones`). `(0,)` searches for
-    upright faces only, in the tones of the photo, as facenet-pytorch does."""
-
     crop_size: int = 160
-    """Height and width of the crops in pixels, 1 to 4096."""
-
     margin: float = 44.0
-    """How many pixels of the crop's size are surroundings of the box, in total per axis: 0 to less than `crop_size`."""
-
     crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
-    """How crops are resized: by Pillow's filter of this name. "bilinear" gives the crops of facenet-pytorch."""
-
     crops: bool = True
-    """Whether to cut out the faces at all."""
 
     def __post_init__(self) -> None:
-        """Check all values, whatever their type."""
+        """Check all values, of any type."""
         set_ = object.__setattr__  # the class is frozen
         set_(self, "min_face_size", _number("min_face_size", self.min_face_size, 1, math.inf))
         set_(self, "factor", _number("factor", self.factor, 0.1, 0.99))
@@ -75,9 +100,40 @@ class DetectionOptions:
         if self.crop_filter not in _FILTERS:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
 
-    def keywords(self) -> Mapping[str, Any]:
-        """Return the options as keyword arguments of `faceie.detect_faces`."""
-        return asdict(self)
+
+class DetectionOverrides(TypedDict, total=False):
+    """The fields of `DetectionOptions` as keyword arguments, for type checkers.
+
+    `detect_faces` takes them as ``**overrides``, not one by one: so defaults are in one place only, an option that is
+    not given differs from any that is, and the error for an unknown name lists the known ones.
+    """
+
+    min_face_size: float
+    factor: float
+    thresholds: tuple[float, float, float]
+    nms_overlaps: tuple[float, float, float, float]
+    rotations: tuple[float, ...] | Literal["auto"]
+    crop_size: int
+    margin: float
+    crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"]
+    crops: bool
+
+
+def with_overrides(options: DetectionOptions | None, overrides: Mapping[str, Any]) -> DetectionOptions:
+    """Return options, or the defaults, with some of them replaced.
+
+    Raises OptionError for an option out of range. Raises TypeError for an unknown name, as any function does.
+    """
+    if options is not None and not isinstance(options, DetectionOptions):
+        raise OptionError(f"options is a {type(options).__name__}, expected DetectionOptions or None")
+    names = [field.name for field in fields(DetectionOptions)]
+    for name in overrides:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            guess = f"did you mean {close[0]!r}? " if close else ""
+            raise TypeError(f"there is no option {name!r}; {guess}The options are {', '.join(names)}")
+    options = options or DEFAULTS
+    return replace(options, **overrides) if overrides else options
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:

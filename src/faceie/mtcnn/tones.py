@@ -19,31 +19,31 @@ from PIL import Image
 
 from ..types import Array
 
-__all__ = ["has_narrow_tones", "stretched"]
+__all__ = ["has_narrow_tones", "stretch_tones"]
 
 _NARROW = 72  # levels: spreads below this call for a stretched copy
-_SAMPLES = 128  # pixels per axis that are counted
+_SAMPLES = 128  # pixels that are counted, per axis
 _BORDER = 0.1  # of each side, not counted
-_TAIL = 0.5  # spreads beyond the 5th and 95th percentile, at most, that are kept from clipping
-_CAST = 0.5  # of the tones of all channels: a channel that fills less has a cast
+_TAIL = 0.5  # spreads: tones up to this distance beyond the 5th and 95th percentile are not clipped
+_CAST = 0.5  # share of the range of all channels: a narrower channel means a color cast
 _EMPTY = 3  # levels: a channel with a smaller range has no picture in it
 _PERCENTILES = (0.5, 5.0, 95.0, 99.5)
 
 
-def stretched(image: Image.Image) -> Image.Image | None:
-    """Return an RGB image with its tones stretched to the whole range; None if they are not narrow."""
+def stretch_tones(image: Image.Image) -> Image.Image | None:
+    """Stretch the tones of an RGB image to the whole range; return None if they are not narrow."""
     percentiles = _percentiles(image)
     if not _are_narrow(percentiles):
         return None
     lowest, low, high, highest = percentiles  # [3] each
     spread = high - low
-    # A lamp or a date may clip; the tones of the rest may not.
+    # A lamp or a printed date may be clipped, but not the tones of the scene.
     black = np.maximum(lowest, low - _TAIL * spread)
     white = np.minimum(highest, high + _TAIL * spread)
     filled = white - black
     if filled.max() < _EMPTY:
         return None
-    if filled.min() >= _CAST * (white.max() - black.min()):  # no color cast: one stretch for all channels
+    if filled.min() >= _CAST * (white.max() - black.min()):  # no color cast: stretch all channels alike
         black, white = np.full(3, black.min()), np.full(3, white.max())
     ramps = (np.arange(256) - black[:, None]) * (255 / np.maximum(white - black, 1)[:, None])  # [3, 256]
     copy = image.point(np.clip(ramps, 0, 255).round().astype(int).ravel().tolist())

@@ -1,7 +1,7 @@
 """Downloads of weights: the only place in Faceie that opens a connection.
 
-A download goes to a temporary file and is handed to a check before anyone can take it for weights. The transfer,
-further attempts, and the comparison of the SHA-256 are pooch's.
+A download goes to a temporary file and is checked there. pooch does the transfer, the retries and the comparison of the
+SHA-256.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import WeightsError
 
 __all__ = ["fetch", "is_offline", "mirrored"]
 
-_RETRIES = 2  # after 1 and 2 seconds, if the server or the connection fails, or the SHA-256 is another
+_RETRIES = 2  # after 1 and 2 seconds, if the server or the connection fails, or the SHA-256 differs
 _TIMEOUT = 30.0  # seconds without a byte
 
 
@@ -27,17 +27,16 @@ def is_offline() -> bool:
 
 
 def mirrored(address: str) -> str:
-    """Return the address, or that of the same file on the mirror that the environment names."""
+    """Return the address, or that of the same file on the mirror in FACEIE_MIRROR."""
     mirror = os.environ.get("FACEIE_MIRROR")
     return f"{mirror.rstrip('/')}/{address.rpartition('/')[2]}" if mirror else address
 
 
 def fetch(address: str, folder: Path, use: Callable[[Path], None], sha256: str | None = None) -> None:
-    """Download a file and `use` it. It lies in `folder` during that, and nothing of it is left there.
+    """Download a file to a temporary file in `folder`, call `use` with its path, and remove it.
 
-    `sha256`: what the file must have, if it is known. `use` raises WeightsError if the file is not what it should be.
-    Raises WeightsError, which says how the last attempt failed. Shows progress on standard error, if that is a
-    terminal.
+    `sha256`: the expected hash, if it is known. `use` raises WeightsError for a wrong file. Raises WeightsError with
+    the reason of the last failure. Shows progress on standard error, if that is a terminal.
     """
     import pooch  # slow to import, as is requests, which it uses
     import requests
@@ -52,28 +51,28 @@ def fetch(address: str, folder: Path, use: Callable[[Path], None], sha256: str |
         try:
             transfer(address, file, None)
         except requests.HTTPError as error:
-            if error.response is not None and error.response.status_code < 500:  # the server knows what it does
+            if error.response is not None and error.response.status_code < 500:  # a definite answer: no retry
                 raise WeightsError(str(error)) from error
             raise
 
     name = f".download-{os.getpid()}-{secrets.token_hex(4)}"
     registry = {name: f"sha256:{sha256}" if sha256 else None}
     store = pooch.create(folder, "", registry=registry, urls={name: address}, retry_if_failed=_RETRIES)
-    pooch.get_logger().setLevel("WARNING")  # it tells of each download
+    pooch.get_logger().setLevel("WARNING")  # it logs each download
     file = folder / name
     try:
         store.fetch(name, downloader=download)
         use(file)
     except (OSError, ValueError, WeightsError) as error:
-        reason = str(error).replace(f"{file}: ", "the file that came is no good: ").replace(name, "the file")
+        reason = str(error).replace(f"{file}: ", "the downloaded file cannot be used: ").replace(name, "the file")
         raise WeightsError(" ".join(reason.split()) or type(error).__name__) from error
     finally:
         file.unlink(missing_ok=True)
 
 
 def _progress() -> Any:
-    """Return a progress bar, of which pooch sets the total when it knows it."""
+    """Return a progress bar. pooch sets the total when it knows it."""
     from tqdm import tqdm
 
-    # The total is a placeholder: pooch sets it, but asks before whether the bar is true, which one without is not.
+    # The total is a placeholder: without one, a bar is false, and pooch would ignore it.
     return tqdm(desc="weights", total=1, unit="B", unit_scale=True)

@@ -1,12 +1,12 @@
 """Pickles that hold data, read without running anything.
 
-A pickle is a program for a small machine with a stack, and two of its operations, *global* and *reduce*, import any
-function and call it: so `pickle.load` of a stranger's file runs the stranger's code. Here is the same machine without
-those two powers. It knows the operations that data is made with; a *global* gives what the caller has put into a table,
-and any other name is refused; calling works for functions from that table only, and setting attributes does nothing.
-The operations are decoded by the standard library's `pickletools`, which runs nothing either.
+A pickle is a program for a small machine with a stack. Two of its operations, *global* and *reduce*, import and call
+any function, so `pickle.load` of a stranger's file runs the stranger's code. This module is the same machine without
+those two powers. It knows the operations that make data. A *global* is looked up in a table of the caller, and other
+names are refused. Only functions of that table are called, and setting attributes does nothing. The operations are
+decoded by the standard library's `pickletools`, which runs nothing either.
 
-Keys of dictionaries must be texts: nested tuples can be made to take forever to hash.
+Keys of dictionaries must be texts: hashing nested tuples can be made to take forever.
 """
 
 from __future__ import annotations
@@ -35,26 +35,25 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def load(data: bytes, allowed: Mapping[str, Any], persistent: Callable[[Any], Any]) -> tuple[Any, int]:
-    """Return what the pickle at the start of `data` holds, and the number of its bytes.
+    """Return the object in the pickle at the start of `data`, and the number of its bytes.
 
-    `allowed`: what stands for a name, "module.name"; a name that is not there is refused. What stands for a name is
-    called if the pickle says so. `persistent`: called with what the pickle says of something outside of it. Raises
-    ValueError.
+    `allowed`: the substitutes for names, "module.name". Other names are refused. The pickle may call the substitutes.
+    `persistent`: called for each persistent id, a reference to data outside of the pickle. Raises ValueError.
     """
     try:
         return _Machine(allowed, persistent).run(data[:LIMIT])
-    except (LookupError, TypeError, AttributeError, RecursionError) as error:  # what the operations do not fit
-        raise ValueError(f"a pickle in it makes no sense ({error})") from error
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:  # the operations do not fit together
+        raise ValueError(f"a pickle in it is invalid ({error})") from error
 
 
 class _Machine:
-    """The machine that a pickle is a program for."""
+    """The machine that runs pickles."""
 
     def __init__(self, allowed: Mapping[str, Any], persistent: Callable[[Any], Any]) -> None:
         self.allowed = allowed
         self.persistent = persistent
         self.stack: list[Any] = []
-        self.marks: list[int] = []  # places on the stack
+        self.marks: list[int] = []  # heights of the stack
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> tuple[Any, int]:
@@ -97,26 +96,26 @@ class _Machine:
             arguments, function = stack.pop(), stack.pop()
             stack.append(self.call(function, arguments))
         elif name == "BUILD":
-            stack.pop()  # attributes for the object below, which is a record of ours and gets none
+            stack.pop()  # attributes for the object below, a substitute, which gets none
         elif name == "BINPERSID":
             stack.append(self.persistent(stack.pop()))
         elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"it uses the operation {name}, which weights do not need")
 
     def since_mark(self) -> list[Any]:
-        place = self.marks.pop()
-        items = self.stack[place:]
-        del self.stack[place:]
+        height = self.marks.pop()
+        items = self.stack[height:]
+        del self.stack[height:]
         return items
 
     def find(self, name: str) -> Any:
         if name not in self.allowed:
-            raise ValueError(f"it asks for {name}, which weights do not need; whatever that would do was not done")
+            raise ValueError(f"it asks for {name}, which weights do not need; it was not run")
         return self.allowed[name]
 
     def call(self, function: Any, arguments: Any) -> Any:
         if not any(function is value for value in self.allowed.values()) or type(arguments) is not tuple:
-            raise ValueError("it calls something that weights do not need; whatever that would do was not done")
+            raise ValueError("it calls something that weights do not need; it was not run")
         return function(*arguments)
 
     def set_items(self, target: Any, items: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Whatever file of weights it is: told apart by what is in it, never by its name."""
+"""Read a file of weights of any known format, recognized by its contents, never by its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Format", "WeightsFile", "read"]
 
 Format: TypeAlias = Literal["faceie", "torch", "tensorflow", "weightie"]
 
-_START = 1024  # bytes that tell what a file is
+_START = 1024  # bytes from which formats are recognized
 
 _MISTAKES = {
     b"version https://git-lfs": "it is a pointer of Git LFS: the file itself has not been fetched (git lfs pull)",
@@ -24,18 +24,18 @@ _MISTAKES = {
     b"\x89hdf": "it is an HDF5 file, as Keras writes them",
     b"\x1f\x8b": "it is compressed by gzip: unpack it first",
 }
-"""How files begin (in small letters) that are often taken for weights, and what to say."""
+"""The first bytes, in lower case, of files that are often taken for weights, with an explanation."""
 
 
 class WeightsFile(NamedTuple):
-    """What a file holds: under the names, and with the axes, of its own format."""
+    """The tensors of a file, with the names and axes of its own format."""
 
     format: Format
     tensors: dict[str, NDArray[np.float32]]
 
 
 def read(path: Path) -> WeightsFile:
-    """Read a file of weights of any format that we know. Raises WeightsError, which names the file and the reason."""
+    """Read a file of weights. Raises WeightsError, which names the file and the reason."""
     try:
         with path.open("rb") as file:
             start = file.read(_START)
@@ -52,7 +52,7 @@ def read(path: Path) -> WeightsFile:
         return WeightsFile("weightie", weightie.read(path))
     if tensorflow.looks_like(start):
         return WeightsFile("tensorflow", tensorflow.read(path))
-    raise WeightsError(f"{path}: these are no weights that Faceie can read: {_what_it_is(start)}. {_CAN_READ}")
+    raise WeightsError(f"{path}: this is not a file of weights that Faceie can read: {_identify(start)}. {_CAN_READ}")
 
 
 _CAN_READ = (
@@ -61,7 +61,7 @@ _CAN_READ = (
 )
 
 
-def _what_it_is(start: bytes) -> str:
+def _identify(start: bytes) -> str:
     if not start:
         return "the file is empty"
     lowered = start.lower().lstrip()

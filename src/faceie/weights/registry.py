@@ -1,15 +1,14 @@
-"""Weights that have a name, and where they are looked for.
+"""Published weights by name, and the search for them.
 
-`locate` tries, in this order: the data distribution that brings them (``faceie-vggface2``), Faceie's cache, the cache
-of facenet-pytorch, and a download of facenet-pytorch's own release. What comes from the last two is converted to our
-format into the cache, once it has given the known answer of the weights of that name. The file in the cache says which
-weights it holds.
+`locate` tries, in this order: the data distribution (``faceie-vggface2``), Faceie's cache, the cache of
+facenet-pytorch, and a download of facenet-pytorch's own release. Files from the last two are checked by their answer to
+a test picture, then converted to our format, into the cache. The converted file has the name in its metadata.
 
 Three environment variables:
 
-- ``FACEIE_CACHE``: the folder of the cache, instead of the platform's for caches of users;
-- ``FACEIE_MIRROR``: where to download from: an address under which the files lie by their names, in any format;
-- ``FACEIE_OFFLINE``: anything but empty, 0, no or false forbids downloads.
+- ``FACEIE_CACHE``: the folder of the cache, instead of the platform's cache of the user;
+- ``FACEIE_MIRROR``: the address of a folder from which to download the files, by their names, in any format;
+- ``FACEIE_OFFLINE``: any value except empty, 0, no or false forbids downloads.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ Convert = Callable[[Path, Path, str], None]
 
 
 class Published(NamedTuple):
-    """Weights that were published under a name."""
+    """Published weights."""
 
     name: str
     title: str
     address: str
-    """Of facenet-pytorch's file."""
+    """The address of facenet-pytorch's file."""
     sha256: str | None
-    """Of that file, where it is known."""
+    """The hash of that file, if known."""
     package: str | None
     """The Python package of the data distribution, if there is one."""
 
@@ -71,28 +70,28 @@ PUBLISHED = {
 
 
 def cache_folder() -> Path:
-    """Return the folder of what Faceie has downloaded and converted; it need not exist."""
+    """Return the folder of downloaded and converted files; it need not exist."""
     if folder := os.environ.get("FACEIE_CACHE"):
         return Path(folder).expanduser()
-    import platformdirs  # takes its time
+    import platformdirs  # slow to import
 
     return platformdirs.user_cache_path("faceie", appauthor=False)
 
 
 def find(name: str) -> Path | None:
-    """Return the file of named weights in our format, if it is on this machine.
+    """Return the file of named weights in our format, or None if it is not on this machine.
 
     Raises WeightsNotFoundError for an unknown name.
     """
-    return next((path for path in _ready(_published(name)) if path.is_file() and _says(path, name)), None)
+    return next((path for path in _ready(_published(name)) if path.is_file() and _has_name(path, name)), None)
 
 
 def locate(name: str, convert: Convert) -> Path:
-    """Return the file of named weights in our format; download and convert it if need be.
+    """Return the file of named weights in our format; download and convert it if necessary.
 
-    `convert` makes our format of any file: it is called with the source, the target and the name. It checks that the
-    source holds the weights of that name, writes the target at once, and raises WeightsError. Raises
-    WeightsNotFoundError, which says what was tried and what else can be done.
+    `convert` is called with the source, the target and the name. It checks that the source holds the weights of that
+    name, writes the target at once, and raises WeightsError. Raises WeightsNotFoundError, which lists all attempts and
+    the remedies.
     """
     published = _published(name)
     if path := find(name):
@@ -100,7 +99,7 @@ def locate(name: str, convert: Convert) -> Path:
     target = _cached(published)
     download = torch_cache() / published.file
     tried = [f"the package {published.package}: not installed"] if published.package else []
-    # A file in the cache that does not say which weights it holds was made by a version that did not check that.
+    # Early versions did not check the files in the cache, nor store the name in them.
     for path, what in ((target, ""), (download, ", where facenet-pytorch puts its downloads")):
         if not path.is_file():
             tried.append(f"{path}{what}: not there")
@@ -123,8 +122,8 @@ def locate(name: str, convert: Convert) -> Path:
     raise WeightsNotFoundError(_explain(published, tried))
 
 
-def _says(path: Path, name: str) -> bool:
-    """Tell whether a file in our format says that it holds the weights of this name."""
+def _has_name(path: Path, name: str) -> bool:
+    """Tell whether a file in our format has this name in its metadata."""
     try:
         return safetensors.read(path)[1].get("name") == name
     except WeightsError:
@@ -132,7 +131,7 @@ def _says(path: Path, name: str) -> bool:
 
 
 def torch_cache() -> Path:
-    """Return the folder of PyTorch's downloads, as facenet-pytorch finds it."""
+    """Return the folder of PyTorch's downloads, which facenet-pytorch uses."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "checkpoints"
 
@@ -154,7 +153,7 @@ def _cached(published: Published) -> Path:
 
 
 def _ready(published: Published) -> Iterator[Path]:
-    """Yield the places where weights in our format may be."""
+    """Yield the paths under which weights in our format may be."""
     spec = importlib.util.find_spec(published.package) if published.package else None
     if spec and spec.origin:
         yield Path(spec.origin).parent / f"{published.name}.safetensors"
@@ -162,16 +161,16 @@ def _ready(published: Published) -> Iterator[Path]:
 
 
 def _explain(published: Published, tried: list[str]) -> str:
-    """Say what was tried, and the ways out."""
+    """Return the message with all attempts and the remedies."""
     ways = [
         f"download {published.address} elsewhere, and copy it to {torch_cache()}, "
         "or load it with faceie.facenet.load(pathlib.Path(...))",
-        f"set FACEIE_MIRROR to an address under which {published.file} can be had",
+        f"set FACEIE_MIRROR to the address of a folder that has {published.file}",
     ]
     if published.package:
         ways.insert(0, f"install the weights from a clone of Faceie: pip install ./weights/{published.name}")
     return "\n".join(
-        [f'the weights "{published.name}" cannot be had. Tried:']
+        [f'the weights "{published.name}" are not on this machine and cannot be downloaded. Tried:']
         + [f"  - {line}" for line in tried]
         + ["What helps:"]
         + [f"  - {line}" for line in ways]

@@ -5,7 +5,7 @@ A file is 8 bytes, the length of the header (little-endian); the header, JSON, `
 (The format is that of Hugging Face's library of this name, which reads our files.) Ours are float32 only, and the
 tensors begin at a multiple of 4096 bytes.
 
-Nothing in a file can be run, and nothing it claims is believed: every number is checked against the size of the file.
+Nothing in a file can be run, and every number in it is checked against the size of the file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Array = NDArray[np.float32]
 
 _FLOAT = np.dtype("<f4")
 _HEADER_LIMIT = 1 << 20  # bytes; ours has some 25,000
-_PAGE = 4096  # of memory: what starts on one is mapped without waste, and is aligned for any processor
+_PAGE = 4096  # bytes: a tensor at the start of a page is mapped without waste and aligned for any processor
 
 
 def looks_like(start: bytes) -> bool:
@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Return the tensors of a file, and its metadata.
 
     The tensors are read-only views of the mapped file: nothing is copied, and a page is read when it is first touched.
-    Raises WeightsError for a file that is not, in every detail, what it should be.
+    Raises WeightsError for a file that deviates from the format in any detail.
     """
     try:
         size = path.stat().st_size
@@ -50,7 +50,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
                 raise ValueError(f"its header of {length} bytes does not fit")
             header = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
         if not isinstance(header, dict):
-            raise ValueError("its header is no dictionary")
+            raise ValueError("its header is not a dictionary")
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not texts")
@@ -72,12 +72,12 @@ def _tensors(header: dict[str, Any], data: NDArray[np.uint8]) -> dict[str, Array
     tensors, spans = {}, []
     for name, entry in header.items():
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise ValueError(f"the entry of tensor {name!r} is not what the format asks for")
+            raise ValueError(f"the entry of tensor {name!r} does not follow the format")
         shape, offsets = entry["shape"], entry["data_offsets"]
         if entry["dtype"] != "F32":
             raise ValueError(f"tensor {name!r} is of type {entry['dtype']!r}, expected F32")
         if not _is_counts(shape) or not _is_counts(offsets) or len(offsets) != 2:
-            raise ValueError(f"tensor {name!r} has a shape or offsets that are no lists of counts")
+            raise ValueError(f"tensor {name!r} has a shape or offsets that are not lists of counts")
         start, stop = offsets
         if not start <= stop <= len(data) or stop - start != 4 * math.prod(shape) or start % 4:
             raise ValueError(
@@ -100,9 +100,9 @@ def _is_counts(values: object) -> bool:
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write tensors, in their order, to a file; the same tensors and metadata give the same bytes.
+    """Write tensors, in their order, to a file. The same tensors and metadata give the same bytes.
 
-    The file appears under its name when it is whole, not before. Raises WeightsError if it cannot be written.
+    The file appears under its name when it is complete. Raises WeightsError if it cannot be written.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     offset = 0

@@ -1,10 +1,9 @@
 """Tensors from a frozen TensorFlow graph (``.pb``), without TensorFlow.
 
 The file is a protocol buffer, a ``GraphDef``: a list of nodes, of which those with the operation ``Const`` hold the
-weights. Of the wire format (numbers in 7-bit groups, and texts, messages and arrays with their length before them) and
-of the messages, whose fields are numbered, only what leads to the tensors is read; the rest is skipped. The numbers of
-fields are those of TensorFlow's graph.proto, node_def.proto, attr_value.proto, tensor.proto and tensor_shape.proto.
-Nothing in such a file is run.
+weights. In the wire format, numbers are in 7-bit groups, and texts, messages and arrays follow their length. The fields
+of messages are numbered, as in TensorFlow's graph.proto, node_def.proto, attr_value.proto, tensor.proto and
+tensor_shape.proto. Only the fields that lead to the tensors are read. Nothing in such a file is run.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ _VALUE_TENSOR = 8
 _TENSOR_TYPE, _TENSOR_SHAPE, _TENSOR_CONTENT, _TENSOR_FLOATS = 1, 2, 4, 5
 _SHAPE_DIMENSION = 2
 _DIMENSION_SIZE = 1
-_FLOAT = 1  # the type of tensors that are of interest
+_FLOAT = 1  # the type of float32 tensors; others are skipped
 
 
 def looks_like(start: bytes) -> bool:
-    """Tell by the first bytes of a file whether it may be a graph: it begins with a node, and that with its name."""
+    """Tell by the first bytes whether a file may be a graph: it begins with a node, which begins with its name."""
     name = b"\x0a"  # field 1, of the kind that has a length
     try:
         _, position = _varint(memoryview(start), 1)
@@ -45,10 +44,7 @@ def looks_like(start: bytes) -> bool:
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Return the float32 constants of the graph by name;
-
-    others, and numbers without a shape, are left out. Raises WeightsError.
-    """
+    """Return the float32 constants of the graph by name, except numbers without a shape. Raises WeightsError."""
     try:
         graph = memoryview(path.read_bytes())
         tensors = {}
@@ -95,7 +91,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
         else:
             raise ValueError(f"it has a field of the unknown kind {kind}")
         if size > len(message) - position:
-            raise ValueError(f"a field of {size} bytes in it is longer than what is left")
+            raise ValueError(f"a field of {size} bytes in it is longer than the rest of the file")
         yield field, kind, message[position : position + size]
         position += size
 
@@ -129,16 +125,14 @@ def _tensor(message: memoryview) -> Array | None:
         elif (field, kind) == (_TENSOR_CONTENT, _BYTES):
             content = value
         elif field == _TENSOR_FLOATS and kind in (_FIXED32, _BYTES):
-            floats = value  # one number, for all of the tensor, or all of them, packed
+            floats = value  # a single number for the whole tensor, or all numbers, packed
     if letters != _FLOAT or not shape:
         return None
     count = math.prod(shape)
     data = content or floats
     if len(data) == 4 * count:
         return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32, copy=False)
-    if (
-        len(data) == 4 and count < 1 << 24
-    ):  # one number stands for all: more than the largest of our tensors it need not be
+    if len(data) == 4 and count < 1 << 24:  # one number for all; the limit is above the size of our largest tensor
         return np.full(shape, np.frombuffer(data, "<f4")[0], np.float32)
     raise ValueError(f"a tensor of shape {shape} has {len(data)} bytes")
 

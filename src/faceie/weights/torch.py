@@ -1,12 +1,12 @@
 """Tensors from PyTorch's files, without PyTorch: a ``state_dict``, in either of its two formats.
 
-*Zip*, since version 1.6: an archive with ``<folder>/data.pkl``, a pickle of the dictionary, in which each tensor refers
+*Zip*, since version 1.6: an archive with ``<folder>/data.pkl``, a pickle of the dictionary. In it, each tensor refers
 by a key to its storage, ``<folder>/data/<key>``, raw numbers. *Legacy*, before: four pickles one after the other (a
-magic number, the version, facts about the machine, the dictionary), then a fifth, the list of keys, and for each of
-them the count of numbers (8 bytes) and the raw numbers. (The formats are those of ``torch/serialization.py``.)
+magic number, the version, facts about the machine, the dictionary), then a fifth, the list of keys, and for each key
+the count of numbers (8 bytes) and the raw numbers. (The formats are those of ``torch/serialization.py``.)
 
-The pickles are read by `pickles`, with the few names that a dictionary of tensors needs; each stands for a record of
-texts and numbers.
+The pickles are read by `pickles`, with the few names that a dictionary of tensors needs. Their substitutes are records
+of texts and numbers.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _DIMENSIONS = 8  # that a tensor may have: kernels have four, and old versions o
 
 
 class StorageType(NamedTuple):
-    """Stands for one of PyTorch's classes of storages."""
+    """Substitute for one of PyTorch's classes of storages."""
 
     letters: str  # the type of its numbers, as NumPy writes it
 
 
 class Storage(NamedTuple):
-    """Stands for a storage: where the numbers of tensors are."""
+    """Substitute for a storage, which has the numbers of tensors."""
 
     letters: str
     key: str
@@ -49,7 +49,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """Stands for a tensor: a part of a storage, seen with a shape."""
+    """Substitute for a tensor: a part of a storage, with a shape."""
 
     storage: Storage
     offset: int
@@ -58,13 +58,13 @@ class Tensor(NamedTuple):
 
 
 def _storage(reference: Any) -> Storage:
-    """Make a storage of the reference to it:
+    """Make a storage from a reference to it.
 
-    ("storage", type, key, device, count), and in legacy files the storage that it is a view of.
+    The reference is ("storage", type, key, device, count). In legacy files, the storage that it is a view of follows.
     """
     word, kind, key, _device, count, *view = reference
     if word != "storage" or type(kind) is not StorageType or type(key) is not str or not _is_count(count):
-        raise ValueError("it refers to something that is no storage")
+        raise ValueError("it refers to something that is not a storage")
     if view and view != [None]:
         raise ValueError("it has a view of a storage, which PyTorch has not written since version 0.4")
     return Storage(kind.letters, key, count)
@@ -93,7 +93,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _dictionary() -> dict[str, Any]:
-    """Stand in for ``collections.OrderedDict``, which is made empty."""
+    """Stand in for ``collections.OrderedDict``, which pickles make empty and fill later."""
     return {}
 
 
@@ -118,16 +118,16 @@ _ALLOWED = {
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Return the tensors of a ``state_dict`` by name, as float32; tensors of whole numbers are left out.
+    """Return the tensors of a ``state_dict`` by name, as float32, except tensors of whole numbers.
 
-    A dictionary that holds the ``state_dict`` under one of its keys ("checkpoint") will do, too. Raises WeightsError.
+    The ``state_dict`` may also be a value of the dictionary, as in checkpoints. Raises WeightsError.
     """
     try:
         with path.open("rb") as file:
             is_zip = file.read(4) == ZIP_START
         dictionary, data = _read_zip(path) if is_zip else _read_legacy(path)
         tensors = _state_dict(dictionary)
-        # Tensors may share numbers, as tied weights do; but a few bytes could ask for the same ones a thousand times.
+        # Tensors may share numbers, as tied weights do. But many tensors of the same few numbers could fill the memory.
         if sum(math.prod(tensor.shape) for tensor in tensors.values()) > path.stat().st_size:
             raise ValueError("its tensors together are much larger than the file")
         return {name: _numbers(tensor, data) for name, tensor in tensors.items() if tensor.storage.letters[0] == "f"}
@@ -144,7 +144,7 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def _state_dict(dictionary: Any) -> dict[str, Tensor]:
-    """Return the dictionary of tensors, which may be a value of the dictionary."""
+    """Return the dictionary of tensors: this one, or one of its values."""
     for candidate in (dictionary, *(dictionary.values() if type(dictionary) is dict else ())):
         if type(candidate) is dict and candidate and all(type(value) is Tensor for value in candidate.values()):
             return candidate
@@ -152,7 +152,7 @@ def _state_dict(dictionary: Any) -> dict[str, Tensor]:
 
 
 def _numbers(tensor: Tensor, data: dict[str, NDArray[np.uint8]]) -> Array:
-    """Return a tensor's numbers as float32. Nothing is allocated before all that the file claims fits its bytes."""
+    """Return a tensor's numbers as float32. All sizes are checked against the file before memory is allocated."""
     storage, offset, shape, strides = tensor
     numbers = data[storage.key].view(f"<{storage.letters}")
     if len(numbers) != storage.size:
@@ -170,7 +170,7 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, NDArray[np.uint8]]]:
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member for member in archive.infolist()}
         for member in members.values():
-            # PyTorch does not compress, and what is not compressed cannot be larger than the file.
+            # PyTorch does not compress, and an uncompressed member is not larger than the file.
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size:
                 raise ValueError(f"its member {member.filename!r} is compressed or larger than the file")
         roots = [name.removesuffix("data.pkl") for name in members if name.endswith("/data.pkl")]

@@ -1,11 +1,11 @@
 """Tensors from ``.weights`` files of faceie 0.0.5 (the format of its library *weightie* 0.0.1).
 
-Raw arrays, each at a multiple of 64 KiB; then a pickle of nested named tuples, in which an array is a reference to a
-record of offset, shape and type; then, in the last 4 bytes, the length of the pickle (little-endian). The pickle is
-read by `pickles`: the classes of faceie 0.0.5 stand for plain tuples, and nothing of that project is imported.
+A file has raw arrays, each at a multiple of 64 KiB. A pickle of nested named tuples follows, in which each array is a
+reference with offset, shape and type. The last 4 bytes are the length of the pickle (little-endian). The pickle is read
+by `pickles`, with plain tuples as substitutes for the classes of faceie 0.0.5, none of which is imported.
 
-The tensors have no names, so they are called by their place: ``0.2.1`` is part 1 of part 2 of part 0. Single numbers
-are tensors without dimensions.
+The tensors have no names, so they are named by their indices in the tree: ``0.2.1`` is part 1 of part 2 of part 0.
+Single numbers are tensors without dimensions.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _PROTOCOL = re.compile(rb"\x80[\x02-\x05]")  # how a pickle begins
 _NUMBERS = ("f4", "f8")
 
 
-class Place(NamedTuple):
-    """Stands for the record that refers to an array."""
+class ArrayReference(NamedTuple):
+    """Substitute for a reference to an array."""
 
     offset: int
     shape: tuple[int, ...]
     letters: str
 
 
-def _place(offset: Any, shape: Any, letters: Any) -> Place:
+def _reference(offset: Any, shape: Any, letters: Any) -> ArrayReference:
     counts = (offset, *shape)
     if letters not in _NUMBERS or not all(type(count) is int and 0 <= count < 1 << 48 for count in counts):
-        raise ValueError("it refers to something that is no array of numbers")
-    return Place(offset, tuple(shape), letters)
+        raise ValueError("it refers to something that is not an array of numbers")
+    return ArrayReference(offset, tuple(shape), letters)
 
 
 def _dtype(letters: Any, *_: Any) -> Any:
@@ -70,14 +70,14 @@ _CLASSES = (
     "nn_arguments.LinearWeights",
 )
 _ALLOWED: Mapping[str, Any] = {
-    "weightie.serialiser._NDArrayOffset": _place,
+    "weightie.serialiser._NDArrayOffset": _reference,
     "numpy.dtype": _dtype,
     **{f"faceie.{name}": _record for name in _CLASSES},
 }
 
 
 def looks_like(path: Path) -> bool:
-    """Tell by the end of a file whether it may be of this format."""
+    """Tell by the end of a file whether it may have this format."""
     with path.open("rb") as file:
         size = path.stat().st_size
         file.seek(max(0, size - _LENGTH))
@@ -89,17 +89,17 @@ def looks_like(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Return the tensors by their place, as float32. Raises WeightsError."""
+    """Return the tensors by their indices in the tree, as float32. Raises WeightsError."""
     try:
         data = np.memmap(path, np.uint8, "r")
         length = int.from_bytes(data[-_LENGTH:].tobytes(), "little")
         if length > len(data) - _LENGTH:
             raise ValueError(f"its pickle of {length} bytes is longer than the file")
         arrays, end = data[: -_LENGTH - length], data[-_LENGTH - length : -_LENGTH]
-        tree, _ = pickles.load(end.tobytes(), _ALLOWED, lambda place: place)
+        tree, _ = pickles.load(end.tobytes(), _ALLOWED, lambda reference: reference)
         leaves = list(_leaves(tree, length))
-        # Arrays do not share bytes in these files, but a few bytes could ask for the same ones a thousand times.
-        if sum(math.prod(leaf.shape) for _, leaf in leaves if type(leaf) is Place) > len(data):
+        # Arrays do not share bytes in these files. Many references to the same bytes could fill the memory.
+        if sum(math.prod(leaf.shape) for _, leaf in leaves if type(leaf) is ArrayReference) > len(data):
             raise ValueError("its arrays together are larger than the file")
         return {name: _array(leaf, arrays) for name, leaf in leaves}
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -107,9 +107,9 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def _leaves(tree: Any, limit: int) -> Iterator[tuple[str, Any]]:
-    """Yield the arrays and numbers of nested tuples, with their places.
+    """Yield the arrays and numbers of nested tuples, with their indices.
 
-    `limit`: how many parts there can be, one a byte of the pickle. Tuples that share parts could be without end.
+    `limit`: the largest number of parts, one a byte of the pickle. Tuples that share parts could be endless.
     """
     waiting = [("", tree)]
     while waiting:
@@ -120,13 +120,13 @@ def _leaves(tree: Any, limit: int) -> Iterator[tuple[str, Any]]:
         if type(node) in (tuple, list):
             children = [(f"{name}.{i}" if name else str(i), part) for i, part in enumerate(node)]
             waiting.extend(reversed(children))
-        elif type(node) in (Place, float):
+        elif type(node) in (ArrayReference, float):
             yield name, node
         elif node is not None:  # a layer without bias has None for it
             raise ValueError("it holds something that is neither an array nor a number")
 
 
-def _array(leaf: Place | float, arrays: NDArray[np.uint8]) -> Array:
+def _array(leaf: ArrayReference | float, arrays: NDArray[np.uint8]) -> Array:
     if isinstance(leaf, float):
         return np.array(leaf, np.float32)
     size = math.prod(leaf.shape) * int(leaf.letters[1])

@@ -1,4 +1,4 @@
-"""The image that is searched, and its halves."""
+"""The mipmap of an image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from faceie import detect_faces
-from faceie.boxes import overlaps
-from faceie.mtcnn import crops, source
-from faceie.mtcnn.source import Source
+from faceie.boxes import iou
+from faceie.mtcnn import crops, pyramid
+from faceie.mtcnn.pyramid import MipMap
 
 from ..conftest import assert_close
 
@@ -19,22 +19,22 @@ from ..conftest import assert_close
 def test_planes(rng: np.random.Generator) -> None:
     """Planes are the channels; those of a half are averages of four pixels."""
     pixels = rng.integers(0, 256, (40, 60, 3), np.uint8)
-    image = Source(Image.fromarray(pixels))
+    image = MipMap(Image.fromarray(pixels))
     assert image.size == (40, 60)
     assert np.array_equal(image.planes[0], pixels.transpose(2, 0, 1))
     means = pixels.reshape(20, 2, 30, 2, 3).mean((1, 3))
     assert_close(image.planes[1].transpose(1, 2, 0), means, 0.76)  # rounded
-    assert [planes.shape for planes in Source(Image.new("RGB", (1, 9))).planes] == [(3, 9, 1)]
+    assert [planes.shape for planes in MipMap(Image.new("RGB", (1, 9))).planes] == [(3, 9, 1)]
 
 
 def test_only_large_images_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And only for averages over many pixels; unless a rough look is all that is asked for."""
+    """Only large images are averaged from their halves, over many pixels, unless rough averages are enough."""
     image = Image.new("RGB", (64, 64))
-    assert Source(image).halvings(64) == 0
-    assert Source(image).halvings(64, exact=False) == 3
-    monkeypatch.setattr(source, "_EXACT", 1000)
-    large = Source(image)
-    assert [large.halvings(pixels) for pixels in (0.5, 6, 11.9, 12, 24, 1000)] == [0, 0, 0, 1, 2, 3]
+    assert MipMap(image).mip_level(64) == 0
+    assert MipMap(image).mip_level(64, exact=False) == 3
+    monkeypatch.setattr(pyramid, "_EXACT", 1000)
+    large = MipMap(image)
+    assert [large.mip_level(pixels) for pixels in (0.5, 6, 11.9, 12, 24, 1000)] == [0, 0, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("size", [24, 48])
@@ -42,18 +42,18 @@ def test_crops_of_halves(size: int, photos: Path, monkeypatch: pytest.MonkeyPatc
     """Crops from halves are nearly those from the image itself: the edges of their bins are, by a pixel or so."""
     image = Image.open(photos / "obama.jpg").resize((1200, 1500), Image.Resampling.BICUBIC)
     boxes = np.array([[100.5, 200, 900, 1000.9], [-50, 400, 450, 900], [3, 5, 1198, 1199]], np.float32)
-    exact = crops.crops_of(Source(image), boxes, size)
-    monkeypatch.setattr(source, "_EXACT", 1000)
-    halved = crops.crops_of(Source(image), boxes, size)
+    exact = crops.crop_boxes(MipMap(image), boxes, size)
+    monkeypatch.setattr(pyramid, "_EXACT", 1000)
+    halved = crops.crop_boxes(MipMap(image), boxes, size)
     assert 0 < np.abs(exact - halved).mean() < 2.5  # gray levels
 
 
 def test_faces_are_those_of_the_image_itself(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found in a large image does not depend on whether its halves are looked at."""
+    """The faces of a large image are the same with and without its halves."""
     image = Image.open(photos / "obama-congress.jpg")
     image = image.resize((3 * image.width, 3 * image.height), Image.Resampling.BICUBIC)
     exact = detect_faces(image, min_face_size=60, crops=False)
-    monkeypatch.setattr(source, "_EXACT", 1000)
+    monkeypatch.setattr(pyramid, "_EXACT", 1000)
     halved = detect_faces(image, min_face_size=60, crops=False)
     assert len(halved.probabilities) == len(exact.probabilities) == 1
-    assert overlaps(halved.bounding_boxes, exact.bounding_boxes)[0, 0] > 0.9
+    assert iou(halved.bounding_boxes, exact.bounding_boxes)[0, 0] > 0.9
