@@ -164,7 +164,7 @@ def test_photos_of_several_people(gallery: Path, capsys: pytest.CaptureFixture[s
     (line,) = run(capsys, "search", "--person", "A", "--person", "B")[0].splitlines()
     assert Path(line.split()[-1]).name == "biden-and-obama.jpg"
     assert "no photo shows all of them" in run(capsys, "search", "--person", "A", "--person", "C")[1]
-    assert "nobody is called 'D'" in run(capsys, "search", "--person", "D", code=1)[1]
+    assert "no person is called 'D'" in run(capsys, "search", "--person", "D", code=1)[1]
 
 
 def test_export(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from faceie import Gallery, set_threads
-from faceie.gallery.workers import _no_interrupts
+from faceie.gallery.workers import _ignore_interrupts
 from faceie.nn.threads import get_threads
 
 from ..conftest import PHOTOS, ROOT
@@ -241,7 +241,7 @@ def test_interrupted_while_workers_start() -> None:
 
     def start() -> None:
         nonlocal started
-        with _no_interrupts():
+        with _ignore_interrupts():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as in other threads, which may receive it
             signal.raise_signal(signal.SIGINT)
             started = True

@@ -100,7 +100,7 @@ def test_search_where_nothing_can_be_written(gallery: Gallery, monkeypatch: pyte
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("faceie.gallery.store.write_matrix", full)
+    monkeypatch.setattr("faceie.gallery.matrix.write_matrix", full)
     put(gallery, "/a.jpg", person(1), person(2))
     assert next(round(match.distance, 3) for match in gallery.search(person(2))) == 0
     assert not matrix_path(gallery.path).exists()

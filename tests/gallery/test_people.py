@@ -53,12 +53,12 @@ def test_names(gallery: Gallery) -> None:
     gallery.name(first.number, "  Anna   Lee ")
     assert gallery.people()[0].name == "Anna Lee"
     gallery.name("Anna Lee", "Anna")
-    with pytest.raises(GalleryError, match=r"'Anna' is somebody already"):
+    with pytest.raises(GalleryError, match=r"'Anna' is the name of another person"):
         gallery.name(second.number, "Anna")
     for bad in ("", " ", "12", "a\x07b"):
-        with pytest.raises(OptionError, match="is no name"):
+        with pytest.raises(OptionError, match="is not a name"):
             gallery.name(second.number, bad)
-    with pytest.raises(GalleryError, match="nobody is called 'Ben'"):
+    with pytest.raises(GalleryError, match="no person is called 'Ben'"):
         gallery.name("Ben", "Bert")
     with pytest.raises(GalleryError, match="there is no cluster 99"):
         gallery.name(99, "Bert")
@@ -156,7 +156,7 @@ def test_new_photos_join_people(gallery: Gallery, tmp_path: Path) -> None:
     (cluster_,) = gallery.people()
     gallery.name(cluster_.number, "Anna")
     fakes(folder, {"new.jpg": "1.7 2.1"})
-    assert index().joined == 1
+    assert index().recognized == 1
     assert [face.name for face in gallery.faces() if face.path.name == "new.jpg"] == ["Anna", None]
     assert not next(face for face in gallery.faces() if face.path.name == "new.jpg").confirmed
 
@@ -194,12 +194,12 @@ def test_faces_join_after_the_newest_were_forgotten(gallery: Gallery, tmp_path: 
     gallery.forget_photo(folder / "9.jpg")
     (folder / "9.jpg").unlink()
     fakes(folder, {"new.jpg": "1.3"})
-    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    assert gallery.index([folder], executor=Prepared(by_words)).recognized == 1
     (folder / "8.jpg").unlink()
     (folder / "new.jpg").unlink()
     gallery.index([folder], executor=Prepared(by_words), prune=True)
     fakes(folder, {"newer.jpg": "1.4"})
-    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    assert gallery.index([folder], executor=Prepared(by_words)).recognized == 1
     assert gallery.person("Anna").faces == 3
 
 

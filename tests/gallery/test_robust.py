@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from faceie import Gallery, GalleryError, OptionError
-from faceie.gallery import indexing, look, workers
+from faceie.gallery import analysis, indexing, workers
 from faceie.gallery.store import Store
 
 from ..conftest import ROOT, on_disk
@@ -52,7 +52,7 @@ def test_times_of_files(seconds: int, gallery: Gallery, tmp_path: Path) -> None:
         os.utime(album / "b.jpg", (seconds, seconds))
     except (OSError, OverflowError):
         pytest.skip("this file system knows no such time")
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 3
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 3
     assert gallery.index([album], executor=Prepared(by_words)).unchanged == 3
 
 
@@ -118,11 +118,11 @@ def test_stages_of_a_worker(
     for number, name in enumerate(("biden.jpg", "astronaut.jpg", "obama-standing.jpg")):
         small(name, album / f"{number}.jpg")
     with monkeypatch.context() as patch, Gallery(path, options=QUICK) as gallery:
-        patch.setattr(look, stage, failing(getattr(look, stage), error, second))
+        patch.setattr(analysis, stage, failing(getattr(analysis, stage), error, second))
         report = gallery.index([album], workers=1)
         assert [entry.path.name for entry in report.bad] == ["1.jpg"]
         assert report.bad[0].reason
-        assert report.looked_at == 2
+        assert report.analyzed == 2
         assert [entry.path.name for entry in gallery.bad_photos()] == ["1.jpg"]
 
 
@@ -146,7 +146,7 @@ def test_stages_of_the_run(
     assert report.bad[0].reason
     assert [face.path.name for face in gallery.faces()] == ["a.jpg", "c.jpg"]
     assert_intact(gallery.path)
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     assert len(gallery) == 3
 
 
@@ -171,7 +171,7 @@ def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
         ("pipe.jpg", "this is a named pipe, expected a file"),
         ("zero", "this is a device, expected a file"),
     ]
-    assert report.looked_at == 1
+    assert report.analyzed == 1
 
 
 @posix
@@ -179,7 +179,7 @@ def test_longest_names(gallery: Gallery, tmp_path: Path) -> None:
     """Photos and folders whose names are as long as can be are photos like any other."""
     name = on_disk("ä" * 125 + ".jpg")  # 254 bytes
     album = fakes(tmp_path / ("b" * 255), {name: "1.1"})
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     assert [face.path.name for face in gallery.faces()] == [name]
 
 
@@ -329,8 +329,8 @@ def test_too_many_workers_for_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than Windows allows are an option out of range."""
     monkeypatch.setattr(workers.sys, "platform", "win32")
     with pytest.raises(OptionError, match="workers is 62, expected at most 61 on Windows"):
-        workers.Workforce(62)
-    workers.Workforce(61)
+        workers.WorkerPool(62)
+    workers.WorkerPool(61)
 
 
 # Others at the same gallery
@@ -395,7 +395,7 @@ def test_the_clock_goes_backwards(gallery: Gallery, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     (album / "a.jpg").write_text("2.1")
     os.utime(album / "a.jpg", (1000, 1000))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
 
 
 @posix
@@ -427,7 +427,7 @@ def test_names_in_any_case(gallery: Gallery) -> None:
     zoe = gallery.confirm("Zoe\u0308", [three])
     assert gallery.person("ZO\u00cb").number == zoe
     assert gallery.person(zoe).name == "Zo\u00eb"
-    with pytest.raises(GalleryError, match="somebody already"):
+    with pytest.raises(GalleryError, match="is the name of another person"):
         gallery.name(zoe, "aNNa")
     assert gallery.name(anna, "ANNA") == anna
     assert gallery.person(anna).name == "ANNA"
@@ -457,9 +457,9 @@ def test_names_of_any_script(name: str, gallery: Gallery) -> None:
 def test_what_is_no_name(name: str, gallery: Gallery) -> None:
     """What is empty, a number, or hides what is written is refused."""
     (face,) = put(gallery, "/a.jpg", person(1))
-    with pytest.raises(OptionError, match="is no name"):
+    with pytest.raises(OptionError, match="is not a name"):
         gallery.confirm(name, [face])
-    with pytest.raises(GalleryError, match="nobody is called"):
+    with pytest.raises(GalleryError, match="no person is called"):
         gallery.person(name)
 
 
@@ -554,7 +554,7 @@ def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Pa
     assert [match.path.name for match in gallery.search(person(1), limit=1)] == ["c.jpg"]
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).rename(album / name)
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
     assert {face.path.name: face.name for face in gallery.faces()} == {"a.jpg": "Anna", "b.jpg": None, "c.jpg": None}
     gallery.cluster()
     assert gallery.face(ids["b.jpg"]).name is None
@@ -583,14 +583,14 @@ def test_edited_keeping_size_and_time(gallery: Gallery, tmp_path: Path) -> None:
     about = (album / "a.jpg").stat()
     (album / "a.jpg").write_text("3.1")
     os.utime(album / "a.jpg", ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     gallery._store.db.execute("UPDATE files SET changed = NULL")  # as in a gallery of an older version
     (album / "b.jpg").write_text("4.1")
     about = gallery._store.file(str(album / "b.jpg"))
     assert about
     os.utime(album / "b.jpg", ns=(about.modified, about.modified))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
-    assert gallery.index([album], executor=Prepared(by_words), verify=True).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
+    assert gallery.index([album], executor=Prepared(by_words), verify=True).analyzed == 1
 
 
 # Where nothing can be written, and copies
@@ -636,7 +636,7 @@ def test_without_scipy_people_are_listed(gallery: Gallery, monkeypatch: pytest.M
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
     gallery.people()
     put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
-    monkeypatch.setattr("faceie.gallery.gallery.can_cluster", lambda: False)
+    monkeypatch.setattr("faceie.gallery.assignment.can_cluster", lambda: False)
     assert [person_.name for person_ in gallery.people()] == ["Anna"]
     assert not gallery.is_clustered()
 
@@ -665,10 +665,10 @@ def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
 
 def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others write during that: what they add is kept, and what they say makes it start again."""
-    from faceie.gallery import people
+    from faceie.gallery import assignment
 
     faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
-    compare, calls = people.cluster, 0
+    compare, calls = assignment.cluster, 0
 
     def meddling(*given: Any, **more: Any) -> Any:
         nonlocal calls
@@ -680,7 +680,7 @@ def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: py
                 put(other, "/new.jpg", face_of(5, 1))
         return compare(*given, **more)
 
-    monkeypatch.setattr(people, "cluster", meddling)
+    monkeypatch.setattr(assignment, "cluster", meddling)
     gallery.people()
     assert calls == 2
     assert gallery.person("Ben").faces == 4
@@ -695,12 +695,12 @@ def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
     """What is excluded once is excluded in later runs, until other patterns are given; what was known stays."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.png": "2.1"})
     fakes(album / "Screenshots", {"c.jpg": "3.1"})
-    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).looked_at == 1
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).analyzed == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
     with Gallery(gallery.path) as again:
         again._weights()
-        assert again.index([album], executor=Prepared(by_words), exclude=["Screenshots/"]).looked_at == 1
-    assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).looked_at == 1
+        assert again.index([album], executor=Prepared(by_words), exclude=["Screenshots/"]).analyzed == 1
+    assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).analyzed == 1
     assert gallery.index([album], executor=Prepared(by_words), exclude=["*.jpg"], prune=True).pruned == 0
     assert len(gallery) == 3
 
@@ -728,6 +728,5 @@ with Gallery({str(path)!r}) as gallery:
     assert run.stderr == ""
     assert run.stdout.splitlines() == [
         "1",
-        "workers import the script that is run, and this one cannot be imported (<stdin>); "
-        "pass workers=1, or an executor",
+        "workers import the running script, but this one cannot be imported (<stdin>); pass workers=1, or an executor",
     ]

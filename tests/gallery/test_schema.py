@@ -176,14 +176,14 @@ def zeros_within(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (text, "no gallery of Faceie, nor a database"),
-        (empty, "no gallery of Faceie, nor a database"),
+        (text, "not a gallery of Faceie, nor any database"),
+        (empty, "not a gallery of Faceie, nor any database"),
         (other_program, "a database, but of another program"),
         (other_program_with_a_log, "a database, but of another program"),
         (short_header, "another program|damaged"),
-        (half, "damaged, or no gallery .*restore it"),
-        (last_page_gone, "damaged, or no gallery .*restore it"),
-        (zeros_within, "damaged, or no gallery .*restore it"),
+        (half, "damaged or not a gallery .*restore it"),
+        (last_page_gone, "damaged or not a gallery .*restore it"),
+        (zeros_within, "damaged or not a gallery .*restore it"),
     ],
 )
 def test_what_is_no_gallery_is_left_alone(path: Path, make: Callable[[Path], None], reason: str) -> None:
@@ -381,7 +381,7 @@ def test_another_program_that_writes_is_waited_for_and_then_reported(
         assert rows(path) == before
         other.execute("ROLLBACK")
         gallery.confirm("Anna", [face])
-        assert gallery.index([photos], executor=Prepared(by_words)).looked_at == 2
+        assert gallery.index([photos], executor=Prepared(by_words)).analyzed == 2
     assert_intact(path)
 
 
@@ -391,7 +391,7 @@ def test_a_full_disk_spoils_nothing(path: Path, gallery: Gallery, tmp_path: Path
     db = gallery._store.db
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count = {pages + 40}")
-    with pytest.raises(GalleryError, match="disk is full; what was stored so far is intact"):
+    with pytest.raises(GalleryError, match="disk is full; all photos stored so far are intact"):
         gallery.index([photos], executor=Prepared(by_words))
     (stored,) = db.execute("SELECT count(*) FROM photos").fetchone()
     assert 0 < stored < 60
@@ -400,7 +400,7 @@ def test_a_full_disk_spoils_nothing(path: Path, gallery: Gallery, tmp_path: Path
     assert len(gallery.search(face := person(1), limit=None)) == 2 * stored
     db.execute("PRAGMA max_page_count = 1000000")
     report = gallery.index([photos], executor=Prepared(by_words))
-    assert (report.unchanged, report.looked_at) == (stored, 60 - stored)
+    assert (report.unchanged, report.analyzed) == (stored, 60 - stored)
     assert len(gallery.search(face, limit=None)) == 120
     with Gallery(path.with_name("other.faceie"), options=QUICK) as undisturbed:
         undisturbed.index([photos], executor=Prepared(by_words))

@@ -134,7 +134,7 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
 
 def _summary(report: IndexReport, faces: int) -> list[str]:
     parts = [
-        counted(report.looked_at, "new photo"),
+        counted(report.analyzed, "new photo"),
         f"{report.unchanged:,} known",
         f"{report.copies - report.moved:,} copied" if report.copies > report.moved else "",
         f"{report.moved:,} moved" if report.moved else "",
@@ -142,9 +142,9 @@ def _summary(report: IndexReport, faces: int) -> list[str]:
         f"{len(report.bad):,} that cannot be used" if report.bad else "",
     ]
     found = f"{counted(report.faces, 'new face')}" + (
-        f", {report.joined:,} of people you have" if report.joined else ""
+        f", {report.recognized:,} of people you have" if report.recognized else ""
     )
-    rate = f", {report.looked_at / report.seconds:.1f} photos a second" if report.looked_at else ""
+    rate = f", {report.analyzed / report.seconds:.1f} photos a second" if report.analyzed else ""
     return [
         ", ".join(filter(None, parts)),
         f"{found}; {faces:,} in the gallery",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import Gallery, OptionError
-from ..gallery import PRIOR, Face, Match, Sighting
+from ..gallery import PRIOR, Face, Match, PhotoMatch
 from ..web import search_page
 from .index import counted
 from .options import add_gallery_option, add_photo_options, who
@@ -126,15 +126,11 @@ def _list(gallery: Gallery, arguments: argparse.Namespace) -> None:
     found = gallery.photos_of(*arguments.person)
     if not found:
         complain("no photo shows all of them" if len(arguments.person) > 1 else "no photo shows this person")
-    for sighting in found:
-        write(
-            json.dumps(_sighting(sighting))
-            if arguments.json
-            else f"{_date(sighting.taken)}  {printable(sighting.path)}"
-        )
+    for photo in found:
+        write(json.dumps(_photo_match(photo)) if arguments.json else f"{_date(photo.taken)}  {printable(photo.path)}")
     if arguments.html:
         title = "Photos of " + " and ".join(map(str, arguments.person))
-        faces = [Match(face, 0.0, None) for sighting in found for face in sighting.faces]
+        faces = [Match(face, 0.0, None) for photo in found for face in photo.faces]
         shown = f", the first {PICTURES:,} faces here" if len(faces) > PICTURES else ""
         faces = faces[:PICTURES]
         about = f"{counted(len(found), 'photo')}, the oldest first{shown}."
@@ -164,11 +160,11 @@ def _entry(match: Match) -> dict[str, Any]:
     return {"probability": probability, "distance": round(match.distance, 4), **describe_face(match.face)}
 
 
-def _sighting(sighting: Sighting) -> dict[str, Any]:
+def _photo_match(photo: PhotoMatch) -> dict[str, Any]:
     return {
-        "photo": str(sighting.path),
-        "taken": sighting.taken,
-        "faces": [describe_face(face) for face in sighting.faces],
+        "photo": str(photo.path),
+        "taken": photo.taken,
+        "faces": [describe_face(face) for face in photo.faces],
     }
 
 
