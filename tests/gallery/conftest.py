@@ -1,4 +1,4 @@
-"""What the tests of the gallery share: made-up people, prepared answers, and all rows of a file."""
+"""Shared by the tests of the gallery: made-up people, prepared analyses, and all rows of a file."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def put(gallery: Gallery, path: str, *embeddings: np.ndarray, **about: Any) -> l
 
 
 class Prepared(Executor):
-    """Looks at photos in no time: the answer depends on what is in the file."""
+    """Analyze photos in no time: the result depends on the content of the file."""
 
     def __init__(self, answer: Callable[[str], PhotoAnalysis] | Mapping[str, PhotoAnalysis]) -> None:
         self.answer = answer if callable(answer) else answer.__getitem__
@@ -108,7 +108,7 @@ def by_words(text: str) -> PhotoAnalysis:
 
 
 def fakes(folder: Path, photos: Mapping[str, str]) -> Path:
-    """Write fake photos, each a name and what is in it."""
+    """Write fake photos, each with a name and its content."""
     folder.mkdir(exist_ok=True, parents=True)
     for name, content in photos.items():
         (folder / name).write_text(content)

@@ -19,7 +19,7 @@ from .conftest import face_of, near, person
 
 
 def known(count: int, **changes: Any) -> Constraints:
-    """Return what is known if there is nothing to know."""
+    """Return constraints without any known fact."""
     return Constraints(np.arange(count), np.full(count, -1), {})._replace(**changes)
 
 
@@ -29,7 +29,7 @@ def groups(labels: np.ndarray) -> set[frozenset[int]]:
 
 
 def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> set[frozenset[int]]:
-    """Do what the docstring of `faceie.gallery.clusters` says, pair by pair, in float64."""
+    """Apply the rules in the docstring of `faceie.gallery.clusters` pair by pair, in float64."""
     x = embeddings.astype(np.float64)
     square = ((x[:, None] - x[None]) ** 2).sum(-1)
     good = np.flatnonzero(qualities >= GOOD_QUALITY)
@@ -112,7 +112,7 @@ def test_people_are_found() -> None:
 
 
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of any size, and edges thinned out early, give the same clusters; a minimum of two is none."""
+    """Tiles of any size, and an early thinning of edges, give the same clusters; a minimum of two has no effect."""
     rng = np.random.default_rng(1)
     faces = np.stack([face_of(int(who), variant) for variant, who in enumerate(rng.integers(0, 9, 90))])
     qualities = np.where(rng.random(90) < 0.2, 0.2, 1)

@@ -57,7 +57,7 @@ def example_gallery(indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @needs_weights
 @pytest.mark.parametrize("name", _EXAMPLES)
 def test_examples(name: str, example_gallery: Gallery) -> None:
-    """Each example does what it says."""
+    """Each example gives the output that it shows."""
     example = _EXAMPLES[name]
     example.globs = {**vars(faceie.gallery), **vars(settings), "Path": Path, "gallery": example_gallery}
     output: list[str] = []

@@ -1,4 +1,4 @@
-"""A run over folders: what is new, changed, copied, moved, gone or broken, and who looks at it."""
+"""A run over folders: new, changed, copied, moved, missing and broken photos, and the processes of the run."""
 
 from __future__ import annotations
 
@@ -206,11 +206,11 @@ def test_any_name_is_a_name(path: Path, tmp_path: Path, workers: int) -> None:
         }
 
 
-# What has changed
+# Changed photos
 
 
 def test_a_second_run_opens_nothing(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Photos that have not changed, by size and time, are not opened, and nobody is sent for."""
+    """Photos that have not changed, by size and times, are not opened, and no worker is started."""
     album = fakes(tmp_path / "album", {f"{i}.jpg": f"1.{i}" for i in range(5)})
     (album / "bad.jpg").write_text("bad")
     answer = lambda text: PhotoAnalysis(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
@@ -246,7 +246,7 @@ def test_a_touched_photo_is_not_searched_again(gallery: Gallery, tmp_path: Path)
 
 
 def test_what_changes_while_it_is_looked_at_waits_for_the_next_run(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that is written to meanwhile is not stored half old, half new; the next run has it."""
+    """A photo that is overwritten during its analysis is not stored half old, half new; the next run has it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
     def meddle(text: str) -> PhotoAnalysis:
@@ -263,7 +263,7 @@ def test_what_changes_while_it_is_looked_at_waits_for_the_next_run(gallery: Gall
 
 
 def test_what_goes_away_while_it_is_looked_at_stops_nothing(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that is deleted meanwhile is reported, and the others are done."""
+    """A photo that is deleted during the run is reported, and the others are indexed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
     def meddle(text: str) -> PhotoAnalysis:
@@ -276,7 +276,7 @@ def test_what_goes_away_while_it_is_looked_at_stops_nothing(gallery: Gallery, tm
     assert paths(gallery) == ["b.jpg"]
 
 
-# What is copied, moved, gone
+# Copied, moved and missing photos
 
 
 def test_copies_and_moves_are_recognized_by_content(gallery: Gallery, tmp_path: Path) -> None:
@@ -470,7 +470,7 @@ def test_what_the_machine_lacks_is_no_fault_of_the_photo(gallery: Gallery, tmp_p
 def test_a_known_photo_that_cannot_be_read_now_keeps_its_faces(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is known of a photo is not lost because it cannot be read for a while."""
+    """Earlier results for a photo stay if it cannot be read for a while."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     index(gallery, album)
     os.utime(album / "a.jpg", ns=(1, 1))
@@ -496,7 +496,7 @@ def test_a_photo_that_may_not_be_read(gallery: Gallery, tmp_path: Path) -> None:
     assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 1, "unchanged": 1}
 
 
-# What is asked for
+# Options
 
 
 def test_overlapping_folders_count_once(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,7 +528,7 @@ def test_a_single_photo_may_have_any_name(gallery: Gallery, tmp_path: Path) -> N
 
 
 def test_a_path_is_not_taken_for_its_letters(gallery: Gallery, tmp_path: Path) -> None:
-    """A path in place of a list of paths is an error: as a list, "/home/anna" would be all of "/", and more."""
+    """A path instead of a list of paths is an error: as a list, "/home/anna" would include all of "/"."""
     fakes(tmp_path / "album", {"a.jpg": "1.1"})
     with pytest.raises((OptionError, TypeError)):
         gallery.index("nowhere")  # none of its letters is a folder, if this goes wrong
@@ -549,7 +549,7 @@ def test_progress_adds_up(gallery: Gallery, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_workers_are_one_or_more(gallery: Gallery, workers: int) -> None:
-    """A number of workers that is none is an OptionError."""
+    """An invalid number of workers is an OptionError."""
     with pytest.raises(OptionError, match=f"workers is {workers}, expected 1 or more"):
         gallery.index([], workers=workers)
 
@@ -651,7 +651,7 @@ class Broken(Executor):
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_broken_executor_of_the_caller(gallery: Gallery, tmp_path: Path, at_once: bool) -> None:
-    """An executor that was passed in and breaks down is an error of its own; what was stored before is kept."""
+    """A broken executor of the caller is an error of its own; all photos stored before stay."""
     album = fakes(tmp_path / "album", {f"{i}.jpg": f"1.{i}" for i in range(6)})
     with pytest.raises(GalleryError, match=r"executor that was passed in has broken down .*index again with a new one"):
         gallery.index([album], executor=Broken(3, at_once), workers=1)
@@ -672,7 +672,7 @@ def test_an_executor_that_was_passed_in_is_not_shut_down(gallery: Gallery, tmp_p
         assert threads.submit(int, "7").result() == 7
 
 
-# What a worker does in place of looking; it is imported by each.
+# The analysis in a worker is replaced by this; each worker imports it.
 _LOOKER = """
 import os, sys, time
 from pathlib import Path
@@ -731,7 +731,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
 
 
 def test_memory_does_not_grow_with_the_photos(gallery: Gallery, tmp_path: Path) -> None:
-    """What has been stored is forgotten: a thousand photos more take no more memory."""
+    """Stored analyses are released: a thousand additional photos take no more memory."""
     album = fakes(tmp_path / "album", {f"{i:04}.jpg": str(i) for i in range(1000)})
     embedding, thumbnail = person(1), bytes(20_000)
 

@@ -1,4 +1,4 @@
-"""People: what the user says of them stays."""
+"""People: the user's statements stay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def album(gallery: Gallery) -> dict[str, list[int]]:
 
 
 def test_clusters_are_listed_by_size(gallery: Gallery) -> None:
-    """The largest first; faces that are alone are nobody."""
+    """The largest first; single faces belong to no cluster."""
     faces = album(gallery)
     listed = gallery.people()
     assert [(one.name, one.faces, one.photos) for one in listed] == [(None, 4, 4), (None, 3, 3), (None, 2, 2)]
@@ -86,7 +86,7 @@ def test_merge_and_split(gallery: Gallery) -> None:
 
 
 def test_yes_and_no(gallery: Gallery) -> None:
-    """A face can be said to be somebody, who may be new, and not to be somebody; the last word counts."""
+    """A face can be confirmed as a person, who may be new, or denied; the last statement counts."""
     faces = album(gallery)
     gallery.people()
     gallery.confirm("Dora", faces["4"])
@@ -146,7 +146,7 @@ def test_what_the_user_says_stays(seed: int) -> None:
 
 
 def test_new_photos_join_people(gallery: Gallery, tmp_path: Path) -> None:
-    """When they are indexed; the report counts them; nobody is asked to cluster."""
+    """New faces are recognized during indexing; the report counts them; no clustering is needed."""
     folder = fakes(tmp_path / "album", {f"{v}.jpg": f"1.{v}" for v in range(3)})
 
     def index() -> Any:
@@ -251,7 +251,7 @@ def test_a_number_is_not_given_to_whom_it_was_denied(gallery: Gallery) -> None:
 
 
 class _Said:
-    """What the user has said so far, as a diary would have it."""
+    """The user's statements so far, in order."""
 
     def __init__(self) -> None:
         self.yes: dict[int, int] = {}
@@ -283,8 +283,8 @@ class _Said:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_all_that_can_be_said_stays(seed: int) -> None:
-    """Names, merges, splits, yes and no, of people and of clusters; photos that come and are forgotten: after each
-    step, and each clustering, all that was said holds but what was taken back.
+    """Names, merges, splits, yes and no, of people and of clusters; new and forgotten photos: after each step, and each
+    clustering, all statements hold, except those that were taken back.
     """
     rng = np.random.default_rng(seed)
     said = _Said()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ ERRORS = [
     sqlite3.IntegrityError("NOT NULL constraint failed"),
 ]
 
-# What is done with a photo, in order; of the real program, and of the coordinator with prepared answers.
+# The stages of an analysis, in order; in the worker, and in the coordinator with prepared analyses.
 OF_A_WORKER = ["read_photo", "detect_faces", "encode_faces", "thumbnail"]
 OF_THE_RUN: list[tuple[Any, str]] = [
     (indexing, "_version"),
@@ -106,7 +107,7 @@ def failing(function: Callable[..., Any], error: Exception, at: Callable[[tuple[
 def test_stages_of_a_worker(
     stage: str, error: Exception, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is raised for a photo, at any stage, it is noted, and the others are indexed."""
+    """An error of any kind, at any stage, is recorded for the photo, and the others are indexed."""
     calls = 0
 
     def second(_: Any) -> bool:
@@ -163,7 +164,7 @@ def test_errors_of_the_gallery_end_the_run(
 
 @posix
 def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
-    """A pipe in a folder is passed over; one that is given is told, and nobody waits for it."""
+    """A pipe in a folder is passed over; one that is given is reported, and the run does not wait for it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     os.mkfifo(album / "pipe.jpg")
     report = gallery.index([album, album / "pipe.jpg", Path("/dev/zero")], executor=Prepared(by_words))
@@ -200,7 +201,7 @@ def test_the_longest_name_of_a_gallery(tmp_path: Path, no_weights: None) -> None
 
 
 def test_numbers_of_numpy(gallery: Gallery) -> None:
-    """They are numbers everywhere; what is none is refused as an option."""
+    """They are numbers everywhere; other values are refused as options."""
     (one,), (two,) = put(gallery, "/a.jpg", face_of(1, 1)), put(gallery, "/b.jpg", face_of(1, 2))
     assert gallery.face(np.int64(one)).id == one  # type: ignore[arg-type]
     assert gallery.embedding(np.uint8(one)).shape == (512,)  # type: ignore[arg-type]
@@ -236,7 +237,7 @@ class Own(OSError):
 
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), ValueError("mine")])
 def test_errors_of_progress_are_the_callers(error: Exception, gallery: Gallery, tmp_path: Path) -> None:
-    """They come out as they are, and what was stored before is kept."""
+    """They come out as they are, and all photos stored before stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
     def progress(*_: object) -> None:
@@ -367,7 +368,7 @@ def test_two_runs_at_once(path: Path, tmp_path: Path, no_weights: None) -> None:
 
 
 def test_a_newer_version_changes_an_open_gallery(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is open then is not written any more; it can be opened again by the newer version only."""
+    """An open gallery is not written any more; only the newer version can open it again."""
     (face,) = put(gallery, "/a.jpg", person(1))
     other = sqlite3.connect(gallery.path)
     with other:
@@ -455,7 +456,7 @@ def test_names_of_any_script(name: str, gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "\u200d", "12", "٣", "a\x07b", "a\u202eb", "\udcff", "\ue000"])
 def test_what_is_no_name(name: str, gallery: Gallery) -> None:
-    """What is empty, a number, or hides what is written is refused."""
+    """An empty name, a number, or a name with hidden characters is refused."""
     (face,) = put(gallery, "/a.jpg", person(1))
     with pytest.raises(OptionError, match="is not a name"):
         gallery.confirm(name, [face])
@@ -512,7 +513,7 @@ def test_what_cannot_be_listed_is_not_gone(
 
 
 def test_an_empty_folder_may_be_a_disk(gallery: Gallery, tmp_path: Path) -> None:
-    """What is known below an empty folder stays; what is known below one that is gone does not."""
+    """Photos below an empty folder stay known; photos below a missing folder do not."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     fakes(album / "disk", {"b.jpg": "2.1"})
     fakes(album / "old" / "deep", {"c.jpg": "3.1"})
@@ -521,7 +522,7 @@ def test_an_empty_folder_may_be_a_disk(gallery: Gallery, tmp_path: Path) -> None
     (album / "disk").mkdir()
     (album / "old").rename(tmp_path / "moved")
     assert absent_names(gallery, album) == ["c.jpg"]
-    assert absent_names(gallery, album / "old") == []  # it is not there at all, and nobody has listed its folder
+    assert absent_names(gallery, album / "old") == []  # it is missing, and its parent was not listed
 
 
 def test_pruning_most_is_refused(gallery: Gallery, tmp_path: Path) -> None:
@@ -539,7 +540,7 @@ def test_pruning_most_is_refused(gallery: Gallery, tmp_path: Path) -> None:
 
 
 def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that was pruned is not listed, counted or found; when it is there again, so is what was said of it."""
+    """A pruned photo is not listed, counted or found; if it comes back, so do the statements about it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.2", "c.jpg": "2.1"})
     gallery.index([album], executor=Prepared(by_words))
     ids = {face.path.name: face.id for face in gallery.faces()}
@@ -561,7 +562,7 @@ def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Pa
 
 
 def test_renamed_and_edited_in_one_go(gallery: Gallery, tmp_path: Path) -> None:
-    """The new version has what was said of the old one, once that is pruned."""
+    """The new version gets the statements about the old one, once that is pruned."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
     gallery.index([album], executor=Prepared(by_words))
     ids = {face.path.name: face.id for face in gallery.faces()}
@@ -612,7 +613,7 @@ def read_only(path: Path, no_weights: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
-    """It is searched and listed as it was clustered last; what would write says why it cannot."""
+    """It is searched, and lists the last clusters; methods that would write raise an error with the reason."""
     before = read_only.read_bytes()
     with Gallery(read_only) as gallery:
         assert gallery.is_read_only
@@ -641,6 +642,44 @@ def test_without_scipy_people_are_listed(gallery: Gallery, monkeypatch: pytest.M
     assert not gallery.is_clustered()
 
 
+def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listing does not need the write lock: the list shows the last clusters, soon, and the next one is clustered."""
+    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+    gallery.people()
+    put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
+    put(gallery, "/c.jpg", face_of(2, 2))
+    monkeypatch.setattr("faceie.gallery.assignment._PATIENCE", 0.1)
+    with closing(sqlite3.connect(gallery.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        before = time.monotonic()
+        assert [person_.name for person_ in gallery.people()] == ["Anna"]
+        assert time.monotonic() - before < 10
+        assert not gallery.is_clustered()
+        other.execute("ROLLBACK")
+    assert [person_.name for person_ in gallery.people()] == ["Anna", None]
+    assert gallery._store.db.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def test_people_are_listed_while_others_keep_changing_them(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a list shows the last clusters; only `cluster`, which was asked for, raises an error."""
+    from faceie.gallery import assignment
+
+    faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(3)]
+    compare = assignment.cluster
+
+    def meddling(*given: Any, **more: Any) -> Any:
+        with Gallery(gallery.path) as other:
+            name = "Anna" if other.face(faces[0]).name == "Ben" else "Ben"
+            other.confirm(name, faces[:1])
+        return compare(*given, **more)
+
+    monkeypatch.setattr(assignment, "cluster", meddling)
+    assert {person_.name for person_ in gallery.people()} == {"Anna", "Ben"}
+    assert not gallery.is_clustered()
+    with pytest.raises(GalleryError, match="keep changing this gallery"):
+        gallery.cluster()
+
+
 def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
     """A backup is the gallery of one moment, in one file, and replaces another one with all that was beside it."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
@@ -664,7 +703,7 @@ def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
 
 
 def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others write during that: what they add is kept, and what they say makes it start again."""
+    """Other programs write during that: new faces are kept, and new statements make it start again."""
     from faceie.gallery import assignment
 
     faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
@@ -688,11 +727,11 @@ def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: py
     assert not gallery.is_clustered()  # since there is a new face
 
 
-# What is left out
+# Excluded files
 
 
 def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
-    """What is excluded once is excluded in later runs, until other patterns are given; what was known stays."""
+    """Excluded files stay excluded in later runs, until other patterns are given; known photos stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.png": "2.1"})
     fakes(album / "Screenshots", {"c.jpg": "3.1"})
     assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).analyzed == 1
@@ -710,7 +749,7 @@ def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
 
 @needs_weights
 def test_a_script_on_standard_input(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """It does the work itself; asked for workers, it says in one sentence why there are none."""
+    """It does the work itself; asked for workers, it gives the reason why it cannot have any, in one sentence."""
     album = fakes(tmp_path / "album", {"a.txt.jpg": "no photo"})
     program = f"""
 from faceie import Gallery, GalleryError

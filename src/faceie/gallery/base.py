@@ -20,7 +20,7 @@ from .store import Store
 
 __all__ = ["GalleryFile"]
 
-Self = TypeVar("Self", bound="GalleryFile")
+Self = TypeVar("Self", bound="GalleryFile")  # `typing.Self` needs Python 3.11
 
 
 class GalleryFile:

@@ -327,7 +327,9 @@ class Gallery(PeopleMethods):
             Photo, as `detect_faces` takes it.
         face : int, optional
             Number of the face, from 1, as `faceie detect` prints it. By default, the largest face.
-        truncated, max_pixels
+        truncated : bool, default False
+            As for `index`.
+        max_pixels : int, optional
             As for `index`.
 
         Returns
