@@ -25,7 +25,7 @@ from lfw import central
 from numpy.typing import NDArray
 
 from faceie import DetectionOptions, Gallery, detect_faces, encode_faces, open_image
-from faceie.gallery.clusters import MINIMUM, RADIUS, Known, cluster
+from faceie.gallery.clusters import MINIMUM, RADIUS, Constraints, cluster
 from faceie.gallery.matrix import Matrix, nearest, open_matrix, write_matrix
 
 Floats = NDArray[np.float32]
@@ -85,7 +85,7 @@ def _index_once(folder: Path, workers: int, threads: str, options: DetectionOpti
     set_threads(int(threads))
     with tempfile.TemporaryDirectory() as temporary, Gallery(Path(temporary) / "g", options=options) as gallery:
         report = gallery.index([folder], workers=workers)
-        return report.looked_at / report.seconds
+        return report.analyzed / report.seconds
 
 
 def search_speed(peer: str | None) -> None:
@@ -185,8 +185,8 @@ def labeled(folder: Path) -> tuple[Floats, Floats, NDArray[np.str_]]:
         return file["embeddings"], file["qualities"], file["names"]
 
 
-def _known(count: int) -> Known:
-    return Known(np.arange(count), np.full(count, -1), {})
+def _known(count: int) -> Constraints:
+    return Constraints(np.arange(count), np.full(count, -1), {})
 
 
 def _unit(x: Floats) -> Floats:

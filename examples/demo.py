@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     with Gallery(folder / "album.faceie") as gallery:
         report = gallery.index([ALBUM], prune=True)
         print(
-            f"{report.looked_at} new photos and {report.unchanged} known, {report.faces} new faces, "
+            f"{report.analyzed} new photos and {report.unchanged} known, {report.faces} new faces, "
             f"{report.seconds:.1f} seconds; {len(gallery)} faces in {folder / 'album.faceie'}"
         )
         for bad in gallery.bad_photos():

@@ -1,4 +1,4 @@
-"""What the tests of the gallery share: made-up people, prepared answers, and all rows of a file."""
+"""Shared by the tests of the gallery: made-up people, prepared analyses, and all rows of a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from faceie import DetectionOptions, Gallery
-from faceie.gallery.look import Look, Seen, failed
+from faceie.gallery.analysis import failed_analysis
+from faceie.gallery.records import NewFace, PhotoAnalysis
 from faceie.gallery.schema import transaction
 from faceie.weights import registry
 
@@ -55,10 +56,12 @@ def face_of(number: int, variant: int) -> np.ndarray:
     return near(person(number), 0.5, 1000 * number + variant)
 
 
-def a_look(*embeddings: np.ndarray, quality: float = 0.9, taken: str | None = None, thumbnail: bytes = b"JPEG") -> Look:
+def an_analysis(
+    *embeddings: np.ndarray, quality: float = 0.9, taken: str | None = None, thumbnail: bytes = b"JPEG"
+) -> PhotoAnalysis:
     """Return what `look` would, of a photo with these faces."""
     faces = [
-        Seen(
+        NewFace(
             box=(10.0 * k, 20.0, 10.0 * k + 50, 80.0),
             landmarks=np.arange(10, dtype=np.float32).reshape(5, 2) + k,
             angle=0.125,
@@ -69,22 +72,22 @@ def a_look(*embeddings: np.ndarray, quality: float = 0.9, taken: str | None = No
         )
         for k, embedding in enumerate(embeddings)
     ]
-    return Look(640, 480, taken, faces)
+    return PhotoAnalysis(640, 480, taken, faces)
 
 
 def put(gallery: Gallery, path: str, *embeddings: np.ndarray, **about: Any) -> list[int]:
     """Write a photo with these faces into a gallery, as if it had been indexed; return the ids of the faces."""
     store = gallery._store
     with transaction(store.db):
-        photo = store.put_photo(path.encode("utf-8", "surrogateescape"), a_look(*embeddings, **about))
+        photo = store.put_photo(path.encode("utf-8", "surrogateescape"), an_analysis(*embeddings, **about))
         store.put_file(path, photo, 1, 1)
     return [row[0] for row in store.db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
 
 
 class Prepared(Executor):
-    """Looks at photos in no time: the answer depends on what is in the file."""
+    """Analyze photos in no time: the result depends on the content of the file."""
 
-    def __init__(self, answer: Callable[[str], Look] | Mapping[str, Look]) -> None:
+    def __init__(self, answer: Callable[[str], PhotoAnalysis] | Mapping[str, PhotoAnalysis]) -> None:
         self.answer = answer if callable(answer) else answer.__getitem__
         self.asked: list[str] = []
 
@@ -95,17 +98,17 @@ class Prepared(Executor):
         try:
             future.set_result(self.answer(Path(path).read_bytes().decode()))
         except Exception as error:
-            future.set_result(failed(error, path))
+            future.set_result(failed_analysis(error, path))
         return future
 
 
-def by_words(text: str) -> Look:
+def by_words(text: str) -> PhotoAnalysis:
     """Answer for a fake photo: "1.3 2.4" shows person 1, in the variant 3, and person 2, in the variant 4."""
-    return a_look(*(face_of(*map(int, word.split("."))) for word in text.split()))
+    return an_analysis(*(face_of(*map(int, word.split("."))) for word in text.split()))
 
 
 def fakes(folder: Path, photos: Mapping[str, str]) -> Path:
-    """Write fake photos, each a name and what is in it."""
+    """Write fake photos, each with a name and its content."""
     folder.mkdir(exist_ok=True, parents=True)
     for name, content in photos.items():
         (folder / name).write_text(content)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from faceie import FaceieError
 from faceie.gallery import clusters as module
-from faceie.gallery.clusters import GOOD_QUALITY, RADIUS, STRICT, TWIN, Known, cluster, join
+from faceie.gallery.clusters import GOOD_QUALITY, RADIUS, STRICT, TWIN, Constraints, cluster, join
 
 from .conftest import face_of, near, person
 
 
-def known(count: int, **changes: Any) -> Known:
-    """Return what is known if there is nothing to know."""
-    return Known(np.arange(count), np.full(count, -1), {})._replace(**changes)
+def known(count: int, **changes: Any) -> Constraints:
+    """Return constraints without any known fact."""
+    return Constraints(np.arange(count), np.full(count, -1), {})._replace(**changes)
 
 
 def groups(labels: np.ndarray) -> set[frozenset[int]]:
@@ -28,8 +28,8 @@ def groups(labels: np.ndarray) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist()) - {-1}}
 
 
-def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Known) -> set[frozenset[int]]:
-    """Do what the docstring of `faceie.gallery.clusters` says, pair by pair, in float64."""
+def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> set[frozenset[int]]:
+    """Apply the rules in the docstring of `faceie.gallery.clusters` pair by pair, in float64."""
     x = embeddings.astype(np.float64)
     square = ((x[:, None] - x[None]) ** 2).sum(-1)
     good = np.flatnonzero(qualities >= GOOD_QUALITY)
@@ -53,7 +53,7 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Known) -> set[fro
     def attempt(a: int, b: int) -> None:
         nonlocal sets
         p, q = of(a), of(b)
-        denied = any(about.denials.get(f, set()) & people(o) for one, o in ((p, q), (q, p)) for f in one)
+        denied = any(about.rejections.get(f, set()) & people(o) for one, o in ((p, q), (q, p)) for f in one)
         in_p, in_q = ({about.photos[f] for f in one if f not in in_collages} for one in (p, q))
         apart = 0
         for photo in in_p & in_q:
@@ -93,12 +93,12 @@ def test_clusters_are_those_of_the_twin(seed: int) -> None:
         [near(centers[rng.integers(4)], rng.uniform(0.2, 0.7), int(rng.integers(10**6))) for _ in range(count)]
     )
     qualities = np.where(rng.random(count) < 0.2, 0.3, 0.9)
-    about = Known(
+    about = Constraints(
         rng.integers(0, count, count),
         np.where(rng.random(count) < 0.15, rng.integers(0, 3, count), -1),
         {int(face): {int(rng.integers(0, 3))} for face in rng.integers(0, count, 2)},
     )
-    about = about._replace(denials={face: who - {int(about.people[face])} for face, who in about.denials.items()})
+    about = about._replace(rejections={face: who - {int(about.people[face])} for face, who in about.rejections.items()})
     labels = cluster(embeddings, qualities, about)
     assert groups(labels) == twin(embeddings, qualities, about)
 
@@ -112,7 +112,7 @@ def test_people_are_found() -> None:
 
 
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of any size, and edges thinned out early, give the same clusters; a minimum of two is none."""
+    """Tiles of any size, and an early thinning of edges, give the same clusters; a minimum of two has no effect."""
     rng = np.random.default_rng(1)
     faces = np.stack([face_of(int(who), variant) for variant, who in enumerate(rng.integers(0, 9, 90))])
     qualities = np.where(rng.random(90) < 0.2, 0.2, 1)
@@ -124,7 +124,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_chain_is_no_person() -> None:
-    """Look-alikes, each close to the next, do not make one of two people."""
+    """PhotoAnalysis-alikes, each close to the next, do not make one of two people."""
     a, b = person(1).astype(np.float64), person(2).astype(np.float64)
     steps = [np.cos(t) * a + np.sin(t) * b for t in np.linspace(0, np.pi / 2, 4)]
     chain = np.stack([step / np.linalg.norm(step) for step in steps]).astype(np.float32)
@@ -181,7 +181,7 @@ def test_poor_faces_join_but_do_not_build() -> None:
 def test_new_faces_join_people() -> None:
     """Only those who are close, not denied, and not there in the same photo."""
     faces = np.stack([face_of(1, 1), face_of(2, 1), face_of(1, 2), face_of(1, 3), person(9), face_of(2, 2)])
-    about = Known(np.array([0, 1, 2, 0, 3, 4]), np.array([7, 8, -1, -1, -1, -1]), {5: {8}})
+    about = Constraints(np.array([0, 1, 2, 0, 3, 4]), np.array([7, 8, -1, -1, -1, -1]), {5: {8}})
     assert join(faces, np.array([2, 3, 4, 5]), about).tolist() == [7, -1, -1, -1]
 
 

@@ -118,7 +118,7 @@ def on_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use(path: Path) -> None:
-    """Do most of what can be done with a gallery, with two connections at once."""
+    """Use most methods of a gallery, with two connections at once."""
     with Gallery(path, options=QUICK) as gallery, Gallery(path) as other:
         faces = put(gallery, "/a.jpg", face_of(1, 1)) + put(gallery, "/b.jpg", face_of(1, 2))
         assert len(other.search(person(1))) == 2
@@ -143,7 +143,7 @@ def test_a_gallery_on_the_network(path: Path) -> None:
 
 @pytest.mark.usefixtures("no_weights")
 def test_a_gallery_that_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever opens it adapts it to where it lies, unless another program has it open."""
+    """Each program that opens a gallery adapts its journal to the drive, unless another one has it open."""
     Gallery(path, options=QUICK).close()
     assert mode(path) == "wal"
     with monkeypatch.context() as patch:
@@ -164,7 +164,7 @@ def test_a_gallery_that_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("no_weights")
 @pytest.mark.skipif(sys.platform == "win32", reason="this way of locking is for POSIX")
 def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where SQLite cannot keep a write-ahead log, it keeps its journal: here with a way of locking that has none."""
+    """Where SQLite cannot keep a write-ahead log, the journal stays: here by locks without shared memory."""
     connect = schema.sqlite3.connect
 
     def with_dotfiles(file: Path, **options: Any) -> Any:

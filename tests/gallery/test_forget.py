@@ -1,4 +1,4 @@
-"""What is forgotten is gone from every byte of the gallery's files."""
+"""Forgotten faces and names are gone from every byte of the gallery's files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from faceie.gallery.matrix import write_matrix
 
 from .conftest import QUICK, face_of, put
 
-_PIECE = 16  # bytes that would betray somebody
+_PIECE = 16  # bytes that would identify a person
 
 
 def left(folder: Path, secrets: Iterable[bytes]) -> int:
@@ -29,7 +29,7 @@ def left(folder: Path, secrets: Iterable[bytes]) -> int:
 
 
 def filled(gallery: Gallery) -> dict[str, list[bytes]]:
-    """Fill a gallery with three people whose faces come and go, so that pages have moved; return what is secret."""
+    """Fill a gallery with three people whose faces come and go, so that pages have moved; return the secrets."""
     rng = np.random.default_rng(0)
     secrets: dict[str, list[bytes]] = {"Anna": [], "Ben": [], "Cleo": []}
     for v in range(60):
@@ -49,7 +49,7 @@ def filled(gallery: Gallery) -> dict[str, list[bytes]]:
 
 
 def private(secrets: list[bytes]) -> list[bytes]:
-    """Return what is secret of a person: paths of photos stay."""
+    """Return the secrets of a person, without the paths of photos, which stay."""
     return [secret for secret in secrets if not secret.startswith(b"/")]
 
 
@@ -96,7 +96,7 @@ def test_all(gallery: Gallery) -> None:
 
 
 def test_everything_is_overwritten_before_the_file_goes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the file system keeps of it holds nothing."""
+    """The blocks that the file system keeps of the file hold nothing."""
     secrets = filled(gallery)
     monkeypatch.setattr("faceie.gallery.wipe.files", lambda path: None)
     gallery.forget_all()
@@ -121,7 +121,7 @@ def test_a_reader_is_told_of(gallery: Gallery) -> None:
         reader._store.db.execute("BEGIN")
         reader._store.db.execute("SELECT count(*) FROM faces").fetchone()
         gallery._store.db.execute("PRAGMA busy_timeout = 100")
-        with pytest.raises(GalleryError, match=r"keeps bytes of it in use|another program"):
+        with pytest.raises(GalleryError, match=r"another program"):
             gallery.forget_person("Anna of the secret names")
         reader._store.db.execute("COMMIT")
     gallery.forget_person("Ben of the secret names")
@@ -169,9 +169,9 @@ def test_a_reader_that_writes_a_matrix_meanwhile(gallery: Gallery, monkeypatch: 
         remove_matrix(path)
         removed.set()
 
-    remove_matrix = wipe._remove_matrix
-    monkeypatch.setattr("faceie.gallery.store.write_matrix", write_late)
-    monkeypatch.setattr(wipe, "_remove_matrix", remove)
+    remove_matrix = wipe.remove_matrix
+    monkeypatch.setattr("faceie.gallery.matrix.write_matrix", write_late)
+    monkeypatch.setattr(wipe, "remove_matrix", remove)
     with Gallery(gallery.path) as reader:
         search = threading.Thread(target=reader.search, args=(face_of(1, 1),))
         search.start()
@@ -194,7 +194,7 @@ def test_going_through_the_faces_and_forgetting_some(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("what", ["person", "photo"])
 def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
-    """As the error says: when the reader has ended, the same again removes what was left in the log."""
+    """As the error says: when the reader has ended, the same call removes the remaining bytes from the log."""
     (face,) = put(gallery, "/a.jpg", face_of(1, 1))
     put(gallery, "/b.jpg", face_of(2, 1))
     gallery.confirm("Anna", [face])
@@ -209,7 +209,7 @@ def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
     with Gallery(gallery.path) as reader:
         reader._store.db.execute("BEGIN")
         reader._store.db.execute("SELECT count(*) FROM faces").fetchone()
-        with pytest.raises(GalleryError, match="say it again"):
+        with pytest.raises(GalleryError, match="run the command again"):
             forget()
         assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) > 0
         reader._store.db.execute("COMMIT")

@@ -1,8 +1,8 @@
-"""Random sequences of all that happens to a collection, beside a simple model: no name is lost, and no face of one
-person is called by the name of another.
+"""Random sequences of changes to a collection, compared with a simple model: no name is lost, and no face has the name
+of another person.
 
-The fake photos hold one face each, of one of five made-up people. The model knows the truth: what was said of which
-content, and which names the user has not deleted. FACEIE_FUZZ sets the number of sequences, for a long run by hand.
+The fake photos hold one face each, of one of five made-up people. The model knows the truth: the statements about each
+content, and the names that the user has not deleted. FACEIE_FUZZ sets the number of sequences, for a long run by hand.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 class World:
-    """An album, its gallery, and the model of what was said."""
+    """An album, its gallery, and the model of the user's statements."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.random = random.Random(seed)
@@ -50,7 +50,7 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{self.count}.jpg"
 
-    # What happens to files
+    # Changes of files
 
     def add(self) -> None:
         self.new_path().write_text(f"{self.random.randrange(1, 6)}.{self.count}")
@@ -172,7 +172,7 @@ class World:
         self.random.choice(actions)()
 
     def check(self) -> None:
-        """Assert that no name is lost, and that none is on the face of another person."""
+        """Assert that no name is lost, and that no face has the name of another person."""
         assert {one.name for one in self.gallery.people() if one.name} == self.names
         for face in self.gallery.faces():
             assert face.name in (None, self.truth(self.gallery.embedding(face.id).tobytes())), face.path

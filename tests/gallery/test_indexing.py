@@ -1,4 +1,4 @@
-"""A run over folders: what is new, changed, copied, moved, gone or broken, and who looks at it."""
+"""A run over folders: new, changed, copied, moved, missing and broken photos, and the processes of the run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ import pytest
 from PIL import Image
 
 from faceie import DetectionOptions, Gallery, GalleryError, OptionError, detect_faces, encode_faces
-from faceie.gallery import IndexReport, look
-from faceie.gallery.look import Look
+from faceie.gallery import IndexReport, analysis
+from faceie.gallery.records import PhotoAnalysis
 from faceie.gallery.settings import Settings
 from faceie.images import read_photo
 
@@ -30,7 +30,7 @@ from ..conftest import PHOTOS, assert_close
 from .conftest import (
     QUICK,
     Prepared,
-    a_look,
+    an_analysis,
     assert_intact,
     assert_same,
     by_words,
@@ -44,7 +44,9 @@ from .conftest import (
 not_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 
 
-def index(gallery: Gallery, *folders: Path, answer: Callable[[str], Look] = by_words, **options: Any) -> IndexReport:
+def index(
+    gallery: Gallery, *folders: Path, answer: Callable[[str], PhotoAnalysis] = by_words, **options: Any
+) -> IndexReport:
     """Index fake photos."""
     return gallery.index(folders, executor=Prepared(answer), **options)
 
@@ -73,7 +75,7 @@ def test_first_run(path: Path, small_photos: Path) -> None:
     with Gallery(path, options=QUICK) as gallery:
         report = gallery.index([small_photos], workers=1)
         photos = sorted(small_photos.iterdir())
-        assert counts(report) == {"looked_at": len(photos), "faces": len(gallery)}
+        assert counts(report) == {"analyzed": len(photos), "faces": len(gallery)}
         assert report.seconds > 0
         stored = list(gallery.faces())
         for photo in photos:
@@ -188,7 +190,7 @@ def test_any_name_is_a_name(path: Path, tmp_path: Path, workers: int) -> None:
     bad.write_text("This is no photo.")
     with Gallery(path, options=QUICK) as gallery:
         report = gallery.index([folder, photo], workers=workers)
-        assert counts(report) == {"looked_at": 6, "faces": 6, "bad": 1}
+        assert counts(report) == {"analyzed": 6, "faces": 6, "bad": 1}
         assert [entry.path for entry in gallery.bad_photos()] == [bad] == [entry.path for entry in report.bad]
         assert {os.fsencode(name) for name in paths(gallery)} == {*names, b"photo.jpg"}
         assert {face.path.parent for face in gallery.faces()} == {folder, tmp_path}
@@ -198,21 +200,21 @@ def test_any_name_is_a_name(path: Path, tmp_path: Path, workers: int) -> None:
         path_of[names[1]].unlink()
         assert counts(gallery.index([folder], workers=1, prune=True)) == {
             "unchanged": 4,
-            "looked_at": 1,
+            "analyzed": 1,
             "faces": 1,
             "pruned": 1,
         }
 
 
-# What has changed
+# Changed photos
 
 
 def test_a_second_run_opens_nothing(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Photos that have not changed, by size and time, are not opened, and nobody is sent for."""
+    """Photos that have not changed, by size and times, are not opened, and no worker is started."""
     album = fakes(tmp_path / "album", {f"{i}.jpg": f"1.{i}" for i in range(5)})
     (album / "bad.jpg").write_text("bad")
-    answer = lambda text: Look(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
-    assert counts(index(gallery, album, answer=answer)) == {"looked_at": 5, "faces": 5, "bad": 1}
+    answer = lambda text: PhotoAnalysis(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
+    assert counts(index(gallery, album, answer=answer)) == {"analyzed": 5, "faces": 5, "bad": 1}
     before = rows(gallery.path)
     monkeypatch.setattr("faceie.gallery.indexing._digest", forbidden)
     monkeypatch.setattr("faceie.gallery.workers._processes", forbidden)
@@ -227,7 +229,7 @@ def test_a_changed_photo_is_looked_at_again(gallery: Gallery, tmp_path: Path) ->
     album = fakes(tmp_path / "album", {"a.jpg": "1.1 2.1", "b.jpg": "3.1"})
     index(gallery, album)
     (album / "a.jpg").write_text("4.1")
-    assert counts(index(gallery, album)) == {"looked_at": 1, "faces": 1, "unchanged": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 1, "unchanged": 1}
     assert sorted(paths(gallery)) == ["a.jpg", "b.jpg"]
     assert gallery.search(person(4))[0].distance < 0.6
     assert gallery.search(person(1))[0].distance > 1
@@ -244,37 +246,37 @@ def test_a_touched_photo_is_not_searched_again(gallery: Gallery, tmp_path: Path)
 
 
 def test_what_changes_while_it_is_looked_at_waits_for_the_next_run(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that is written to meanwhile is not stored half old, half new; the next run has it."""
+    """A photo that is overwritten during its analysis is not stored half old, half new; the next run has it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
-    def meddle(text: str) -> Look:
+    def meddle(text: str) -> PhotoAnalysis:
         if text == "1.1":
             (album / "a.jpg").write_text("3.1 4.1")
         return by_words(text)
 
     report = index(gallery, album, answer=meddle)
-    assert counts(report) == {"looked_at": 1, "faces": 1, "bad": 1}
-    assert "changed while" in report.bad[0].reason
+    assert counts(report) == {"analyzed": 1, "faces": 1, "bad": 1}
+    assert "changed during the analysis" in report.bad[0].reason
     assert gallery.bad_photos() == []
-    assert counts(index(gallery, album)) == {"looked_at": 1, "faces": 2, "unchanged": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 2, "unchanged": 1}
     assert paths(gallery) == ["b.jpg", "a.jpg", "a.jpg"]
 
 
 def test_what_goes_away_while_it_is_looked_at_stops_nothing(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that is deleted meanwhile is reported, and the others are done."""
+    """A photo that is deleted during the run is reported, and the others are indexed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
-    def meddle(text: str) -> Look:
+    def meddle(text: str) -> PhotoAnalysis:
         (album / "a.jpg").unlink(missing_ok=True)
         return by_words(text)
 
     report = index(gallery, album, answer=meddle)
-    assert counts(report) == {"looked_at": 1, "faces": 1, "bad": 1}
+    assert counts(report) == {"analyzed": 1, "faces": 1, "bad": 1}
     assert "No such file" in report.bad[0].reason
     assert paths(gallery) == ["b.jpg"]
 
 
-# What is copied, moved, gone
+# Copied, moved and missing photos
 
 
 def test_copies_and_moves_are_recognized_by_content(gallery: Gallery, tmp_path: Path) -> None:
@@ -301,7 +303,7 @@ def test_copies_and_moves_are_recognized_by_content(gallery: Gallery, tmp_path: 
 def test_a_photo_stays_as_long_as_it_has_a_copy(gallery: Gallery, tmp_path: Path) -> None:
     """When one of two copies changes, the other keeps the faces."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.1"})
-    assert counts(index(gallery, album)) == {"looked_at": 1, "faces": 1, "copies": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 1, "copies": 1}
     (face,) = gallery.faces()
     gallery.confirm("Anna", [face.id])
     (album / "a.jpg").write_text("2.1")
@@ -411,7 +413,7 @@ def test_bad_photos_are_noted_and_not_tried_again(
     (album / "empty.jpg").touch()
     with Gallery(path, options=QUICK) as gallery:
         report = gallery.index([album], workers=workers)
-        assert counts(report) == {"looked_at": 1, "faces": 1, "bad": 3}
+        assert counts(report) == {"analyzed": 1, "faces": 1, "bad": 3}
         bad = gallery.bad_photos()
         assert sorted(report.bad) == bad
         assert [entry.path.name for entry in bad] == ["broken.jpg", "empty.jpg", "text.jpg"]
@@ -422,19 +424,21 @@ def test_bad_photos_are_noted_and_not_tried_again(
         assert counts(gallery.index([album], workers=1, retry=True)) == {"unchanged": 1, "bad": 3}
         assert gallery.bad_photos() == bad
         small("biden.jpg", album / "broken.jpg")
-        assert counts(gallery.index([album], workers=1)) == {"looked_at": 1, "faces": 1, "unchanged": 3}
+        assert counts(gallery.index([album], workers=1)) == {"analyzed": 1, "faces": 1, "unchanged": 3}
         assert [entry.path.name for entry in gallery.bad_photos()] == ["empty.jpg", "text.jpg"]
 
 
 def test_a_bad_photo_is_tried_again_if_asked_for(gallery: Gallery, tmp_path: Path) -> None:
     """With `retry`, a photo that a newer decoder can read becomes as good as any, and its copies, too."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.1", "c.jpg": "2.1"})
-    report = index(gallery, album, answer=lambda text: Look(error="no decoder") if text == "1.1" else by_words(text))
+    report = index(
+        gallery, album, answer=lambda text: PhotoAnalysis(error="no decoder") if text == "1.1" else by_words(text)
+    )
     assert [entry.reason for entry in report.bad] == ["no decoder"] * 2
     assert [entry.path.name for entry in gallery.bad_photos()] == ["a.jpg", "b.jpg"]
     assert counts(index(gallery, album, answer=forbidden)) == {"unchanged": 3}
     report = index(gallery, album, retry=True)
-    assert (report.looked_at, report.faces, report.bad) == (1, 1, [])
+    assert (report.analyzed, report.faces, report.bad) == (1, 1, [])
     assert gallery.bad_photos() == []
     assert paths(gallery) == ["c.jpg", "a.jpg"]
 
@@ -448,25 +452,25 @@ def test_what_the_machine_lacks_is_no_fault_of_the_photo(gallery: Gallery, tmp_p
         "2.1": PermissionError(errno.EACCES, "Permission denied"),
     }
 
-    def answer(text: str) -> Look:
+    def answer(text: str) -> PhotoAnalysis:
         if text in lacks:
             raise lacks[text]
         return by_words(text)
 
     report = index(gallery, album, answer=answer)
-    assert counts(report) == {"looked_at": 1, "faces": 1, "bad": 3}
+    assert counts(report) == {"analyzed": 1, "faces": 1, "bad": 3}
     reasons = ["there is not enough memory for it", "Too many open files", "Permission denied"]
     assert [entry.reason for entry in report.bad] == reasons
     assert [entry.reason for entry in gallery.bad_photos()] == reasons
     assert not rows(gallery.path)["photos"][1:]
-    assert counts(index(gallery, album)) == {"looked_at": 3, "faces": 3, "unchanged": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 3, "faces": 3, "unchanged": 1}
     assert gallery.bad_photos() == []
 
 
 def test_a_known_photo_that_cannot_be_read_now_keeps_its_faces(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is known of a photo is not lost because it cannot be read for a while."""
+    """Earlier results for a photo stay if it cannot be read for a while."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     index(gallery, album)
     os.utime(album / "a.jpg", ns=(1, 1))
@@ -489,10 +493,10 @@ def test_a_photo_that_may_not_be_read(gallery: Gallery, tmp_path: Path) -> None:
     (album / "a.jpg").chmod(0)
     assert [entry.reason for entry in index(gallery, album).bad] == ["Permission denied"]
     (album / "a.jpg").chmod(0o600)
-    assert counts(index(gallery, album)) == {"looked_at": 1, "faces": 1, "unchanged": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 1, "unchanged": 1}
 
 
-# What is asked for
+# Options
 
 
 def test_overlapping_folders_count_once(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -510,7 +514,7 @@ def test_overlapping_folders_count_once(gallery: Gallery, tmp_path: Path, monkey
         Path("b.jpg"),
         progress=lambda done, count, report: seen.append((done, count)),
     )
-    assert counts(report) == {"looked_at": 3, "faces": 3}
+    assert counts(report) == {"analyzed": 3, "faces": 3}
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert {face.path for face in gallery.faces()} == {album / "a.jpg", album / "b.jpg", album / "deep" / "c.jpg"}
 
@@ -518,13 +522,13 @@ def test_overlapping_folders_count_once(gallery: Gallery, tmp_path: Path, monkey
 def test_a_single_photo_may_have_any_name(gallery: Gallery, tmp_path: Path) -> None:
     """A photo that is named is taken for one, whatever its suffix; in a folder, others are passed over."""
     album = fakes(tmp_path / "album", {"a.photo": "1.1", "b.jpg": "2.1", ".c.jpg": "3.1", "d.txt": "4.1"})
-    assert counts(index(gallery, album / "a.photo")) == {"looked_at": 1, "faces": 1}
-    assert counts(index(gallery, album)) == {"looked_at": 1, "faces": 1}
+    assert counts(index(gallery, album / "a.photo")) == {"analyzed": 1, "faces": 1}
+    assert counts(index(gallery, album)) == {"analyzed": 1, "faces": 1}
     assert paths(gallery) == ["a.photo", "b.jpg"]
 
 
 def test_a_path_is_not_taken_for_its_letters(gallery: Gallery, tmp_path: Path) -> None:
-    """A path in place of a list of paths is an error: as a list, "/home/anna" would be all of "/", and more."""
+    """A path instead of a list of paths is an error: as a list, "/home/anna" would include all of "/"."""
     fakes(tmp_path / "album", {"a.jpg": "1.1"})
     with pytest.raises((OptionError, TypeError)):
         gallery.index("nowhere")  # none of its letters is a folder, if this goes wrong
@@ -534,18 +538,18 @@ def test_progress_adds_up(gallery: Gallery, tmp_path: Path) -> None:
     """Progress is reported after each photo, whatever came of it, up to all of them."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.1", "c.jpg": "bad", "d.jpg": "2.1", "e.jpg": "3.1"})
     index(gallery, album / "d.jpg")
-    answer = lambda text: Look(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
+    answer = lambda text: PhotoAnalysis(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
     seen = []
     report = index(gallery, album, answer=answer, progress=lambda done, count, report: seen.append((done, count)))
     assert [count for _, count in seen] == [5] * 5
     assert sorted(done for done, _ in seen) == [1, 2, 3, 4, 5]
-    assert counts(report) == {"looked_at": 2, "faces": 2, "copies": 1, "unchanged": 1, "bad": 1}
+    assert counts(report) == {"analyzed": 2, "faces": 2, "copies": 1, "unchanged": 1, "bad": 1}
     assert report.done == 5
 
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_workers_are_one_or_more(gallery: Gallery, workers: int) -> None:
-    """A number of workers that is none is an OptionError."""
+    """An invalid number of workers is an OptionError."""
     with pytest.raises(OptionError, match=f"workers is {workers}, expected 1 or more"):
         gallery.index([], workers=workers)
 
@@ -594,7 +598,7 @@ def test_another_encoder_is_refused(gallery: Gallery, tmp_path: Path, monkeypatc
     assert rows(gallery.path) == before
     monkeypatch.setattr("faceie.gallery.settings.answer", lambda weights: np.full(8, 0.00001, np.float32))
     with Gallery(gallery.path, weights=tmp_path / "moved.weights") as same:
-        assert index(same, album).looked_at == 1
+        assert index(same, album).analyzed == 1
 
 
 def test_the_first_run_decides_which_weights(path: Path, tmp_path: Path, no_weights: None) -> None:
@@ -647,13 +651,13 @@ class Broken(Executor):
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_broken_executor_of_the_caller(gallery: Gallery, tmp_path: Path, at_once: bool) -> None:
-    """An executor that was passed in and breaks down is an error of its own; what was stored before is kept."""
+    """A broken executor of the caller is an error of its own; all photos stored before stay."""
     album = fakes(tmp_path / "album", {f"{i}.jpg": f"1.{i}" for i in range(6)})
     with pytest.raises(GalleryError, match=r"executor that was passed in has broken down .*index again with a new one"):
         gallery.index([album], executor=Broken(3, at_once), workers=1)
     assert paths(gallery) == ["0.jpg", "1.jpg", "2.jpg"]
     assert gallery.bad_photos() == []
-    assert counts(index(gallery, album)) == {"unchanged": 3, "looked_at": 3, "faces": 3}
+    assert counts(index(gallery, album)) == {"unchanged": 3, "analyzed": 3, "faces": 3}
 
 
 def test_an_executor_that_was_passed_in_is_not_shut_down(gallery: Gallery, tmp_path: Path) -> None:
@@ -661,19 +665,21 @@ def test_an_executor_that_was_passed_in_is_not_shut_down(gallery: Gallery, tmp_p
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     with ThreadPoolExecutor(1) as threads:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("faceie.gallery.workers.look", lambda path, settings: by_words(Path(path).read_text()))
-            assert gallery.index([album], executor=threads).looked_at == 1
+            patch.setattr(
+                "faceie.gallery.workers.analyze_photo", lambda path, settings: by_words(Path(path).read_text())
+            )
+            assert gallery.index([album], executor=threads).analyzed == 1
         assert threads.submit(int, "7").result() == 7
 
 
-# What a worker does in place of looking; it is imported by each.
+# The analysis in a worker is replaced by this; each worker imports it.
 _LOOKER = """
 import os, sys, time
 from pathlib import Path
 from faceie.gallery import workers
 from tests.gallery.conftest import by_words
 
-def look(path, settings):
+def analyze_photo(path, settings):
     text = Path(path).read_text()
     if text == "dies":
         os._exit(9)
@@ -683,8 +689,8 @@ def look(path, settings):
         os._exit(9)
     return by_words(text)
 
-look.__module__ = "looker"
-workers.look = look
+analyze_photo.__module__ = "looker"
+workers.analyze_photo = analyze_photo
 """
 
 
@@ -702,7 +708,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
         "if __name__ == '__main__':\n"
         "    with Gallery(sys.argv[1]) as gallery:\n"
         "        report = gallery.index([sys.argv[2]], workers=2)\n"
-        "        print(report.looked_at, len(report.bad), report.bad == gallery.bad_photos())\n"
+        "        print(report.analyzed, len(report.bad), report.bad == gallery.bad_photos())\n"
         "        print(*(entry.path.name for entry in report.bad)); print({entry.reason for entry in report.bad})\n"
     )
     (tmp_path / "program.py").write_text(program)
@@ -714,7 +720,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
     numbers, names, reasons = run.stdout.splitlines()
     assert numbers == "11 3 True"
     assert names == "04.jpg 05.jpg 11.jpg"
-    assert "a process that looked at it died" in reasons
+    assert "the process that analyzed it died" in reasons
     assert_intact(path)
     with Gallery(path) as gallery:
         assert paths(gallery) == [f"{i:02}.jpg" for i in range(14) if i not in (4, 5, 11)]
@@ -725,12 +731,12 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
 
 
 def test_memory_does_not_grow_with_the_photos(gallery: Gallery, tmp_path: Path) -> None:
-    """What has been stored is forgotten: a thousand photos more take no more memory."""
+    """Stored analyses are released: a thousand additional photos take no more memory."""
     album = fakes(tmp_path / "album", {f"{i:04}.jpg": str(i) for i in range(1000)})
     embedding, thumbnail = person(1), bytes(20_000)
 
-    def answer(text: str) -> Look:
-        return a_look(embedding + np.float32(0), thumbnail=thumbnail + text.encode())
+    def answer(text: str) -> PhotoAnalysis:
+        return an_analysis(embedding + np.float32(0), thumbnail=thumbnail + text.encode())
 
     used = {}
 
@@ -769,14 +775,14 @@ def test_reduced_and_incomplete_photos(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "photo.jpg"
     content = (PHOTOS / "astronaut.jpg").read_bytes()
     path.write_bytes(content)
-    whole = look.look(str(path), settings)
+    whole = analysis.analyze_photo(str(path), settings)
     path.write_bytes(content[:-1000])
-    assert (look.look(str(path), settings).note, whole.note) == ("incomplete: the file ends early", None)
+    assert (analysis.analyze_photo(str(path), settings).note, whole.note) == ("incomplete: the file ends early", None)
     path.write_bytes(content)
-    monkeypatch.setattr(look, "read_photo", partial(read_photo, reduce_above=1000))
-    reduced = look.look(str(path), settings)
+    monkeypatch.setattr(analysis, "read_photo", partial(read_photo, reduce_above=1000))
+    reduced = analysis.analyze_photo(str(path), settings)
     assert (reduced.width, reduced.height) == (whole.width, whole.height)
     assert np.abs(np.subtract(reduced.faces[0].box, whole.faces[0].box)).max() < 10
     assert np.abs(reduced.faces[0].landmarks - whole.faces[0].landmarks).max() < 10
-    too_large = look.look(str(path), settings._replace(max_pixels=1000))
-    assert too_large.passing  # it is tried again, perhaps with another limit
+    too_large = analysis.analyze_photo(str(path), settings._replace(max_pixels=1000))
+    assert too_large.transient  # it is tried again, perhaps with another limit

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from faceie import Gallery, set_threads
-from faceie.gallery.workers import _no_interrupts
+from faceie.gallery.workers import _ignore_interrupts
 from faceie.nn.parallel import get_threads
 
 from ..conftest import PHOTOS, ROOT
@@ -156,7 +156,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(album: Path) -> tuple[Any, float]:
-    """What a run gives that nobody disturbs, and how long it takes once it is ready, in seconds."""
+    """The rows after an undisturbed run, and the seconds it takes once the workers are ready."""
     gallery = album.parent / "undisturbed.faceie"
     Gallery(gallery, options=QUICK).close()
     seconds = run(_REAL, gallery, album)
@@ -241,7 +241,7 @@ def test_interrupted_while_workers_start() -> None:
 
     def start() -> None:
         nonlocal started
-        with _no_interrupts():
+        with _ignore_interrupts():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as in other threads, which may receive it
             signal.raise_signal(signal.SIGINT)
             started = True
@@ -296,7 +296,7 @@ def _of_fakes(folder: Path, photos: Path) -> tuple[Any, float]:
 
 
 def test_killed_while_photos_change_places(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """Photos that are numbered anew keep what was said of them, however often the run that finds out is killed."""
+    """Renumbered photos keep the user's statements, even if the run that finds them is killed several times."""
     album = fakes(tmp_path / "album", {f"{i:03}.jpg": f"{1 + i % 9}.{i}" for i in range(200)})
     with Gallery(path, options=QUICK) as gallery:
         gallery.index([album], executor=Prepared(by_words))

@@ -60,7 +60,7 @@ def gallery(path: Path) -> Path:
 
 @pytest.mark.parametrize("photos", [1, 5, 900])
 def test_its_own_log_is_applied(gallery: Path, photos: int) -> None:
-    """What was written before a program was killed is there, however often its log was started again."""
+    """All rows written before a program was killed are there, even if its log was started again several times."""
     for round_ in range(3):
         killed(gallery, photos, str(round_))
     with Gallery(gallery) as again:
@@ -71,7 +71,7 @@ def test_its_own_log_is_applied(gallery: Path, photos: int) -> None:
 @pytest.mark.parametrize("photos", [1, 5, 900])
 @pytest.mark.parametrize("way", ["copied when closed", "copied two sessions before", "backup", "backup in use"])
 def test_a_backup_over_a_killed_gallery(gallery: Path, tmp_path: Path, photos: int, way: str) -> None:
-    """A backup that is copied over it is what it was, however it was made; the log is put aside."""
+    """A backup that is copied over the gallery stays as it was, however it was made; the log is put aside."""
     copy = tmp_path / "copy.faceie"
     if way.startswith("copied"):
         shutil.copy(gallery, copy)

@@ -1,4 +1,4 @@
-"""Search in the matrix is exact, and its file is made again when it is not what it should be."""
+"""Search in the matrix is exact, and its file is made again if it is outdated or damaged."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "short", "longer", "foreign", "stale", "of another", "negative"])
 def test_a_matrix_that_does_not_fit_is_made_again(gallery: Gallery, damage: str) -> None:
-    """Whatever has become of the file, a search finds what is in the gallery."""
+    """A search finds all faces, whatever happened to the file."""
     (face,) = put(gallery, "/a.jpg", person(1))
     assert gallery.search(person(1))[0].face.id == face
     file = matrix_path(gallery.path)
@@ -100,7 +100,7 @@ def test_search_where_nothing_can_be_written(gallery: Gallery, monkeypatch: pyte
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("faceie.gallery.store.write_matrix", full)
+    monkeypatch.setattr("faceie.gallery.matrix.write_matrix", full)
     put(gallery, "/a.jpg", person(1), person(2))
     assert next(round(match.distance, 3) for match in gallery.search(person(2))) == 0
     assert not matrix_path(gallery.path).exists()

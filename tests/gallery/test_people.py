@@ -1,4 +1,4 @@
-"""People: what the user says of them stays."""
+"""People: the user's statements stay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def album(gallery: Gallery) -> dict[str, list[int]]:
 
 
 def test_clusters_are_listed_by_size(gallery: Gallery) -> None:
-    """The largest first; faces that are alone are nobody."""
+    """The largest first; single faces belong to no cluster."""
     faces = album(gallery)
     listed = gallery.people()
     assert [(one.name, one.faces, one.photos) for one in listed] == [(None, 4, 4), (None, 3, 3), (None, 2, 2)]
@@ -53,12 +53,12 @@ def test_names(gallery: Gallery) -> None:
     gallery.name(first.number, "  Anna   Lee ")
     assert gallery.people()[0].name == "Anna Lee"
     gallery.name("Anna Lee", "Anna")
-    with pytest.raises(GalleryError, match=r"'Anna' is somebody already"):
+    with pytest.raises(GalleryError, match=r"'Anna' is the name of another person"):
         gallery.name(second.number, "Anna")
     for bad in ("", " ", "12", "a\x07b"):
-        with pytest.raises(OptionError, match="is no name"):
+        with pytest.raises(OptionError, match="is not a name"):
             gallery.name(second.number, bad)
-    with pytest.raises(GalleryError, match="nobody is called 'Ben'"):
+    with pytest.raises(GalleryError, match="no person is called 'Ben'"):
         gallery.name("Ben", "Bert")
     with pytest.raises(GalleryError, match="there is no cluster 99"):
         gallery.name(99, "Bert")
@@ -86,7 +86,7 @@ def test_merge_and_split(gallery: Gallery) -> None:
 
 
 def test_yes_and_no(gallery: Gallery) -> None:
-    """A face can be said to be somebody, who may be new, and not to be somebody; the last word counts."""
+    """A face can be confirmed as a person, who may be new, or denied; the last statement counts."""
     faces = album(gallery)
     gallery.people()
     gallery.confirm("Dora", faces["4"])
@@ -146,7 +146,7 @@ def test_what_the_user_says_stays(seed: int) -> None:
 
 
 def test_new_photos_join_people(gallery: Gallery, tmp_path: Path) -> None:
-    """When they are indexed; the report counts them; nobody is asked to cluster."""
+    """New faces are recognized during indexing; the report counts them; no clustering is needed."""
     folder = fakes(tmp_path / "album", {f"{v}.jpg": f"1.{v}" for v in range(3)})
 
     def index() -> Any:
@@ -156,7 +156,7 @@ def test_new_photos_join_people(gallery: Gallery, tmp_path: Path) -> None:
     (cluster_,) = gallery.people()
     gallery.name(cluster_.number, "Anna")
     fakes(folder, {"new.jpg": "1.7 2.1"})
-    assert index().joined == 1
+    assert index().recognized == 1
     assert [face.name for face in gallery.faces() if face.path.name == "new.jpg"] == ["Anna", None]
     assert not next(face for face in gallery.faces() if face.path.name == "new.jpg").confirmed
 
@@ -194,12 +194,12 @@ def test_faces_join_after_the_newest_were_forgotten(gallery: Gallery, tmp_path: 
     gallery.forget_photo(folder / "9.jpg")
     (folder / "9.jpg").unlink()
     fakes(folder, {"new.jpg": "1.3"})
-    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    assert gallery.index([folder], executor=Prepared(by_words)).recognized == 1
     (folder / "8.jpg").unlink()
     (folder / "new.jpg").unlink()
     gallery.index([folder], executor=Prepared(by_words), prune=True)
     fakes(folder, {"newer.jpg": "1.4"})
-    assert gallery.index([folder], executor=Prepared(by_words)).joined == 1
+    assert gallery.index([folder], executor=Prepared(by_words)).recognized == 1
     assert gallery.person("Anna").faces == 3
 
 
@@ -251,7 +251,7 @@ def test_a_number_is_not_given_to_whom_it_was_denied(gallery: Gallery) -> None:
 
 
 class _Said:
-    """What the user has said so far, as a diary would have it."""
+    """The user's statements so far, in order."""
 
     def __init__(self) -> None:
         self.yes: dict[int, int] = {}
@@ -283,8 +283,8 @@ class _Said:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_all_that_can_be_said_stays(seed: int) -> None:
-    """Names, merges, splits, yes and no, of people and of clusters; photos that come and are forgotten: after each
-    step, and each clustering, all that was said holds but what was taken back.
+    """Names, merges, splits, yes and no, of people and of clusters; new and forgotten photos: after each step, and each
+    clustering, all statements hold, except those that were taken back.
     """
     rng = np.random.default_rng(seed)
     said = _Said()

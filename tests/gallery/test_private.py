@@ -25,7 +25,7 @@ from faceie import Gallery
 if __name__ == "__main__":
     with Gallery(sys.argv[1]) as gallery:
         report = gallery.index([sys.argv[2]], workers=2)
-        assert report.looked_at == 5, report
+        assert report.analyzed == 5, report
         assert gallery.search(sys.argv[2] + "/biden.jpg")
         assert gallery.people()
 """

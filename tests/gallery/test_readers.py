@@ -75,7 +75,7 @@ def running(program: str, *arguments: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_it_opens_while_another_process_writes(path: Path) -> None:
-    """However busy a writer is, and whatever it just moves from its log into the file: the gallery opens."""
+    """However busy a writer is, even while it moves its log into the file: the gallery opens."""
     Gallery(path, options=QUICK).close()
     with running(_WRITER, path) as writer:
         opened, end = 0, time.monotonic() + 1.5
@@ -89,7 +89,7 @@ def test_it_opens_while_another_process_writes(path: Path) -> None:
 
 
 def test_a_reader_sees_whole_photos(path: Path, no_weights: None) -> None:
-    """What is read while another process writes is one state of the gallery: whole photos, and a search that fits."""
+    """Results read while another process writes are of one state of the gallery: whole photos, and a fitting search."""
     with Gallery(path, options=QUICK) as gallery:
         gallery._weights()
         counts = []
@@ -108,13 +108,13 @@ def test_a_reader_sees_whole_photos(path: Path, no_weights: None) -> None:
             out, _ = writer.communicate("\n", timeout=60)
         assert all(count % 3 == 0 for count in counts)
         assert counts == sorted(counts)
-        assert counts[-1] > counts[0], "nothing was written meanwhile"
+        assert counts[-1] > counts[0], "nothing was written in between"
         assert len(gallery) == 3 * int(out)
         assert len(gallery.search(person(1), limit=None, min_probability=0)) == 3 * int(out)
 
 
 def test_two_processes_index_the_same_folder_at_once(path: Path, tmp_path: Path) -> None:
-    """Each photo is there once, with its faces, whoever was quicker."""
+    """Each photo is there once, with its faces, whichever process was quicker."""
     album = fakes(tmp_path / "album", {f"{i:03}.jpg": f"1.{i} 2.{i}" for i in range(80)})
     with running(_INDEXER, path, album) as one, running(_INDEXER, path, album) as two:
         for process in (one, two):
@@ -133,7 +133,7 @@ def test_two_processes_index_the_same_folder_at_once(path: Path, tmp_path: Path)
 
 
 def test_a_reader_keeps_up_with_what_is_said(path: Path, no_weights: None) -> None:
-    """A gallery that is open in one place sees at once what is said, found and forgotten in another."""
+    """An open gallery shows at once the changes that another connection makes to names, faces and photos."""
     with Gallery(path, options=QUICK) as one, Gallery(path) as two:
         one._weights()
         faces = put(one, "/a.jpg", face_of(1, 1), face_of(2, 1))

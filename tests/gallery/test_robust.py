@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from faceie import Gallery, GalleryError, OptionError
-from faceie.gallery import indexing, look, workers
+from faceie.gallery import analysis, indexing, workers
 from faceie.gallery.store import Store
 
 from ..conftest import ROOT, on_disk
@@ -52,7 +53,7 @@ def test_times_of_files(seconds: int, gallery: Gallery, tmp_path: Path) -> None:
         os.utime(album / "b.jpg", (seconds, seconds))
     except (OSError, OverflowError):
         pytest.skip("this file system knows no such time")
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 3
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 3
     assert gallery.index([album], executor=Prepared(by_words)).unchanged == 3
 
 
@@ -75,7 +76,7 @@ ERRORS = [
     sqlite3.IntegrityError("NOT NULL constraint failed"),
 ]
 
-# What is done with a photo, in order; of the real program, and of the coordinator with prepared answers.
+# The stages of an analysis, in order; in the worker, and in the coordinator with prepared analyses.
 OF_A_WORKER = ["read_photo", "detect_faces", "encode_faces", "thumbnail"]
 OF_THE_RUN: list[tuple[Any, str]] = [
     (indexing, "_version"),
@@ -106,7 +107,7 @@ def failing(function: Callable[..., Any], error: Exception, at: Callable[[tuple[
 def test_stages_of_a_worker(
     stage: str, error: Exception, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is raised for a photo, at any stage, it is noted, and the others are indexed."""
+    """An error of any kind, at any stage, is recorded for the photo, and the others are indexed."""
     calls = 0
 
     def second(_: Any) -> bool:
@@ -118,11 +119,11 @@ def test_stages_of_a_worker(
     for number, name in enumerate(("biden.jpg", "astronaut.jpg", "obama-standing.jpg")):
         small(name, album / f"{number}.jpg")
     with monkeypatch.context() as patch, Gallery(path, options=QUICK) as gallery:
-        patch.setattr(look, stage, failing(getattr(look, stage), error, second))
+        patch.setattr(analysis, stage, failing(getattr(analysis, stage), error, second))
         report = gallery.index([album], workers=1)
         assert [entry.path.name for entry in report.bad] == ["1.jpg"]
         assert report.bad[0].reason
-        assert report.looked_at == 2
+        assert report.analyzed == 2
         assert [entry.path.name for entry in gallery.bad_photos()] == ["1.jpg"]
 
 
@@ -146,7 +147,7 @@ def test_stages_of_the_run(
     assert report.bad[0].reason
     assert [face.path.name for face in gallery.faces()] == ["a.jpg", "c.jpg"]
     assert_intact(gallery.path)
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     assert len(gallery) == 3
 
 
@@ -163,7 +164,7 @@ def test_errors_of_the_gallery_end_the_run(
 
 @posix
 def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
-    """A pipe in a folder is passed over; one that is given is told, and nobody waits for it."""
+    """A pipe in a folder is passed over; one that is given is reported, and the run does not wait for it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     os.mkfifo(album / "pipe.jpg")
     report = gallery.index([album, album / "pipe.jpg", Path("/dev/zero")], executor=Prepared(by_words))
@@ -171,7 +172,7 @@ def test_pipes_and_devices(gallery: Gallery, tmp_path: Path) -> None:
         ("pipe.jpg", "this is a named pipe, expected a file"),
         ("zero", "this is a device, expected a file"),
     ]
-    assert report.looked_at == 1
+    assert report.analyzed == 1
 
 
 @posix
@@ -179,7 +180,7 @@ def test_longest_names(gallery: Gallery, tmp_path: Path) -> None:
     """Photos and folders whose names are as long as can be are photos like any other."""
     name = on_disk("ä" * 125 + ".jpg")  # 254 bytes
     album = fakes(tmp_path / ("b" * 255), {name: "1.1"})
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     assert [face.path.name for face in gallery.faces()] == [name]
 
 
@@ -200,7 +201,7 @@ def test_the_longest_name_of_a_gallery(tmp_path: Path, no_weights: None) -> None
 
 
 def test_numbers_of_numpy(gallery: Gallery) -> None:
-    """They are numbers everywhere; what is none is refused as an option."""
+    """They are numbers everywhere; other values are refused as options."""
     (one,), (two,) = put(gallery, "/a.jpg", face_of(1, 1)), put(gallery, "/b.jpg", face_of(1, 2))
     assert gallery.face(np.int64(one)).id == one  # type: ignore[arg-type]
     assert gallery.embedding(np.uint8(one)).shape == (512,)  # type: ignore[arg-type]
@@ -236,7 +237,7 @@ class Own(OSError):
 
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), ValueError("mine")])
 def test_errors_of_progress_are_the_callers(error: Exception, gallery: Gallery, tmp_path: Path) -> None:
-    """They come out as they are, and what was stored before is kept."""
+    """They come out as they are, and all photos stored before stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
     def progress(*_: object) -> None:
@@ -329,8 +330,8 @@ def test_too_many_workers_for_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than Windows allows are an option out of range."""
     monkeypatch.setattr(workers.sys, "platform", "win32")
     with pytest.raises(OptionError, match="workers is 62, expected at most 61 on Windows"):
-        workers.Workforce(62)
-    workers.Workforce(61)
+        workers.WorkerPool(62)
+    workers.WorkerPool(61)
 
 
 # Others at the same gallery
@@ -367,7 +368,7 @@ def test_two_runs_at_once(path: Path, tmp_path: Path, no_weights: None) -> None:
 
 
 def test_a_newer_version_changes_an_open_gallery(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is open then is not written any more; it can be opened again by the newer version only."""
+    """An open gallery is not written any more; only the newer version can open it again."""
     (face,) = put(gallery, "/a.jpg", person(1))
     other = sqlite3.connect(gallery.path)
     with other:
@@ -395,7 +396,7 @@ def test_the_clock_goes_backwards(gallery: Gallery, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     (album / "a.jpg").write_text("2.1")
     os.utime(album / "a.jpg", (1000, 1000))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
 
 
 @posix
@@ -427,7 +428,7 @@ def test_names_in_any_case(gallery: Gallery) -> None:
     zoe = gallery.confirm("Zoe\u0308", [three])
     assert gallery.person("ZO\u00cb").number == zoe
     assert gallery.person(zoe).name == "Zo\u00eb"
-    with pytest.raises(GalleryError, match="somebody already"):
+    with pytest.raises(GalleryError, match="is the name of another person"):
         gallery.name(zoe, "aNNa")
     assert gallery.name(anna, "ANNA") == anna
     assert gallery.person(anna).name == "ANNA"
@@ -455,11 +456,11 @@ def test_names_of_any_script(name: str, gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "\u200d", "12", "٣", "a\x07b", "a\u202eb", "\udcff", "\ue000"])
 def test_what_is_no_name(name: str, gallery: Gallery) -> None:
-    """What is empty, a number, or hides what is written is refused."""
+    """An empty name, a number, or a name with hidden characters is refused."""
     (face,) = put(gallery, "/a.jpg", person(1))
-    with pytest.raises(OptionError, match="is no name"):
+    with pytest.raises(OptionError, match="is not a name"):
         gallery.confirm(name, [face])
-    with pytest.raises(GalleryError, match="nobody is called"):
+    with pytest.raises(GalleryError, match="no person is called"):
         gallery.person(name)
 
 
@@ -512,7 +513,7 @@ def test_what_cannot_be_listed_is_not_gone(
 
 
 def test_an_empty_folder_may_be_a_disk(gallery: Gallery, tmp_path: Path) -> None:
-    """What is known below an empty folder stays; what is known below one that is gone does not."""
+    """Photos below an empty folder stay known; photos below a missing folder do not."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     fakes(album / "disk", {"b.jpg": "2.1"})
     fakes(album / "old" / "deep", {"c.jpg": "3.1"})
@@ -521,7 +522,7 @@ def test_an_empty_folder_may_be_a_disk(gallery: Gallery, tmp_path: Path) -> None
     (album / "disk").mkdir()
     (album / "old").rename(tmp_path / "moved")
     assert absent_names(gallery, album) == ["c.jpg"]
-    assert absent_names(gallery, album / "old") == []  # it is not there at all, and nobody has listed its folder
+    assert absent_names(gallery, album / "old") == []  # it is missing, and its parent was not listed
 
 
 def test_pruning_most_is_refused(gallery: Gallery, tmp_path: Path) -> None:
@@ -539,7 +540,7 @@ def test_pruning_most_is_refused(gallery: Gallery, tmp_path: Path) -> None:
 
 
 def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo that was pruned is not listed, counted or found; when it is there again, so is what was said of it."""
+    """A pruned photo is not listed, counted or found; if it comes back, so do the statements about it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.2", "c.jpg": "2.1"})
     gallery.index([album], executor=Prepared(by_words))
     ids = {face.path.name: face.id for face in gallery.faces()}
@@ -554,14 +555,14 @@ def test_photos_that_come_back_keep_what_was_said(gallery: Gallery, tmp_path: Pa
     assert [match.path.name for match in gallery.search(person(1), limit=1)] == ["c.jpg"]
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).rename(album / name)
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
     assert {face.path.name: face.name for face in gallery.faces()} == {"a.jpg": "Anna", "b.jpg": None, "c.jpg": None}
     gallery.cluster()
     assert gallery.face(ids["b.jpg"]).name is None
 
 
 def test_renamed_and_edited_in_one_go(gallery: Gallery, tmp_path: Path) -> None:
-    """The new version has what was said of the old one, once that is pruned."""
+    """The new version gets the statements about the old one, once that is pruned."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
     gallery.index([album], executor=Prepared(by_words))
     ids = {face.path.name: face.id for face in gallery.faces()}
@@ -583,14 +584,14 @@ def test_edited_keeping_size_and_time(gallery: Gallery, tmp_path: Path) -> None:
     about = (album / "a.jpg").stat()
     (album / "a.jpg").write_text("3.1")
     os.utime(album / "a.jpg", ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
     gallery._store.db.execute("UPDATE files SET changed = NULL")  # as in a gallery of an older version
     (album / "b.jpg").write_text("4.1")
     about = gallery._store.file(str(album / "b.jpg"))
     assert about
     os.utime(album / "b.jpg", ns=(about.modified, about.modified))
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
-    assert gallery.index([album], executor=Prepared(by_words), verify=True).looked_at == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
+    assert gallery.index([album], executor=Prepared(by_words), verify=True).analyzed == 1
 
 
 # Where nothing can be written, and copies
@@ -612,7 +613,7 @@ def read_only(path: Path, no_weights: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
-    """It is searched and listed as it was clustered last; what would write says why it cannot."""
+    """It is searched, and lists the last clusters; methods that would write raise an error with the reason."""
     before = read_only.read_bytes()
     with Gallery(read_only) as gallery:
         assert gallery.is_read_only
@@ -636,9 +637,47 @@ def test_without_scipy_people_are_listed(gallery: Gallery, monkeypatch: pytest.M
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
     gallery.people()
     put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
-    monkeypatch.setattr("faceie.gallery.gallery.can_cluster", lambda: False)
+    monkeypatch.setattr("faceie.gallery.assignment.can_cluster", lambda: False)
     assert [person_.name for person_ in gallery.people()] == ["Anna"]
     assert not gallery.is_clustered()
+
+
+def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listing does not need the write lock: the list shows the last clusters, soon, and the next one is clustered."""
+    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+    gallery.people()
+    put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
+    put(gallery, "/c.jpg", face_of(2, 2))
+    monkeypatch.setattr("faceie.gallery.assignment._PATIENCE", 0.1)
+    with closing(sqlite3.connect(gallery.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        before = time.monotonic()
+        assert [person_.name for person_ in gallery.people()] == ["Anna"]
+        assert time.monotonic() - before < 10
+        assert not gallery.is_clustered()
+        other.execute("ROLLBACK")
+    assert [person_.name for person_ in gallery.people()] == ["Anna", None]
+    assert gallery._store.db.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def test_people_are_listed_while_others_keep_changing_them(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a list shows the last clusters; only `cluster`, which was asked for, raises an error."""
+    from faceie.gallery import assignment
+
+    faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(3)]
+    compare = assignment.cluster
+
+    def meddling(*given: Any, **more: Any) -> Any:
+        with Gallery(gallery.path) as other:
+            name = "Anna" if other.face(faces[0]).name == "Ben" else "Ben"
+            other.confirm(name, faces[:1])
+        return compare(*given, **more)
+
+    monkeypatch.setattr(assignment, "cluster", meddling)
+    assert {person_.name for person_ in gallery.people()} == {"Anna", "Ben"}
+    assert not gallery.is_clustered()
+    with pytest.raises(GalleryError, match="keep changing this gallery"):
+        gallery.cluster()
 
 
 def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
@@ -664,11 +703,11 @@ def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
 
 
 def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others write during that: what they add is kept, and what they say makes it start again."""
-    from faceie.gallery import people
+    """Other programs write during that: new faces are kept, and new statements make it start again."""
+    from faceie.gallery import assignment
 
     faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
-    compare, calls = people.cluster, 0
+    compare, calls = assignment.cluster, 0
 
     def meddling(*given: Any, **more: Any) -> Any:
         nonlocal calls
@@ -680,7 +719,7 @@ def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: py
                 put(other, "/new.jpg", face_of(5, 1))
         return compare(*given, **more)
 
-    monkeypatch.setattr(people, "cluster", meddling)
+    monkeypatch.setattr(assignment, "cluster", meddling)
     gallery.people()
     assert calls == 2
     assert gallery.person("Ben").faces == 4
@@ -688,19 +727,19 @@ def test_nobody_waits_while_faces_are_compared(gallery: Gallery, monkeypatch: py
     assert not gallery.is_clustered()  # since there is a new face
 
 
-# What is left out
+# Excluded files
 
 
 def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
-    """What is excluded once is excluded in later runs, until other patterns are given; what was known stays."""
+    """Excluded files stay excluded in later runs, until other patterns are given; known photos stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.png": "2.1"})
     fakes(album / "Screenshots", {"c.jpg": "3.1"})
-    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).looked_at == 1
-    assert gallery.index([album], executor=Prepared(by_words)).looked_at == 0
+    assert gallery.index([album], executor=Prepared(by_words), exclude=["*.png", "Screenshots/"]).analyzed == 1
+    assert gallery.index([album], executor=Prepared(by_words)).analyzed == 0
     with Gallery(gallery.path) as again:
         again._weights()
-        assert again.index([album], executor=Prepared(by_words), exclude=["Screenshots/"]).looked_at == 1
-    assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).looked_at == 1
+        assert again.index([album], executor=Prepared(by_words), exclude=["Screenshots/"]).analyzed == 1
+    assert gallery.index([album], executor=Prepared(by_words), exclude=[""]).analyzed == 1
     assert gallery.index([album], executor=Prepared(by_words), exclude=["*.jpg"], prune=True).pruned == 0
     assert len(gallery) == 3
 
@@ -710,7 +749,7 @@ def test_patterns_are_kept(gallery: Gallery, tmp_path: Path) -> None:
 
 @needs_weights
 def test_a_script_on_standard_input(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """It does the work itself; asked for workers, it says in one sentence why there are none."""
+    """It does the work itself; asked for workers, it gives the reason why it cannot have any, in one sentence."""
     album = fakes(tmp_path / "album", {"a.txt.jpg": "no photo"})
     program = f"""
 from faceie import Gallery, GalleryError
@@ -728,6 +767,5 @@ with Gallery({str(path)!r}) as gallery:
     assert run.stderr == ""
     assert run.stdout.splitlines() == [
         "1",
-        "workers import the script that is run, and this one cannot be imported (<stdin>); "
-        "pass workers=1, or an executor",
+        "workers import the running script, but this one cannot be imported (<stdin>); pass workers=1, or an executor",
     ]

@@ -118,7 +118,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
 
 
 def test_a_gallery_of_a_newer_version_is_left_alone(path: Path) -> None:
-    """A migration that nobody here knows is named in the error, and no byte of the file changes."""
+    """An unknown migration is named in the error, and no byte of the file changes."""
     Gallery(path).close()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO migrations VALUES ('m999_aura', datetime('now'))")
@@ -129,7 +129,7 @@ def test_a_gallery_of_a_newer_version_is_left_alone(path: Path) -> None:
     assert contents(path.parent) == before
 
 
-# Files that are none
+# Other files
 
 
 def text(path: Path) -> None:
@@ -176,18 +176,18 @@ def zeros_within(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (text, "no gallery of Faceie, nor a database"),
-        (empty, "no gallery of Faceie, nor a database"),
+        (text, "not a gallery of Faceie, nor any database"),
+        (empty, "not a gallery of Faceie, nor any database"),
         (other_program, "a database, but of another program"),
         (other_program_with_a_log, "a database, but of another program"),
         (short_header, "another program|damaged"),
-        (half, "damaged, or no gallery .*restore it"),
-        (last_page_gone, "damaged, or no gallery .*restore it"),
-        (zeros_within, "damaged, or no gallery .*restore it"),
+        (half, "damaged or not a gallery .*restore it"),
+        (last_page_gone, "damaged or not a gallery .*restore it"),
+        (zeros_within, "damaged or not a gallery .*restore it"),
     ],
 )
 def test_what_is_no_gallery_is_left_alone(path: Path, make: Callable[[Path], None], reason: str) -> None:
-    """What is no gallery, or was one, gives an error that names it, and no byte of it changes."""
+    """Other files, and damaged galleries, give an error that names the file, and no byte of it changes."""
     make(path)
     before = contents(path.parent)
     for create in (True, False):
@@ -198,7 +198,7 @@ def test_what_is_no_gallery_is_left_alone(path: Path, make: Callable[[Path], Non
 
 
 def test_a_folder_is_no_gallery(path: Path) -> None:
-    """A folder in place of the file gives a GalleryError, and nothing appears in it."""
+    """A folder instead of a file gives a GalleryError, and nothing appears in it."""
     path.mkdir()
     with pytest.raises(GalleryError, match=r"family\.faceie: "):
         Gallery(path)
@@ -336,10 +336,10 @@ def test_processes_that_make_a_gallery_at_once_share_it(path: Path) -> None:
 
 
 def test_a_second_gallery_in_one_process_takes_no_lock_away(path: Path) -> None:
-    """What is written after this process opened the gallery a second time is there for other processes.
+    """Rows written after this process opened the gallery a second time are there for other processes.
 
-    POSIX drops all locks that a process has on a file as soon as it closes the file once, SQLite's included: then
-    another process believes that nobody else uses the gallery, and deletes the log that this one writes to.
+    POSIX releases all locks of a process on a file, those of SQLite included, when the process closes any handle of it.
+    Another process would then assume that it is alone, and delete the log that this one writes to.
     """
     ask = (
         "import sys; from faceie import Gallery\n"
@@ -381,17 +381,17 @@ def test_another_program_that_writes_is_waited_for_and_then_reported(
         assert rows(path) == before
         other.execute("ROLLBACK")
         gallery.confirm("Anna", [face])
-        assert gallery.index([photos], executor=Prepared(by_words)).looked_at == 2
+        assert gallery.index([photos], executor=Prepared(by_words)).analyzed == 2
     assert_intact(path)
 
 
 def test_a_full_disk_spoils_nothing(path: Path, gallery: Gallery, tmp_path: Path) -> None:
-    """When the disk is full, an error says so; what was stored is intact, and the next run goes on from there."""
+    """When the disk is full, an error says so; stored photos are intact, and the next run continues there."""
     photos = fakes(tmp_path / "photos", {f"{i:03}.jpg": f"1.{i} 2.{i}" for i in range(60)})
     db = gallery._store.db
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count = {pages + 40}")
-    with pytest.raises(GalleryError, match="disk is full; what was stored so far is intact"):
+    with pytest.raises(GalleryError, match="disk is full; all photos stored so far are intact"):
         gallery.index([photos], executor=Prepared(by_words))
     (stored,) = db.execute("SELECT count(*) FROM photos").fetchone()
     assert 0 < stored < 60
@@ -400,7 +400,7 @@ def test_a_full_disk_spoils_nothing(path: Path, gallery: Gallery, tmp_path: Path
     assert len(gallery.search(face := person(1), limit=None)) == 2 * stored
     db.execute("PRAGMA max_page_count = 1000000")
     report = gallery.index([photos], executor=Prepared(by_words))
-    assert (report.unchanged, report.looked_at) == (stored, 60 - stored)
+    assert (report.unchanged, report.analyzed) == (stored, 60 - stored)
     assert len(gallery.search(face, limit=None)) == 120
     with Gallery(path.with_name("other.faceie"), options=QUICK) as undisturbed:
         undisturbed.index([photos], executor=Prepared(by_words))

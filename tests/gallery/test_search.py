@@ -49,7 +49,7 @@ def test_what_is_no_embedding(gallery: Gallery, probe: np.ndarray) -> None:
 
 
 def test_wrong_options(gallery: Gallery) -> None:
-    """Limits that are none are refused, and questions after nobody."""
+    """Invalid limits, and a search for the photos of no one, are refused."""
     with pytest.raises(OptionError, match="limit is 0"):
         gallery.search(person(1), limit=0)
     with pytest.raises(OptionError, match="whose photos"):
@@ -112,7 +112,7 @@ def test_a_probe_of_several_faces(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prior", [0, 1, -0.1, 2])
 def test_a_prior_is_a_probability(gallery: Gallery, prior: float) -> None:
-    """What can be no probability before one looks is an OptionError."""
+    """A number that is not a probability is refused."""
     put(gallery, "/a.jpg", person(1))
     with pytest.raises(OptionError, match=f"prior is {prior}, expected"):
         gallery.search(person(1), prior=prior)

@@ -139,15 +139,15 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
 
 def _summary(report: IndexReport, faces: int) -> list[str]:
     parts = [
-        plural(report.looked_at, "new photo"),
+        plural(report.analyzed, "new photo"),
         f"{report.unchanged:,} known",
         f"{report.copies - report.moved:,} copied" if report.copies > report.moved else "",
         f"{report.moved:,} moved" if report.moved else "",
         f"{report.pruned:,} removed" if report.pruned else "",
         f"{len(report.bad):,} that cannot be used" if report.bad else "",
     ]
-    recognized = f", {report.joined:,} of known people" if report.joined else ""
-    rate = f", {report.looked_at / report.seconds:.1f} photos a second" if report.looked_at else ""
+    recognized = f", {report.recognized:,} of known people" if report.recognized else ""
+    rate = f", {report.analyzed / report.seconds:.1f} photos a second" if report.analyzed else ""
     return [
         ", ".join(filter(None, parts)),
         f"{plural(report.faces, 'new face')}{recognized}; {faces:,} in the gallery",

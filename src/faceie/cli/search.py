@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import Gallery, OptionError
-from ..gallery import PRIOR, Face, Match, Sighting
+from ..gallery import PRIOR, Face, Match, PhotoMatch
 from ..web import search_page
 from .options import GALLERY_LIMIT, add_html_option, add_json_option, add_photo_options, number_or_name
 from .outputs import MAX_FACES_ON_PAGE, write_private
@@ -169,7 +169,7 @@ def _match_as_json(match: Match) -> dict[str, Any]:
     return {"probability": probability, "distance": round(match.distance, 4), **face_as_json(match.face)}
 
 
-def _photo_as_json(photo: Sighting) -> dict[str, Any]:
+def _photo_as_json(photo: PhotoMatch) -> dict[str, Any]:
     return {
         "photo": str(photo.path),
         "taken": photo.taken,

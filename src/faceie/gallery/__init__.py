@@ -1,30 +1,48 @@
 """Your photo collection: indexed, searched, sorted by people. All of it stays on your machine.
 
-The *gallery* is the collection, the *probe* the face that is searched for in it. A *cluster* is found by the program,
-a *person* is named by you.
+A *probe* is a face to search for, the *gallery* the collection that is searched. A *cluster* is found by the program, a
+*person* is named by you.
 
-=============  =======================================================================================
-`gallery`      `Gallery`, which the others serve
-`settings`     where it is; which weights and options it has
-`records`      what it tells: faces, matches, people, reports
-`schema`       the file: one SQLite database, opened, checked, migrated
-`store`        rows of photos and faces
-`look`         what is done with each photo, in whichever process
-`workers`      the processes that do it
-`indexing`     a run over folders
-`absence`      which photos are known to be gone
-`drives`       drives of this machine and of the network
-`matrix`       all embeddings, mapped into memory, and exact search in them
-`search`       what is like a probe, and who is in which photo
-`clusters`     which faces are of one person; knows nothing of databases
-`names`        names of people, and which two are one
-`people`       clusters and what the user says of them, in the database
-`wipe`         forgetting
-=============  =======================================================================================
+The class, from the file to the whole:
+
+================  =====================================================================================
+`base`            `GalleryFile`: open, close, copy and delete the files
+`people_methods`  `PeopleMethods`: people, clusters and your statements about faces
+`gallery`         `Gallery`: photos, faces and search; the public class
+`records`         row types: faces, matches, people, reports; imports no network and no database
+`settings`        path, weights and options
+================  =====================================================================================
+
+The database. Only these modules execute SQL. The first two deal with the file as a whole, the others with its rows:
+
+================  =====================================================================================
+`schema`          open, create, check, migrate and copy the file; transactions
+`log`             the mark in the file's header and its write-ahead log
+`store`           `Store`: settings, files, photos
+`store_faces`     `FaceStore`: faces, embeddings, thumbnails
+`store_people`    `PeopleStore`: people, clusters, labels
+================  =====================================================================================
+
+The work, by the path of a photo:
+
+================  =====================================================================================
+`indexing`        a run over folders
+`workers`         the processes of a run
+`analysis`        detect and encode the faces in a photo
+`absence`         photos that are gone from their folders
+`drives`          network drives, which need another journal
+`matrix`          all embeddings, mapped into memory, and exact search; owns its file
+`search`          matches of a probe, and photos of people
+`clusters`        cluster faces by person; knows no database
+`assignment`      apply clusters to the gallery, if it has not changed since
+`people`          your statements: names, merged and split people, confirmed and rejected faces
+`names`           valid and equal names
+`wipe`            delete rows, and overwrite their bytes
+================  =====================================================================================
 """
 
 from .gallery import PRIOR, Gallery
-from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, Probe, Sighting
+from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, PhotoMatch, Probe
 from .settings import default_path
 
 __all__ = [
@@ -36,7 +54,7 @@ __all__ = [
     "IndexReport",
     "Match",
     "Person",
+    "PhotoMatch",
     "Probe",
-    "Sighting",
     "default_path",
 ]

@@ -1,8 +1,8 @@
-"""Absence is proven, never assumed: which known photos are gone from their folders.
+"""Photos that are gone from their folders. Absence is proven, never assumed.
 
-A photo is gone if its folder could be listed, and does not hold it; or if the folder itself is gone in this way. A
-folder that cannot be listed (permission denied, an error of the disk, a network drive that does not answer) proves
-nothing, and neither does one that is empty: a disk may be mounted there at other times.
+A photo is gone if its folder was listed and does not hold it, or if the folder itself is gone in the same way. Two
+kinds of folders prove nothing. One cannot be listed: permission is denied, the disk fails, a network drive does not
+answer. The other is empty: a disk may be mounted there at other times.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import NamedTuple
 
 from .store import Store
 
-__all__ = ["Absent", "is_missing", "look_for_absent"]
+__all__ = ["AbsenceReport", "find_absent", "is_missing"]
 
 
-class Absent(NamedTuple):
-    """What is known of photos below some folders."""
+class AbsenceReport(NamedTuple):
+    """Result of `find_absent`."""
 
     known: int
-    """How many paths are."""
+    """Number of known paths."""
     absent: list[str]
-    """Those that are known to be gone."""
+    """Paths of photos that are gone."""
     doubtful: int
-    """Paths that cannot be looked at, or are in an empty folder."""
+    """Number of paths that cannot be checked, or whose folder is empty."""
 
 
-def look_for_absent(store: Store, tops: Iterable[str]) -> Absent:
-    """Find the known photos in these folders, and of these paths, that are gone."""
+def find_absent(store: Store, tops: Iterable[str]) -> AbsenceReport:
+    """Find the photos that are gone, among the known ones below these folders or at these paths."""
     known, absent, doubtful = set[str](), list[str](), 0
     listings = _Listings()
     for top in tops:
@@ -36,40 +36,39 @@ def look_for_absent(store: Store, tops: Iterable[str]) -> Absent:
             if path in known:
                 continue
             known.add(path)
-            there = listings.has(path, top)
-            if there is None:
+            exists = listings.exists(path, top)
+            if exists is None:
                 doubtful += 1
-            elif not there:
+            elif not exists:
                 absent.append(path)
-    return Absent(len(known), absent, doubtful)
+    return AbsenceReport(len(known), absent, doubtful)
 
 
 def is_missing(path: str) -> bool:
-    """Tell whether the system says that there is no such file, rather than that it cannot tell."""
+    """Tell whether the system says that there is no such file. Other errors prove nothing."""
     try:
-        os.stat(path)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
+        os.stat(path)  # noqa: PTH116  # for many paths, which are strings
+    except (OSError, ValueError) as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
 class _Listings:
-    """What is in folders, each listed once."""
+    """Names in folders, each listed once."""
 
     def __init__(self) -> None:
         self._names: dict[str, set[str] | None] = {}
 
-    def has(self, path: str, top: str) -> bool | None:
-        """Tell whether a path exists, as far as the folders from `top` downward tell; None if they do not."""
+    def exists(self, path: str, top: str) -> bool | None:
+        """Tell whether a path exists, or None if unknown. Folders above `top` are not consulted."""
         folder, name = os.path.split(path)
         names = self._list(folder)
-        if names is None:  # it cannot be listed: perhaps since it is gone
-            return None if folder in (path, top) or path == top or self.has(folder, top) is not False else False
-        if not names and path != top:
+        if names is None:  # perhaps because the folder is gone
+            is_below_top = path != top and folder not in (path, top)
+            return False if is_below_top and self.exists(folder, top) is False else None
+        if not names and path != top:  # perhaps a mount point
             return None
-        return name in names or not is_missing(path)  # names may be equal but for their case
+        return name in names or not is_missing(path)  # the file system may ignore case
 
     def _list(self, folder: str) -> set[str] | None:
         if folder not in self._names:

@@ -1,22 +1,22 @@
-"""Clusters: which faces are of one person, without knowing who. Knows nothing of databases.
+"""Cluster faces by person. Knows nothing of databases and names.
 
 The method is density clustering. Two faces are neighbors if their distance is below a radius; the neighbors' graph is
-found by blocks of matrix products, and only its minimum spanning forest is kept, so memory grows with the number of
-faces and not with its square. Going through the edges from the shortest on (Kruskal 1956, single linkage) would be
-DBSCAN (Ester et al. 1996), in which one look-alike is enough to chain two people together. So two clusters are joined
-only if
+found by blocks of matrix products. Only its minimum spanning forest is kept, so memory grows with the number of faces
+and not with its square. Joining clusters along its edges, the shortest first (Kruskal 1956, single linkage), would be
+DBSCAN (Ester et al. 1996), in which a single look-alike chains two people together. So two clusters are joined only if
 
-- all pairs of faces of the one and the other are, on average, closer than the radius, too (average linkage);
-- if they have photos in common, closer than that: two faces in one photo are two people, as a rule;
-- the user has not said otherwise.
+- the average distance over all pairs of a face from each is below the radius, too (average linkage);
+- it is below a smaller radius if both have faces in the same photos: those are usually different people;
+- the user has not ruled it out.
 
-That rule has exceptions: collages, mirrors, photos of photos. A photo with four pairs of faces, and a quarter of all,
-within the radius is a collage, which says nothing of its faces (among 208 photos of groups, one is: a contact sheet).
-Any other photo counts against joining two clusters if its faces in them are further apart than `TWIN`. The radius
-shrinks with the share of such photos: to `STRICT` where they are a third of the smaller cluster's photos.
+The second rule has exceptions: collages, mirrors, photos of photos. A photo is a collage if at least four pairs of its
+faces, and at least a quarter of all pairs, are within the radius. Collages do not count for the rule (of 208 photos of
+groups, one is a collage: a contact sheet). Any other photo counts against joining two clusters if its faces in them are
+further apart than `TWIN`. The radius shrinks with the share of such photos: to `STRICT` where they are a third of the
+smaller cluster's photos.
 
-Poor faces, which resemble everybody, build no cluster: they join the one that they are closest to, in the end, under
-the same rules. Radius, minimum and quality were chosen by B-cubed F on labeled photos (docs/accuracy.md).
+Faces of low quality resemble many people. They do not build clusters, but join the nearest one at the end, under the
+same rules. Radius, minimum and quality were chosen by B-cubed F on labeled photos (docs/accuracy.md).
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ from ..errors import FaceieError
 from ..nn.parallel import parallel
 from ..types import Array
 
-__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Known", "can_cluster", "cluster", "join"]
+__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Constraints", "can_cluster", "cluster", "join"]
 
 RADIUS = 0.84
-STRICT = 0.6  # radius for clusters that are often in one photo
-TWIN = 0.6  # distance below which two faces in one photo may be of one person
-_EVIDENCE = 3  # if two clusters are apart in one of this many photos, that is full evidence
-_COLLAGE = 4  # a collage has at least this many pairs within the radius, and one in this many of all pairs
+STRICT = 0.6  # radius for clusters that often share a photo
+TWIN = 0.6  # distance below which two faces in a photo may be the same person
+_EVIDENCE = 3  # clusters that are apart in one of this many photos get the radius STRICT
+_COLLAGE = 4  # a collage has at least this many pairs within the radius, and at least one in this many of all pairs
 MINIMUM = 2  # faces within the radius, itself included, that a face needs to build a cluster
-GOOD_QUALITY = 0.5  # from which on a face may build a cluster
+GOOD_QUALITY = 0.5  # least quality of a face that may build a cluster
 
 _TILE = 2048  # faces along each side of a block of distances: 16 MB
-_EDGES = 4_000_000  # that are collected before all but those of the spanning forest are dropped
+_EDGES = 4_000_000  # edges to collect before those outside the spanning forest are dropped
 _CANDIDATES = 16  # nearest faces that a face may join
 
 Integers = NDArray[np.int64]
 
 
-class Known(NamedTuple):
-    """What is known about n faces besides their embeddings."""
+class Constraints(NamedTuple):
+    """Known facts about n faces: must-link and cannot-link constraints for their clusters."""
 
     photos: Integers
-    """(n,): the photo that each is in, as a number."""
+    """[n], number of the photo of each face."""
     people: Integers
-    """(n,): who each is known to be, as a number, or -1."""
-    denials: Mapping[int, set[int]]
-    """Who a face is known not to be: its index, and the numbers of people."""
+    """[n], number of the known person of each face, or -1."""
+    rejections: Mapping[int, set[int]]
+    """For the index of a face, the numbers of people that it does not belong to."""
 
 
 class Edges(NamedTuple):
-    """Pairs of neighbors, as indices of faces, and their distances."""
+    """Pairs of neighbors, as indices of faces, with their distances."""
 
     a: Integers
     b: Integers
@@ -86,22 +86,21 @@ def can_cluster() -> bool:
 def cluster(
     embeddings: Array,
     qualities: NDArray[Any],
-    known: Known,
+    constraints: Constraints,
     *,
     radius: float = RADIUS,
     minimum: int = MINIMUM,
     good_quality: float = GOOD_QUALITY,
 ) -> Integers:
-    """Tell for each face which cluster it belongs to: (n,), equal numbers for faces of one cluster, -1 for those alone.
+    """Return the cluster of each face: [n], equal numbers for faces of a cluster, -1 for single faces.
 
-    `embeddings`: (n, 512) float32 of length 1; may be mapped from a file.
-    `qualities`: (n,), 0 to 1.
-    Faces that are known to be of one person are in one cluster, whatever they look like.
+    `embeddings`: [n, 512], unit length, may be mapped from a file; `qualities`: [n], 0 to 1. Faces with the same known
+    person are in the same cluster, even if they are not similar.
     """
     good = np.flatnonzero(qualities >= good_quality)
     if minimum > 2:
         good = good[_counts(embeddings, good, radius) >= minimum - 1]
-    groups = _Groups(embeddings, known, radius)
+    groups = _Groups(embeddings, constraints, radius)
     forest = _spanning_forest(embeddings, good, radius)
     for a, b in zip(forest.a.tolist(), forest.b.tolist(), strict=True):
         groups.join(a, b)
@@ -110,66 +109,68 @@ def cluster(
     return groups.labels()
 
 
-def join(embeddings: Array, new: Integers, known: Known, *, radius: float = RADIUS) -> Integers:
-    """Tell for new faces which people they are, by the rules of `cluster`: (m,) numbers of people, -1 for nobody known.
+def join(embeddings: Array, new: Integers, constraints: Constraints, *, radius: float = RADIUS) -> Integers:
+    """Return the known person of each new face, by the rules of `cluster`: [m], -1 for no known person.
 
-    `new`: (m,), their indices.
+    `new`: [m], indices of the new faces.
     """
-    groups = _Groups(embeddings, known, radius)
-    _attach(groups, new[known.people[new] < 0], np.flatnonzero(known.people >= 0))
+    groups = _Groups(embeddings, constraints, radius)
+    _attach(groups, new[constraints.people[new] < 0], np.flatnonzero(constraints.people >= 0))
     return np.array([groups.person(int(face)) for face in new], np.int64)
 
 
 class _Groups:
-    """Faces that are joined to groups step by step (disjoint sets, Tarjan 1975), as long as the rules allow it."""
+    """Disjoint sets of faces (Tarjan 1975), joined step by step where the rules allow it."""
 
-    def __init__(self, embeddings: Array, known: Known, radius: float) -> None:
+    def __init__(self, embeddings: Array, constraints: Constraints, radius: float) -> None:
         self._embeddings = embeddings
         self._limit = radius * radius
         self._parents = list(range(len(embeddings)))
         self._sizes = [1] * len(embeddings)
-        self._photos: list[dict[int, list[int]]] = [{p: [face]} for face, p in enumerate(known.photos.tolist())]
-        for face in _in_collages(embeddings, known.photos, self._limit):
+        self._photos: list[dict[int, list[int]]] = [{p: [face]} for face, p in enumerate(constraints.photos.tolist())]
+        for face in _in_collages(embeddings, constraints.photos, self._limit):
             self._photos[face] = {}
-        self._people: list[int] = known.people.tolist()
-        self._denials = {face: set(people) for face, people in known.denials.items()}
-        self._sums: dict[int, Array] = {}  # of the embeddings of groups of two and more
+        self._people: list[int] = constraints.people.tolist()
+        self._rejections = {face: set(people) for face, people in constraints.rejections.items()}
+        self._sums: dict[int, Array] = {}  # of the embeddings in groups of at least two faces
         first: dict[int, int] = {}
-        for face in np.flatnonzero(known.people >= 0).tolist():
+        for face in np.flatnonzero(constraints.people >= 0).tolist():
             start = first.setdefault(self._people[face], face)
             if start != face:
                 self._unite(self.find(start), face)
 
     def find(self, face: int) -> int:
-        """Return the face that stands for the group."""
+        """Return the face that represents the group of a face."""
         parents = self._parents
         while parents[face] != face:
             parents[face] = face = parents[parents[face]]
         return face
 
     def is_settled(self, face: int) -> bool:
-        """Tell whether a face is known, or one of a group."""
+        """Tell whether a face has a known person or is in a group."""
         root = self.find(face)
         return self._people[root] >= 0 or self._sizes[root] > 1
 
     def person(self, face: int) -> int:
+        """Return the known person of a face's group, or -1."""
         return self._people[self.find(face)]
 
     def labels(self) -> Integers:
+        """Return the group of each face, or -1 for single faces."""
         roots = [self.find(face) for face in range(len(self._parents))]
         return np.array([root if self.is_settled(root) else -1 for root in roots], np.int64)
 
     def join(self, a: int, b: int) -> None:
-        """Join the groups of two faces, if that is allowed."""
+        """Join the groups of two faces, if the rules allow it."""
         a, b = self.find(a), self.find(b)
-        if a != b and self._may(a, b) and self._are_close(a, b):
+        if a != b and self._is_allowed(a, b) and self._are_close(a, b):
             self._unite(a, b)
 
-    def _may(self, a: int, b: int) -> bool:
+    def _is_allowed(self, a: int, b: int) -> bool:
         p, q = self._people[a], self._people[b]
         if p >= 0 and q >= 0:
-            return False  # they are known to be two
-        return p not in self._denials.get(b, ()) and q not in self._denials.get(a, ())
+            return False  # known to be different people
+        return p not in self._rejections.get(b, ()) and q not in self._rejections.get(a, ())
 
     def _are_close(self, a: int, b: int) -> bool:
         """Tell whether the pairs of two groups are close on average.
@@ -183,7 +184,7 @@ class _Groups:
         return 2 - 2 * mean <= self._limit + min(apart, 1) * (STRICT * STRICT - self._limit)
 
     def _photos_apart(self, a: int, b: int) -> int:
-        """Return in how many photos the faces of two groups are further apart than those of one person may be."""
+        """Count the photos in which the faces of two groups are further apart than `TWIN`."""
         few, many = sorted((self._photos[a], self._photos[b]), key=len)
         count = 0
         for photo in few.keys() & many.keys():
@@ -206,8 +207,8 @@ class _Groups:
             self._photos[a].setdefault(photo, []).extend(faces)
         self._photos[b] = {}
         self._people[a] = max(self._people[a], self._people[b])
-        if b in self._denials:
-            self._denials.setdefault(a, set()).update(self._denials.pop(b))
+        if b in self._rejections:
+            self._rejections.setdefault(a, set()).update(self._rejections.pop(b))
 
 
 def _in_collages(embeddings: Array, photos: Integers, limit: float) -> Iterator[int]:
@@ -224,7 +225,7 @@ def _in_collages(embeddings: Array, photos: Integers, limit: float) -> Iterator[
 
 
 def _attach(groups: _Groups, faces: Integers, to: Integers) -> None:
-    """Let each of `faces` join the group of one of its nearest among `to`, the closest pairs first."""
+    """Join each of `faces` to the group of one of its nearest among `to`, the closest pairs first."""
     edges = _nearest(groups._embeddings, faces, to, groups._limit)
     for face, other in zip(edges.a.tolist(), edges.b.tolist(), strict=True):
         if not groups.is_settled(face) and groups.is_settled(other):
@@ -257,7 +258,7 @@ def _closest(products: Array, rows: Integers, columns: Integers, limit: float) -
 
 
 def _counts(embeddings: Array, faces: Integers, radius: float) -> Integers:
-    """Return how many neighbors among them each of `faces` has."""
+    """Count the neighbors of each of `faces` among them."""
     counts = np.zeros(len(embeddings), np.int64)
     for edges in _neighbors(embeddings, faces, radius):
         np.add.at(counts, edges.a, 1)
@@ -271,17 +272,17 @@ def _spanning_forest(embeddings: Array, faces: Integers, radius: float) -> Edges
     for edges in _neighbors(embeddings, faces, radius):
         waiting.append(edges)
         if sum(len(edges.a) for edges in waiting) > _EDGES:
-            forest, waiting = _thinned(Edges.concatenate([forest, *waiting]), len(embeddings)), [_NO_EDGES]
-    return _sorted(_thinned(Edges.concatenate([forest, *waiting]), len(embeddings)))
+            forest, waiting = _spanning_edges(Edges.concatenate([forest, *waiting]), len(embeddings)), [_NO_EDGES]
+    return _sorted(_spanning_edges(Edges.concatenate([forest, *waiting]), len(embeddings)))
 
 
-def _thinned(edges: Edges, count: int) -> Edges:
+def _spanning_edges(edges: Edges, count: int) -> Edges:
     try:
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import minimum_spanning_tree
     except ImportError:
         raise FaceieError("clusters need SciPy: pip install scipy") from None
-    # No edge is as long as nothing, which is what SciPy takes a zero for.
+    # SciPy takes an edge of length 0 for no edge.
     lengths = edges.distances.astype(np.float64) + 1
     ends = (edges.a.astype(np.int32), edges.b.astype(np.int32))  # versions 1.11 to 1.16 refuse 64 bits
     tree = minimum_spanning_tree(csr_array((lengths, ends), shape=(count, count))).tocoo()
@@ -289,7 +290,7 @@ def _thinned(edges: Edges, count: int) -> Edges:
 
 
 def _neighbors(embeddings: Array, faces: Integers, radius: float) -> Iterator[Edges]:
-    """Yield the pairs of `faces` that are closer than `radius`, each once, block by block."""
+    """Yield the pairs of `faces` that are closer than `radius`, block by block."""
     parts = list(_split(faces))
     least = 1 - radius * radius / 2  # of the product of two embeddings
 

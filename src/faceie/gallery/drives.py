@@ -1,8 +1,9 @@
-"""Where a gallery lies: on a drive of this machine, or on one of the network.
+"""Tell network drives from local ones.
 
-Programs that share a SQLite database in WAL mode share memory, too, and so must run on one machine
-(https://www.sqlite.org/wal.html). A drive of the network may be used from several, and some file systems cannot map
-shared memory at all. There, a gallery keeps a rollback journal instead: readers wait while another program writes.
+Programs that use a SQLite database in WAL mode share memory, so they must run on the same machine
+(https://www.sqlite.org/wal.html). Several machines may use a network drive, and some of its file systems cannot map
+shared memory at all. A gallery on such a drive has a rollback journal instead: readers wait while another program
+writes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _REMOTE = 4  # of GetDriveTypeW
 
 
 def is_on_network(path: Path) -> bool:
-    """Tell whether a file, which need not exist, lies on a drive of the network, as far as the system tells."""
+    """Tell whether a path is on a network drive, as far as the system tells. The file need not exist."""
     if sys.platform == "win32":
         return _is_remote(PureWindowsPath(os.path.abspath(path)))  # noqa: PTH100  # leaves links as they are
     kinds = _macos_mounts() if sys.platform == "darwin" else _linux_mounts()
@@ -35,7 +36,7 @@ def is_on_network(path: Path) -> bool:
 
 
 def _linux_mounts() -> dict[str, str]:
-    """Return the type of the file system at each mount point: of several at one point, the last is on top."""
+    """Return the type of the file system at each mount point. Of several at the same point, the last is on top."""
     try:
         lines = _MOUNTS.read_bytes().splitlines()
     except OSError:
@@ -49,7 +50,7 @@ def _linux_mounts() -> dict[str, str]:
 
 
 def _macos_mounts() -> dict[str, str]:
-    """Return the same from what ``mount`` prints: "//anna@nas/photos on /Volumes/photos (smbfs, nodev)"."""
+    """Return the same from lines of ``mount`` such as "//anna@nas/photos on /Volumes/photos (smbfs, nodev)"."""
     try:
         printed = subprocess.run(["/sbin/mount"], capture_output=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):

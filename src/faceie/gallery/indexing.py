@@ -1,7 +1,7 @@
-"""A run over folders: which photos are new, who looks at them, and what is stored.
+"""Index folders: find new photos, have them analyzed, store the results.
 
-Photos are handed out to an executor and come back in the order in which they were handed out, so the rows of a gallery
-do not depend on how many look at them at a time, nor on how often the run was interrupted. Each photo is a transaction.
+Photos are submitted to an executor, and their results are stored in the order of submission. So the rows of a gallery
+do not depend on the number of workers, nor on interruptions of the run. Each photo is a transaction.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from ..errors import GalleryError, WeightsError
+from ..errors import GalleryError, OptionError, WeightsError
 from ..files import not_a_file
 from ..images.folders import search_folders
 from . import people
-from .absence import is_missing, look_for_absent
-from .look import Look, failed
-from .records import BadPhoto, IndexReport
-from .schema import transaction
+from .absence import find_absent, is_missing
+from .analysis import failed_analysis
+from .assignment import assign_new
+from .records import BadPhoto, IndexReport, PhotoAnalysis
+from .schema import translate_errors
 from .settings import Settings
 from .store import Store
-from .workers import ExecutorFailed, Workforce
+from .workers import ExecutorFailed, WorkerPool
 
-__all__ = ["Progress", "Run"]
+__all__ = ["IndexRun", "Progress", "absolute_paths", "run_to_end"]
 
 Progress = Callable[[int, int, IndexReport], None]
-"""Called after each photo with how many are done, how many there are in all, and the report so far."""
+"""Called after each photo with the number of finished photos, the number of all photos, and the report so far."""
 
-_FEW = 10  # photos that may be pruned whatever share of all they are
-_LARGEST = 2**63 - 1  # number that SQLite holds: nanoseconds from 1970 to 2262
-_OF_THE_RUN = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError, sqlite3.InternalError)
+_FEW = 10  # photos that may always be pruned
+_LARGEST = 2**63 - 1  # largest integer of SQLite: nanoseconds from 1970 to 2262
+_ENDING = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError, sqlite3.InternalError)
 
 
-#: Size of a file, when its content was modified, and when anything of it was changed (None on Windows), in nanoseconds.
-Version: TypeAlias = tuple[int, int, "int | None"]
+#: Size of a file, and the times of the last changes of its content and of its inode (None on Windows), in nanoseconds.
+FileVersion: TypeAlias = tuple[int, int, "int | None"]
 
 
 class _Task(NamedTuple):
@@ -50,25 +51,26 @@ class _Task(NamedTuple):
 
     path: str
     digest: bytes
-    version: Version
-    answer: Future[Look] | None
-    """None if the same content is known, or on its way, already."""
+    version: FileVersion
+    future: Future[PhotoAnalysis] | None
+    """None if the same content is known or already submitted."""
 
 
-class Run:
-    """One run of `Gallery.index`."""
+class IndexRun:
+    """A run of `Gallery.index`."""
 
-    def __init__(self, store: Store, settings: Settings, workforce: Workforce, *, verify: bool = False) -> None:
+    def __init__(self, store: Store, settings: Settings, workers: WorkerPool, *, verify: bool = False) -> None:
         self.report = IndexReport()
+        self.path = store.path
         self._store = store
         self._settings = settings
-        self._workforce = workforce
+        self._workers = workers
         self._verify = verify
         self._waiting: deque[_Task] = deque()
 
     def work(
         self,
-        folders: Iterable[Path],
+        tops: list[str],
         *,
         prune: bool,
         prune_limit: float,
@@ -76,12 +78,11 @@ class Run:
         exclude: Iterable[str] = (),
         follow_links: bool = False,
     ) -> Generator[int, None, None]:
-        """Bring the gallery up to date with these folders; yield the number of photos whenever there is progress.
+        """Bring the gallery up to date with folders, given by absolute paths. Yield the number of photos after each.
 
-        Whatever one photo does, it is noted, and the run goes on.
+        Errors of single photos are recorded, and the run goes on.
         """
         report, started = self.report, time.monotonic()
-        tops = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  # Path.resolve would follow links
         found = search_folders(map(Path, tops), exclude=exclude, follow_links=follow_links)
         photos, report.problems, report.passed_over = found
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
@@ -90,23 +91,23 @@ class Run:
             yield len(paths)
         if prune:
             self._prune(tops, prune_limit)
-        with transaction(self._store.db):
+        with self._store.transaction():
             self._remove_orphans()
-        report.joined = people.join_new(self._store)
+        report.recognized = assign_new(self._store)
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:
-        """Work through the photos; yield whenever there is progress."""
-        with self._workforce:
+        """Submit the photos and store their analyses. Yield after each photo."""
+        with self._workers:
             for path in paths:
                 task = None
-                with self._noting(path):
+                with self._recording_errors(path):
                     task = self._task(path, retry)
                 if task is None:
                     yield
                     continue
                 self._waiting.append(task)
-                while len(self._waiting) >= self._workforce.in_flight:
+                while len(self._waiting) >= self._workers.in_flight:
                     self._finish_first()
                     yield
             while self._waiting:
@@ -114,7 +115,7 @@ class Run:
                 yield
 
     def _task(self, path: str, retry: bool) -> _Task | None:
-        """Hand a photo out if need be; return None for one that has not changed."""
+        """Submit a photo if needed. Return None if it has not changed."""
         store, version = self._store, _version(path)
         known = store.file(path)
         same = known and known[1:3] == version[:2] and known.changed in (None, version[2]) and not self._verify
@@ -127,99 +128,99 @@ class Run:
             photo is not None and not (retry and store.is_bad(photo))
         ):
             return _Task(path, digest, version, None)
-        return _Task(path, digest, version, self._workforce.submit(path, self._settings))
+        return _Task(path, digest, version, self._workers.submit(path, self._settings))
 
     def _finish_first(self) -> None:
-        """Wait for the photo that was handed out first, and store what there is in it."""
+        """Wait for the photo that was submitted first, and store its analysis."""
         task = self._waiting.popleft()
-        with self._noting(task.path):
-            seen = None
-            if task.answer:
+        with self._recording_errors(task.path):
+            analysis = None
+            if task.future:
                 try:
-                    seen = self._workforce.result(task.answer, task.path)
+                    analysis = self._workers.result(task.future, task.path)
                 except BrokenExecutor as error:
-                    seen = self._recover(task, error)
-            if seen is not None and seen.passing:
-                self._reject(task.path, seen.error or "")
+                    analysis = self._recover(task, error)
+            if analysis is not None and analysis.transient:
+                self._reject(task.path, analysis.error or "")
             else:
-                self._store_photo(task, seen)
+                self._store_photo(task, analysis)
 
-    def _recover(self, task: _Task, error: BrokenExecutor) -> Look:
-        """A worker died. Look at this photo alone, to see whether that is its fault; hand the others out again."""
-        seen = self._workforce.look_alone(task.path, self._settings, error)
+    def _recover(self, task: _Task, error: BrokenExecutor) -> PhotoAnalysis:
+        """Analyze a photo alone, after a worker died, to find out whether it is the cause. Submit the others again."""
+        analysis = self._workers.analyze_alone(task.path, self._settings, error)
         again = [
-            other._replace(answer=self._workforce.submit(other.path, self._settings)) if other.answer else other
+            other._replace(future=self._workers.submit(other.path, self._settings)) if other.future else other
             for other in self._waiting
         ]
         self._waiting = deque(again)
-        return seen
+        return analysis
 
-    def _store_photo(self, task: _Task, seen: Look | None) -> None:
+    def _store_photo(self, task: _Task, analysis: PhotoAnalysis | None) -> None:
         store, report, path = self._store, self.report, task.path
         if _version(path) != task.version:
-            report.bad.append(BadPhoto(Path(path), "it changed while it was looked at: index it again"))
+            report.bad.append(BadPhoto(Path(path), "it changed during the analysis: index it again"))
             return
-        with transaction(store.db):
+        with store.transaction():
             photo = store.photo(task.digest)
-            if seen is not None and (photo is None or store.is_bad(photo)):
-                photo = store.put_photo(task.digest, seen)
-            if photo is None:  # the file that had the same content, and was looked at, has changed since
-                report.bad.append(BadPhoto(Path(path), "a copy of it changed while it was looked at: index it again"))
+            if analysis is not None and (photo is None or store.is_bad(photo)):
+                photo = store.put_photo(task.digest, analysis)
+            if photo is None:  # the analyzed file with this content has changed since
+                report.bad.append(BadPhoto(Path(path), "a copy of it changed during the analysis: index it again"))
                 return
             former = store.file(path)
             gone = [other for other in store.paths(photo) if other != path and is_missing(other)]
             for other in gone:
                 store.remove_file(other)
             store.put_file(path, photo, *task.version)
-            # What was in this file may turn up in another one: it is removed when the run is over.
+            # The run may still find the former content in another file. If not, it is removed at the end.
             if former and former.photo is not None and former.photo != photo:
                 store.set_successor(former.photo, photo)
             problem = store.error(photo)
         if problem is not None:
             report.bad.append(BadPhoto(Path(path), problem))
-        elif seen is None and former and former.photo == photo:
+        elif analysis is None and former and former.photo == photo:
             report.unchanged += 1
-        elif seen is None:
+        elif analysis is None:
             report.copies += 1
             report.moved += bool(gone)
         else:
-            report.looked_at += 1
-            if seen.note:
-                report.incomplete.append(BadPhoto(Path(path), seen.note))
-            report.faces += len(seen.faces)
+            report.analyzed += 1
+            if analysis.note:
+                report.incomplete.append(BadPhoto(Path(path), analysis.note))
+            report.faces += len(analysis.faces)
 
     @contextmanager
-    def _noting(self, path: str) -> Iterator[None]:
-        """Note an error as that of a photo, unless the run cannot go on after it."""
+    def _recording_errors(self, path: str) -> Iterator[None]:
+        """Record an error for a photo, unless it ends the run."""
         try:
             yield
         except Exception as error:
             if _ends_the_run(error):
                 raise
-            reason = failed(error, path).error or ""
-            if isinstance(error, FileNotFoundError):  # it has been deleted in this moment
+            reason = failed_analysis(error, path).error or ""
+            if isinstance(error, FileNotFoundError):  # deleted just now
                 self.report.bad.append(BadPhoto(Path(path), reason))
             else:
                 self._reject(path, reason)
 
     def _reject(self, path: str, reason: str) -> None:
-        """Note a file that cannot be used now: it is tried again in the next run. What is known of it is kept."""
+        """Record a file that cannot be used now. The next run tries it again. Earlier results are kept."""
         self.report.bad.append(BadPhoto(Path(path), reason))
         try:
             known = self._store.file(path)
             if known is None or known.photo is None:
-                with transaction(self._store.db):
+                with self._store.transaction():
                     self._store.put_file(path, None, 0, 0, error=reason)
-        except Exception as error:  # not even that can be stored: it stands in the report
+        except Exception as error:  # the report has it, even if the gallery cannot store it
             if _ends_the_run(error):
                 raise
 
     def _prune(self, tops: Iterable[str], limit: float) -> None:
-        """Remove what is known of files that are known to be gone."""
-        found = look_for_absent(self._store, tops)
+        """Remove the records of files that are gone."""
+        found = find_absent(self._store, tops)
         if found.doubtful:
             self.report.problems.append(
-                f"not pruned: {found.doubtful} known photos below folders that cannot be read, or that are empty "
+                f"not pruned: {found.doubtful} known photos below folders that cannot be read or are empty "
                 "(is a disk not mounted?)"
             )
         if len(found.absent) > max(limit * found.known, _FEW):
@@ -228,26 +229,49 @@ class Run:
                 f"{limit:.0%}. If that is right, raise the limit (--yes)"
             )
             return
-        with transaction(self._store.db):
+        with self._store.transaction():
             for path in found.absent:
                 self._store.remove_file(path)
         self.report.pruned = len(found.absent)
 
     def _remove_orphans(self) -> None:
-        """Remove photos that are in no file any more. What was said of their faces goes to their successors; if they
-        have none, it is kept with them, in case they come back.
+        """Remove photos without files. The user's labels move to their successors.
+
+        Labeled photos without a successor are kept, in case their files come back.
         """
         orphans = self._store.orphans()
         for photo, successor in orphans:
-            if successor is None and self._store.is_spoken_of(photo):
-                successor = people.new_version(self._store, photo)
+            if successor is None and self._store.people.labeled_faces(photo):
+                successor = people.find_new_version(self._store, photo)
             if successor is not None:
-                people.carry_over(self._store, photo, successor)
+                people.move_labels(self._store, photo, successor)
         for photo, _ in orphans:
-            if not self._store.is_spoken_of(photo):
+            if not self._store.people.labeled_faces(photo):
                 self._store.remove_photo(photo)
         if orphans:
-            people.remove_empty(self._store)
+            self._store.people.delete_empty_clusters()
+
+
+def run_to_end(run: IndexRun, work: Generator[int, None, None], progress: Progress | None) -> IndexReport:
+    """Drain a run. Errors of the gallery become GalleryErrors; those of `progress` and executors stay as they are."""
+    with closing(work):
+        while True:
+            try:
+                with translate_errors(run.path):
+                    photos = next(work, None)
+            except ExecutorFailed as failed:
+                raise failed.error from None
+            if photos is None:
+                return run.report
+            if progress:
+                progress(run.report.done, photos, run.report)
+
+
+def absolute_paths(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return absolute paths, with the home of "~". Links are not resolved. Raises OptionError for a single path."""
+    if isinstance(folders, str | bytes | os.PathLike):
+        raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
+    return [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # resolve follows links
 
 
 def _digest(path: str) -> bytes:
@@ -260,14 +284,14 @@ def _digest(path: str) -> bytes:
 
 
 def _ends_the_run(error: Exception) -> bool:
-    """Tell an error of the gallery, the weights or the executor from one of a photo."""
-    return isinstance(error, _OF_THE_RUN) or type(error) is sqlite3.DatabaseError  # of which others are subclasses
+    """Tell whether an error lies with the gallery, the weights or the executor, not with a photo."""
+    return isinstance(error, _ENDING) or type(error) is sqlite3.DatabaseError  # its subclasses may lie with a photo
 
 
-def _version(path: str) -> Version:
-    """Return size and times of a file, by which a change is told. Raises OSError for what is not a file."""
-    about = os.stat(path)  # noqa: PTH116  # there are many of them
+def _version(path: str) -> FileVersion:
+    """Return size and times of a file, which show whether it has changed. Raises OSError if it is not a file."""
+    about = os.stat(path)  # noqa: PTH116  # for many paths, which are strings
     if what := not_a_file(about.st_mode):
         raise OSError(errno.EINVAL, f"this is {what}, expected a file")
     modified, changed = (min(max(time, -_LARGEST), _LARGEST) for time in (about.st_mtime_ns, about.st_ctime_ns))
-    return about.st_size, modified, None if sys.platform == "win32" else changed  # there, it is when it was made
+    return about.st_size, modified, None if sys.platform == "win32" else changed  # there, it is the time of creation

@@ -1,13 +1,13 @@
-"""The write-ahead log beside a gallery: does it belong to it?
+"""Check whether the write-ahead log beside a gallery belongs to it.
 
-A program that is killed leaves its log behind, and the next one that opens the gallery applies it. But if a backup was
-copied over the gallery in between, the log belongs to another state, and would damage the backup. SQLite cannot tell.
-So a gallery has a mark, a number in the header of its file (``user_version``) that grows with each session of writing,
-and that each transaction writes into the log, too:
+A killed program leaves its log behind, and the next one that opens the gallery applies it. But if a backup was copied
+over the gallery in between, the log belongs to another state, and would damage the backup. SQLite cannot tell. So a
+gallery has a mark: a number in the header of its file (``user_version``) that grows with each session of writing. Each
+transaction writes the mark into the log, too:
 
 - At the start of a session, while the log is empty, the mark grows by one, and goes into the file by a checkpoint.
-- A log whose mark is that of the file belongs to it. So does one whose mark is larger by one, if no checkpoint has been
-  made (its number of checkpoints is 0): its program was killed before the mark went into the file.
+- A log with the mark of the file belongs to it. So does one whose mark is larger by one, if it has seen no checkpoint:
+  its program was killed before the mark went into the file.
 - A copy that `Gallery.backup` makes has a mark of its own.
 
 Formats: https://www.sqlite.org/fileformat2.html, sections 1.3 (header) and 4.1 (log).
@@ -25,26 +25,26 @@ from pathlib import Path
 
 __all__ = ["address", "log_of", "mark_copy", "mark_session", "mark_transaction", "put_aside_foreign_log"]
 
-_MARK = 60  # where the header has it
+_MARK = 60  # offset in the header
 _HEADER = struct.Struct(">8I")  # of the log: magic, version, page size, checkpoint number, ...
-_FRAME = 24  # bytes before each page in the log, of which the first four are its number
+_FRAME = 24  # bytes before each page in the log. The first four are the number of the page
 _LARGEST = 2**31 - 1
 _TRIES, _PAUSE = 5, 0.2  # seconds: another program may be about to put its mark into the file
 
 
 def address(path: Path) -> str:
-    """Return the URI of a file for SQLite, which takes no host: that of a Windows share is part of the path."""
+    """Return the URI of a file for SQLite. The host of a Windows share becomes a part of the path."""
     uri = path.absolute().as_uri()
     return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
 def log_of(gallery: Path) -> Path:
-    """Return the file of a gallery's log."""
+    """Return the path of a gallery's log."""
     return gallery.with_name(f"{gallery.name}-wal")
 
 
 def mark_session(db: sqlite3.Connection, gallery: Path) -> None:
-    """Give the gallery another mark, if nothing is in its log. For the first transaction of a connection."""
+    """Give the gallery a new mark, if its log is empty. For the first transaction of a connection."""
     db.execute("BEGIN IMMEDIATE")
     try:
         log = log_of(gallery)
@@ -61,17 +61,17 @@ def mark_session(db: sqlite3.Connection, gallery: Path) -> None:
 
 
 def mark_transaction(db: sqlite3.Connection) -> None:
-    """Write the mark into the log, with the transaction that has begun."""
+    """Write the mark into the log, within an open transaction."""
     db.execute(f"PRAGMA user_version = {_mark_of(db)}")
 
 
 def mark_copy(db: sqlite3.Connection) -> None:
-    """Give a copy a mark that no log has."""
+    """Give a copy a random mark, which no log has."""
     db.execute(f"PRAGMA user_version = {secrets.randbelow(_LARGEST) + 1}")
 
 
 def put_aside_foreign_log(gallery: Path) -> None:
-    """Rename a log that belongs to another state of the gallery, so that it is not applied to this one."""
+    """Rename a log that belongs to another state of the gallery, so that SQLite does not apply it."""
     log = log_of(gallery)
     for attempt in range(_TRIES):
         if not _is_foreign(gallery, log):
@@ -103,7 +103,7 @@ def _is_foreign(gallery: Path, log: Path) -> bool:
                     mark = int.from_bytes(page[_MARK : _MARK + 4], "big")
     except FileNotFoundError:
         return False
-    # SQLite reads the gallery's file, and not we: if we closed it, POSIX would take the locks that this process has.
+    # SQLite must read the gallery's file: if we closed it, POSIX would release the locks of this process.
     try:
         with closing(sqlite3.connect(f"{address(gallery)}?mode=ro&immutable=1", uri=True)) as db:
             own = _mark_of(db)

@@ -1,7 +1,7 @@
-"""All embeddings of a gallery as one matrix in a file that is mapped into memory, and exact search in it.
+"""The embeddings of a gallery as one matrix, in a file that is mapped into memory, and exact search in it.
 
-The file stands beside the gallery's and can be made again at any time; so it is, whenever the gallery has changed. It
-holds a header (what it is, the revision of the gallery, the number of faces), the embeddings, and the faces' ids.
+The file lies beside the gallery's. It is made again whenever the gallery has changed. It holds a header (a magic
+number, the gallery's key, its revision, the number of faces), the embeddings, and the ids of the faces.
 """
 
 from __future__ import annotations
@@ -9,47 +9,82 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import replacing
+from ..files import draft_prefix, replacing
 from ..nn.parallel import parallel
 from ..types import Array
 
-__all__ = ["SIZE", "Matrix", "matrix_path", "nearest", "open_matrix", "write_matrix"]
+if TYPE_CHECKING:
+    from .store import Store
+
+__all__ = ["SIZE", "Matrix", "load_matrix", "matrix_path", "nearest", "open_matrix", "remove_matrix", "write_matrix"]
 
 SIZE = 512  # numbers in an embedding
 
 _MAGIC = b"Faceie matrix 1\n"
 _HEADER = struct.Struct("<16s16sqq")  # magic, the gallery's key, its revision, the number of faces
-_START = 64  # where the embeddings begin: at a cache line
-_BLOCK = 16384  # faces that one thread compares at a time: 32 MB
+_START = 64  # offset of the embeddings: a multiple of the cache line
+_BLOCK = 16384  # faces per thread and product: 32 MB
 _EXACT = 4096  # faces whose distances are computed in float64 at a time: 16 MB
-# How far a product in float32 may be from the exact one: 512 roundings of 2^-24, of parts that add up to 1 at most.
+# Largest error of a product in float32: 512 roundings of 2^-24, of terms that add up to at most 1.
 _SLACK = 512 * 2.0**-24
 
 
 class Matrix(NamedTuple):
     """The embeddings of a gallery."""
 
-    ids: NDArray[np.int64]
-    """(n,): of the faces, ascending."""
-    embeddings: Array
-    """(n, 512) float32 of length 1."""
+    ids: NDArray[np.int64]  # [n], ascending
+    embeddings: Array  # [n, 512], unit length
+
+
+def load_matrix(store: Store) -> Matrix:
+    """Return the embeddings of all faces, from the file beside the gallery's, which is written anew if outdated.
+
+    Where the file cannot be written, as on a full disk, the matrix is kept in memory.
+    """
+    key = bytes.fromhex(store.setting("key") or "")
+    path = matrix_path(store.path)
+    with store.snapshot():
+        count, revision = store.faces.embedding_count(), store.revision()
+        if not count:
+            return Matrix(np.empty(0, np.int64), np.empty((0, SIZE), np.float32))
+        if matrix := open_matrix(path, key, revision):
+            return matrix
+        with suppress(OSError):
+            write_matrix(path, key, revision, store.faces.embeddings(), count)
+            matrix = open_matrix(path, key, revision)
+        if matrix is None:
+            ids, rows = zip(*store.faces.embeddings(), strict=True)
+            matrix = Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), "<f4").reshape(count, SIZE))
+    # Faces that another process has deleted since must not stay in the file.
+    if not store.is_in_transaction() and store.revision() != revision:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    return matrix
 
 
 def matrix_path(gallery: Path) -> Path:
-    """Return the file of the matrix of a gallery."""
+    """Return the path of a gallery's matrix."""
     return gallery.with_name(f"{gallery.name}.matrix")
 
 
+def remove_matrix(gallery: Path) -> None:
+    """Delete a gallery's matrix, and drafts of it that a killed program has left. Raises OSError."""
+    path = matrix_path(gallery)
+    path.unlink(missing_ok=True)
+    for draft in path.parent.iterdir():
+        if draft.name.startswith(draft_prefix(path)):
+            draft.unlink(missing_ok=True)
+
+
 def open_matrix(path: Path, key: bytes, revision: int) -> Matrix | None:
-    """Map the matrix of the gallery with this key (16 bytes), or return None if it is not there, is not up to date, or
-    is damaged.
-    """
+    """Map the matrix of the gallery with this key (16 bytes), or return None if it is missing, outdated or damaged."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER.size)
@@ -68,9 +103,9 @@ def open_matrix(path: Path, key: bytes, revision: int) -> Matrix | None:
 
 
 def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int, bytes]], count: int) -> None:
-    """Write `count` rows, each a face's id and its embedding as bytes (512 float32, little-endian).
+    """Write `count` rows, each the id of a face and its embedding (512 float32, little-endian). Raises OSError.
 
-    The file is readable by its owner only, and has its name only when it is complete. Raises OSError.
+    Only the owner can read the file. It appears under its name when it is complete.
     """
     ids = np.empty(count, np.dtype("<i8"))
     with replacing(path, private=True) as file:
@@ -82,11 +117,10 @@ def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int
 
 
 def nearest(matrix: Matrix, probe: Array, limit: int) -> tuple[NDArray[np.intp], Array]:
-    """Return the rows of the `limit` faces that are most like the probe, and their distances, closest first.
+    """Return the rows of the `limit` faces most similar to the probe, [512], and their distances, nearest first.
 
-    `probe`: (512,) of length 1. Of faces at the same distance, that of the lower id comes first.
-    The result is that of computing all distances in float64 and sorting them: products in float32 only choose the faces
-    for which this is done, with room for all their rounding.
+    Of faces at the same distance, the lower id comes first. The result is the same as if all distances were computed in
+    float64 and sorted. Products in float32 only select the candidates, with a margin for all their rounding.
     """
     count = len(matrix.ids)
     limit = min(limit, count)

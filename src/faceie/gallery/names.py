@@ -1,6 +1,6 @@
-"""Names of people: what is a name, and which two are one.
+"""Names of people: which texts are valid names, and which names are equal.
 
-Two names are one if they differ by case or by the Unicode form of their letters only (canonical caseless matching, The
+Names are equal if they differ only by case or by the Unicode form of their letters (canonical caseless matching, The
 Unicode Standard, section 3.13).
 """
 
@@ -13,26 +13,26 @@ from ..errors import OptionError
 __all__ = ["checked_name", "name_key"]
 
 # Format characters that scripts and emoji need: zero-width (non-)joiner, left-to-right and right-to-left mark. Others,
-# such as those that turn the direction of all that follows, are for hiding what is written.
+# such as those that reverse the direction of the text after them, can hide parts of a name.
 _FORMATS = "\u200c\u200d\u200e\u200f"
 _FORBIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")  # control, format, surrogate, private use, unassigned
 
 
 def checked_name(name: str) -> str:
-    """Return a name in composed form, without the space around it. Raises OptionError for what is no name."""
+    """Return a name in composed form, with single spaces. Raises OptionError for an invalid name."""
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name.strip(_FORMATS):
-        raise OptionError(f"{name!r} is no name: it is empty")
+        raise OptionError(f"{name!r} is not a name: it is empty")
     if name.isdecimal():
-        raise OptionError(f"{name!r} is no name: it is a number, by which clusters are called")
+        raise OptionError(f"{name!r} is not a name: numbers stand for clusters")
     for character in name:
         if unicodedata.category(character) in _FORBIDDEN and character not in _FORMATS:
             raise OptionError(
-                f"{name!r} is no name: it has the character U+{ord(character):04X}, which is not printable"
+                f"{name!r} is not a name: it contains the character U+{ord(character):04X}, which is not printable"
             )
     return name
 
 
 def name_key(name: str) -> str:
-    """Return what all spellings of a name that are equal have in common."""
+    """Return a text that is the same for all equal names."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())

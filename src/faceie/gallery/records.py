@@ -1,4 +1,4 @@
-"""What the gallery tells: faces, matches, people, and how a run went."""
+"""Row types of the gallery: those that its methods return, and those that are passed to the store."""
 
 from __future__ import annotations
 
@@ -12,90 +12,165 @@ from numpy.typing import NDArray
 
 from ..types import Array
 
-__all__ = ["BadPhoto", "Face", "Forgotten", "IndexReport", "Match", "Person", "Probe", "Sighting"]
+__all__ = [
+    "BadPhoto",
+    "Face",
+    "FaceTable",
+    "Forgotten",
+    "IndexReport",
+    "KnownFile",
+    "Match",
+    "NewFace",
+    "Person",
+    "PhotoAnalysis",
+    "PhotoMatch",
+    "Probe",
+]
+
+# Returned by the methods of `Gallery`
 
 
 class Face(NamedTuple):
-    """A face of the gallery."""
+    """A face in the gallery.
+
+    Attributes
+    ----------
+    id : int
+        Identifier of the face in this gallery. It is never used again for another face.
+    path : Path
+        Photo that shows the face. Of several copies, the first path in alphabetical order.
+    number : int
+        Number of the face in its photo, from 1, by falling probability.
+    box : tuple of float
+        Corners x1, y1, x2, y2 in pixels of the upright photo. Right and bottom are exclusive.
+    landmarks : ndarray of float32, shape (5, 2)
+        Left eye, right eye, nose, left and right mouth corner, as seen in the photo, in pixels.
+    angle : float
+        Roll of the face in radians, counter-clockwise.
+    probability : float
+        Probability, 0 to 1, that this is a face.
+    quality : float
+        Suitability for recognition, 0 to 1.
+    taken : str or None
+        Local time when the photo was taken, such as "2019-06-01T12:30:00", if the photo records it.
+    person : int or None
+        Number of the person or cluster of the face.
+    name : str or None
+        Name of the person, if the user has given one.
+    confirmed : bool
+        Whether the user has confirmed that the face belongs to this person.
+    """
 
     id: int
-    """By which the gallery knows it."""
     path: Path
-    """Of its photo; of several copies, that whose path comes first."""
     number: int
-    """Of the face within the photo, 1 for the most probable: as `faceie detect` prints it."""
     box: tuple[float, float, float, float]
-    """x1, y1, x2, y2 in pixels of the photo as it is meant to be seen."""
     landmarks: NDArray[np.float32]
-    """(5, 2) pixels: left eye, right eye, nose, left and right mouth corner, as seen in the photo."""
     angle: float
-    """In radians, counter-clockwise."""
     probability: float
-    """That it is a face, 0 to 1."""
     quality: float
-    """0 to 1: how much there is to recognize it by."""
     taken: str | None
-    """When the photo was taken, "2019-06-01T12:30:00", if it says."""
     person: int | None
-    """The number of the person or cluster that it belongs to."""
     name: str | None
-    """Of the person, if the user has named it."""
     confirmed: bool
-    """Whether the user has said that it is this person."""
 
 
 class Probe(NamedTuple):
-    """A face to search for."""
+    """A face to search for.
+
+    Attributes
+    ----------
+    embedding : ndarray of float32, shape (512,)
+        Embedding of the face, of unit length.
+    number : int
+        Number of the face in its photo, from 1, by falling probability.
+    faces : int
+        Number of faces in that photo.
+    thumbnail : bytes
+        JPEG of the face, 128 pixels high.
+    """
 
     embedding: Array
-    """(512,) float32, of length 1."""
     number: int
-    """Of the face within the photo that it is from, counted from 1."""
     faces: int
-    """How many that photo has."""
     thumbnail: bytes
-    """A JPEG of the face, 128 pixels high."""
 
 
 class Match(NamedTuple):
-    """A face that was found by its likeness to another."""
+    """A face in the gallery, compared with a probe.
+
+    Attributes
+    ----------
+    face : Face
+        Face in the gallery.
+    distance : float
+        Euclidean distance between the embeddings of face and probe, 0 to 2.
+    probability : float or None
+        Probability, 0 to 1, that both show the same person. None for weights without a calibration.
+    """
 
     face: Face
     distance: float
-    """0 (the same face) to 2."""
     probability: float | None
-    """That it is the same person; None for weights that nobody has calibrated."""
 
     @property
     def path(self) -> Path:
+        """Photo that shows the face."""
         return self.face.path
 
 
 class Person(NamedTuple):
-    """A person, named by the user; or a cluster, found by the program, which has no name."""
+    """A person named by the user, or a cluster found by the program.
+
+    Attributes
+    ----------
+    number : int
+        Number of the person or cluster. It stays as long as the person or cluster exists.
+    name : str or None
+        Name of the person. None for a cluster.
+    faces : int
+        Number of faces.
+    photos : int
+        Number of photos that show the person. Copies count once.
+    example : int or None
+        Identifier of the face with the highest quality. None for a person without faces.
+    """
 
     number: int
     name: str | None
     faces: int
-    """How many there are."""
     photos: int
-    """How many photos they are in, copies counted once."""
     example: int | None
-    """The id of the face that shows it best: of the highest quality. None if there is no face (any more)."""
 
 
-class Sighting(NamedTuple):
-    """A photo that shows certain people."""
+class PhotoMatch(NamedTuple):
+    """A photo that shows all people in question.
+
+    Attributes
+    ----------
+    path : Path
+        Path of the photo. Of several copies, the first path in alphabetical order.
+    taken : str or None
+        Local time when the photo was taken, such as "2019-06-01T12:30:00", if the photo records it.
+    faces : tuple of Face
+        Faces of these people in the photo.
+    """
 
     path: Path
     taken: str | None
-    """When, "2019-06-01T12:30:00", if the photo says."""
     faces: tuple[Face, ...]
-    """Theirs."""
 
 
 class BadPhoto(NamedTuple):
-    """A photo that could not be used."""
+    """A photo that could not be used, or only in part.
+
+    Attributes
+    ----------
+    path : Path
+        Path of the photo.
+    reason : str
+        Reason, as a phrase without the path.
+    """
 
     path: Path
     reason: str
@@ -103,40 +178,133 @@ class BadPhoto(NamedTuple):
 
 @dataclass
 class IndexReport:
-    """How a run of `Gallery.index` went, in numbers of photos."""
+    """Result of `Gallery.index`.
 
-    looked_at: int = 0
-    """New or changed photos that were searched for faces."""
+    Attributes
+    ----------
+    analyzed : int
+        New or changed photos that were searched for faces.
+    unchanged : int
+        Photos whose file has not changed since an earlier run.
+    copies : int
+        New paths of photos with known content: copied or moved.
+    moved : int
+        Those of the copies whose former path is gone.
+    pruned : int
+        Paths that were removed from the gallery since their files are gone.
+    faces : int
+        Faces that were found.
+    recognized : int
+        Those of the faces that were recognized as a person or as part of a cluster.
+    bad : list of BadPhoto
+        New or changed photos that could not be used.
+    incomplete : list of BadPhoto
+        New or changed photos of which only the readable part was used.
+    problems : list of str
+        Problems with the given folders, and reasons why photos were not pruned. One sentence each.
+    passed_over : sequence of str
+        Counts of skipped files and folders, as sentences: videos, unreadable formats, bins, links.
+    seconds : float
+        Duration of the run.
+    """
+
+    analyzed: int = 0
     unchanged: int = 0
-    """Photos that were known already."""
     copies: int = 0
-    """New paths of photos that were known by their content: copied or moved."""
     moved: int = 0
-    """Of these, those whose former path is gone."""
     pruned: int = 0
-    """Paths that were removed since their photo is gone."""
     faces: int = 0
-    """Faces that were found."""
-    joined: int = 0
-    """Of these, those that were recognized as people who have a name, or as part of a cluster."""
+    recognized: int = 0
     bad: list[BadPhoto] = field(default_factory=list)
-    """New or changed photos that could not be used."""
     incomplete: list[BadPhoto] = field(default_factory=list)
-    """New or changed photos that were used as far as they go."""
     problems: list[str] = field(default_factory=list)
-    """What is wrong with the folders that were to be searched, and what was not pruned."""
     passed_over: Sequence[str] = ()
-    """Sentences with counts of files and folders that were left out: videos, unreadable formats, bins, links."""
     seconds: float = 0.0
 
     @property
     def done(self) -> int:
-        """Photos that the run has settled so far."""
-        return self.looked_at + self.unchanged + self.copies + len(self.bad)
+        """Number of photos that the run has finished so far."""
+        return self.analyzed + self.unchanged + self.copies + len(self.bad)
 
 
 class Forgotten(NamedTuple):
-    """What was deleted from a gallery."""
+    """Number of deleted photos and faces.
+
+    Attributes
+    ----------
+    photos : int
+        Deleted photos, copies included.
+    faces : int
+        Deleted faces.
+    """
 
     photos: int
     faces: int
+
+
+# Passed to the store, or returned by it
+
+
+class NewFace(NamedTuple):
+    """A face found in a photo, before it is stored. Fields as in `Face`."""
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]  # [5, 2]
+    angle: float
+    probability: float
+    quality: float
+    embedding: Array  # [512], unit length
+    thumbnail: bytes  # a JPEG, 128 pixels high
+
+
+class PhotoAnalysis(NamedTuple):
+    """Result of the analysis of a photo: its faces, or the reason why it cannot be used."""
+
+    width: int | None = None
+    height: int | None = None
+    taken: str | None = None
+    """As in `Face`."""
+    faces: Sequence[NewFace] = ()
+    error: str | None = None
+    transient: bool = False
+    """Whether the error lies with the machine or the options, not with the photo. Such a photo is tried again."""
+    note: str | None = None
+    """Reason why a part of the photo is missing, if the rest was used."""
+
+
+class KnownFile(NamedTuple):
+    """A file, as recorded by the last run that read it."""
+
+    photo: int | None
+    size: int
+    modified: int
+    """In nanoseconds."""
+    changed: int | None
+    """In nanoseconds. None if unknown."""
+
+
+class FaceTable(NamedTuple):
+    """All n faces and their people, as columns, in ascending order of ids."""
+
+    ids: NDArray[np.int64]
+    photos: NDArray[np.int64]
+    qualities: NDArray[np.float64]
+    people: NDArray[np.int64]
+    """Number of the person or cluster of each face, or -1."""
+    confirmed: NDArray[np.bool_]
+    rejections: dict[int, set[int]]
+    """For the index of a face, the numbers of people that the user has ruled out."""
+    named: NDArray[np.int64]
+    """Numbers of the people with a name, ascending. Not a column."""
+
+    @property
+    def fixed_people(self) -> NDArray[np.int64]:
+        """Person of each face that clustering must keep, or -1: confirmed, or recognized as a named person."""
+        return np.where(self.confirmed | np.isin(self.people, self.named), self.people, -1)
+
+    def is_prefix_of(self, other: FaceTable) -> bool:
+        """Tell whether another table begins with these faces, unchanged, and may only have new ones after them."""
+        count = len(self.ids)
+        same = all(np.array_equal(a, b[:count]) for a, b in zip(self[:5], other[:5], strict=True))
+        rejections = {face: people for face, people in other.rejections.items() if face < count}
+        return same and rejections == self.rejections and np.array_equal(self.named, other.named)

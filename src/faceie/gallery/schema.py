@@ -1,19 +1,19 @@
-"""The file of a gallery: one SQLite database, its tables, and how they came about.
+"""The file of a gallery: one SQLite database, its tables and their migrations.
 
 =============  =======================================================================================================
 ``settings``   names and values: which encoder and options made the embeddings; counters
-``photos``     a row for each photo by its content (SHA-256): its size, when it was taken, or why it cannot be used;
-               for one that is in no file any more, until the end of a run, the one that took its place. Photos without
-               files stay if the user has said something of their faces
-``files``      a row for each path: the photo that it holds, or why it cannot be read; size and time show a change
-``faces``      a row for each face: where it is in its photo, how sure and how good it is, and who it is thought to be
-``portraits``  the embedding and the thumbnail of each face: apart, so that going through the faces is quick
-``people``     a row for each cluster of faces (without a name) and each person (with one)
-``denials``    faces of which the user has said who they are *not*
+``photos``     a row for each photo by its content (SHA-256): its size, its date, or why it cannot be used. Until the
+               end of a run, the successor of a photo is the one that replaced it in its file. Photos without files stay
+               if the user has labeled their faces
+``files``      a row for each path: the photo that it holds, or why it cannot be read. Size and times show changes
+``faces``      a row for each face: box, landmarks, probability, quality, and its person or cluster
+``portraits``  the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
+``people``     a row for each cluster (without a name) and each person (with a name)
+``denials``    pairs of a face and a person that it is *not*, according to the user
 =============  =======================================================================================================
 
-The schema grows by migrations, functions that are never changed once they are released. A gallery remembers which of
-them it has seen. It is opened by whatever version is as new as the one that wrote it.
+The schema grows by migrations: functions that are never changed once they are released. A gallery records those that
+have been applied to it. Any version can open it that is not older than the one that wrote it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from .drives import is_on_network
 from .log import address, mark_copy, mark_session, mark_transaction, put_aside_foreign_log
 from .names import name_key
 
-__all__ = ["MIGRATIONS", "Database", "back_up", "connect", "reported", "transaction"]
+__all__ = ["MIGRATIONS", "Database", "back_up", "connect", "is_locked", "transaction", "translate_errors"]
 
-# What SQLite keeps in the header of a file to tell whose it is ("Face").
+# SQLite keeps this number in the header of a file, to tell which program it belongs to ("Face").
 _APPLICATION = 0x46616365
 _TRIES = 10
 _PATIENCE = 30.0  # seconds to wait for another program that writes: 100,000 faces are clustered in 20
@@ -64,7 +64,7 @@ def m001_photos_and_faces(db: sqlite3.Connection) -> None:
         "CREATE TABLE portraits (face INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,"
         " embedding BLOB NOT NULL, thumbnail BLOB NOT NULL)"
     )
-    # How often the faces have changed: what is derived from them knows whether it is up to date.
+    # Counts the changes of the faces, so that files derived from them can be checked for being up to date.
     db.execute("INSERT INTO settings VALUES ('revision', '0')")
     for event in ("INSERT", "DELETE"):
         db.execute(
@@ -74,7 +74,7 @@ def m001_photos_and_faces(db: sqlite3.Connection) -> None:
 
 
 def m002_people(db: sqlite3.Connection) -> None:
-    """Who the faces are: as clusters have it, and as the user has said."""
+    """The people of the faces: clusters, and the user's statements."""
     db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE)")
     db.execute("ALTER TABLE faces ADD COLUMN person INTEGER REFERENCES people ON DELETE SET NULL")
     db.execute("ALTER TABLE faces ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0")
@@ -86,7 +86,7 @@ def m002_people(db: sqlite3.Connection) -> None:
 
 
 def m003_names_in_any_case(db: sqlite3.Connection) -> None:
-    """What names of one person have in common, whatever their case and Unicode form."""
+    """A key that is the same for all spellings of a name: in any case and Unicode form."""
     db.execute("ALTER TABLE people ADD COLUMN key TEXT")
     for number, name in db.execute("SELECT id, name FROM people WHERE name IS NOT NULL").fetchall():
         db.execute("UPDATE people SET key = ? WHERE id = ?", (name_key(name), number))
@@ -94,12 +94,12 @@ def m003_names_in_any_case(db: sqlite3.Connection) -> None:
 
 
 def m004_times_of_change(db: sqlite3.Connection) -> None:
-    """When a file was last changed in any way, which tools that keep its time cannot hide; NULL if not known."""
+    """The time of the last change of a file's inode, which tools cannot set back. NULL if unknown."""
     db.execute("ALTER TABLE files ADD COLUMN changed INTEGER")
 
 
 def m005_incomplete_photos(db: sqlite3.Connection) -> None:
-    """What is missing of a photo that is used all the same."""
+    """The reason why a part of a photo is missing, if the rest is used."""
     db.execute("ALTER TABLE photos ADD COLUMN note TEXT")
 
 
@@ -113,20 +113,20 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 
 class Database(sqlite3.Connection):
-    """A connection that knows which version of the schema it has checked, and whether it can write."""
+    """A connection with its state: the checked version of the schema, whether it can write, whether it has a mark."""
 
     schema = -1
     read_only = False
     is_marked = False
-    """Whether this connection has seen to the mark of its session (`log`)."""
+    """Whether this connection has set the mark of its session (see `log`)."""
 
 
 def connect(path: Path, *, create: bool) -> Database:
-    """Open the gallery in this file, brought to the current schema; create it if there is none, and if so asked.
+    """Open the gallery in a file, and apply missing migrations. If the file is missing, create it if asked.
 
-    Raises GalleryError, and leaves the file unchanged, if it is no gallery or one of a newer Faceie.
+    Raises GalleryError, and leaves the file unchanged, if it is not a gallery, or if a newer version has written it.
     """
-    with reported(path):
+    with translate_errors(path):
         if len(os.fsencode(path.name)) > _LONGEST:
             raise GalleryError(f"{path}: this name is too long for a gallery: expected at most {_LONGEST} bytes")
         if not path.exists():
@@ -151,13 +151,13 @@ def connect(path: Path, *, create: bool) -> Database:
 def _open(path: Path) -> Database:
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, factory=Database)
     db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+    db.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten
     return db
 
 
 def _open_read_only(path: Path) -> Database:
-    """Open a gallery where nothing can be written: a snapshot, a backup, another user's share."""
-    for how in ("mode=ro", "mode=ro&immutable=1"):  # the latter where even the memory that is shared cannot be written
+    """Open a gallery that cannot be written: in a snapshot, a backup or another user's share."""
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # the latter where shared memory cannot be written
         db = sqlite3.connect(
             f"{address(path)}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False,
             factory=Database,
@@ -182,14 +182,18 @@ def _open_read_only(path: Path) -> Database:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All that is written within is there afterwards, or, after an error, nothing of it."""
+def transaction(db: sqlite3.Connection, patience: float | None = None) -> Iterator[None]:
+    """Open a transaction: all writes within it succeed, or, after an error, none of them.
+
+    `patience`: seconds to wait for another program that writes, by default half a minute.
+    """
     if getattr(db, "read_only", False):
         raise GalleryError(f"{_file(db)}: this gallery can only be read here. Copy it to where it can be written")
-    if isinstance(db, Database) and not db.is_marked:
-        db.is_marked = True
-        mark_session(db, Path(_file(db)))
-    db.execute("BEGIN IMMEDIATE")
+    with _waiting(db, patience):
+        if isinstance(db, Database) and not db.is_marked:
+            mark_session(db, Path(_file(db)))
+            db.is_marked = True
+        db.execute("BEGIN IMMEDIATE")
     try:
         _check_schema(db)
         mark_transaction(db)
@@ -202,8 +206,22 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def reported(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors, and those of the file system, into GalleryErrors that say what to do."""
+def _waiting(db: sqlite3.Connection, patience: float | None) -> Iterator[None]:
+    """Wait this many seconds for locks, or as long as usual."""
+    if patience is None:
+        yield
+        return
+    (usual,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {usual}")
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and of the file system into GalleryErrors with advice."""
     try:
         yield
     except sqlite3.Error as error:
@@ -212,21 +230,26 @@ def reported(path: Path) -> Iterator[None]:
         raise GalleryError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Tell whether an error means that another program holds the lock."""
+    return "locked" in str(error) or "busy" in str(error)
+
+
 def _explain(error: sqlite3.Error) -> str:
     text = str(error)
-    if "locked" in text or "busy" in text:
+    if is_locked(error):
         return "another program is writing to this gallery; nothing was changed, try again when it has finished"
     if "full" in text:
-        return "the disk is full; what was stored so far is intact, make room and start again"
+        return "the disk is full; all photos stored so far are intact, make room and start again"
     if "readonly" in text or "unable to open" in text:
         return f"this file cannot be written ({text}); are the file and its folder yours?"
     if "malformed" in text or "not a database" in text:
-        return f"this file is damaged, or no gallery ({text}); restore it from a copy, or index anew into another file"
+        return f"this file is damaged or not a gallery ({text}); restore it from a copy, or index into another file"
     return f"the gallery cannot be used ({text})"
 
 
 def _create(path: Path) -> None:
-    """Make an empty gallery that only its owner can read. It has its name only when it is complete."""
+    """Create an empty gallery that only its owner can read. It appears under its name when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = tempfile.mkstemp(prefix=draft_prefix(path), dir=path.parent)  # readable by its owner only
     os.close(handle)
@@ -236,7 +259,7 @@ def _create(path: Path) -> None:
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL)")
         try:
-            path.hardlink_to(draft)  # unlike a replacement, spares a gallery that another program has just made
+            path.hardlink_to(draft)  # unlike `replace`, keeps a gallery that another program has just created
         except FileExistsError:
             pass
         except OSError:  # a file system without links
@@ -246,9 +269,9 @@ def _create(path: Path) -> None:
 
 
 def _choose_journal(db: Database, path: Path) -> None:
-    """Keep a write-ahead log, so that others can read while one writes; on a drive of the network, a rollback journal.
+    """Choose a write-ahead log, which allows reading during writing; on a network drive, a rollback journal.
 
-    Where another program has the gallery open, or the file system allows no such log, it stays as it is.
+    The journal stays as it is if another program has the gallery open, or if the file system allows no such log.
     """
     wanted = "delete" if is_on_network(path) else "wal"
     with suppress(sqlite3.OperationalError):
@@ -269,7 +292,7 @@ def back_up(db: sqlite3.Connection, target: Path) -> None:
             db.backup(copy)
             mark_copy(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
-        for suffix in ("-wal", "-shm", "-journal", "-old-log", ".matrix"):  # of what was there before
+        for suffix in ("-wal", "-shm", "-journal", "-old-log", ".matrix"):  # the former gallery's files
             target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
         draft.replace(target)
     finally:
@@ -279,23 +302,26 @@ def back_up(db: sqlite3.Connection, target: Path) -> None:
 def _check_owner(path: Path) -> None:
     """Raise GalleryError for a file of another program, without writing to it or beside it.
 
-    SQLite reads it, and not we: POSIX takes all locks that this process has on a file as soon as it closes it once, and
-    SQLite knows how to live with that.
+    SQLite must read the file. POSIX releases all locks of a process on a file when the process closes any handle of it,
+    and only SQLite knows how to deal with that.
     """
     try:
         application = _application(path)
     except sqlite3.DatabaseError as error:
         if path.is_dir() or "not a database" not in str(error):
             raise
-        raise GalleryError(f"{path}: this is no gallery of Faceie, nor a database; it is left alone") from None
+        raise GalleryError(f"{path}: this is not a gallery of Faceie, nor any database; it is left alone") from None
     if application != _APPLICATION:
-        what = "a database, but of another program" if path.stat().st_size else "no gallery of Faceie, nor a database"
+        what = (
+            "a database, but of another program" if path.stat().st_size else "not a gallery of Faceie, nor any database"
+        )
         raise GalleryError(f"{path}: this is {what}; it is left alone")
 
 
 def _application(path: Path) -> int:
-    """Return whose database this is, without looking at locks and logs, unless another program is just moving its log
-    into the file, so that it seems to be damaged.
+    """Return the number of the program that a database belongs to, without reading locks and logs.
+
+    The file may seem damaged while another program moves its log into it. Then try again, with the log.
     """
     for attempt in range(_TRIES):
         has_log = path.with_name(f"{path.name}-wal").exists()
@@ -312,7 +338,7 @@ def _application(path: Path) -> int:
 
 
 def _migrate(db: Database) -> None:
-    """Make the changes to the schema that this gallery has not seen, each with its record: all or none of them."""
+    """Apply and record the missing migrations: all or none of them."""
     _check_schema(db)
     known = {migration.__name__: migration for migration in MIGRATIONS}
     if _seen(db) < known.keys():
@@ -323,7 +349,7 @@ def _migrate(db: Database) -> None:
 
 
 def _check_schema(db: sqlite3.Connection) -> None:
-    """Raise GalleryError if a newer version has changed the schema, which it may do while this one is open."""
+    """Raise GalleryError if a newer version has changed the schema, which may happen while the gallery is open."""
     assert isinstance(db, Database)
     (schema,) = db.execute("PRAGMA schema_version").fetchone()
     if schema != db.schema or schema == 0:
@@ -344,5 +370,5 @@ def _file(db: sqlite3.Connection) -> str:
 
 def _seen(db: sqlite3.Connection) -> set[str]:
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
-        return set()  # the gallery is being made
+        return set()  # the gallery is being created
     return {name for (name,) in db.execute("SELECT name FROM migrations")}

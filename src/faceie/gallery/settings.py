@@ -1,4 +1,4 @@
-"""Where the gallery is, and which weights and options it has: embeddings that are compared have these in common."""
+"""The path of the default gallery, and the weights and options of a gallery, which all its embeddings share."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import whole_number
 from ..errors import GalleryError
 from ..facenet.loading import answer, identify, load
 from ..facenet.network import InceptionResNetV1
 from ..images import MAX_PIXELS
 from ..mtcnn.options import DetectionOptions
-from .schema import transaction
+from .store import Store
 
-if TYPE_CHECKING:
-    from .store import Store
+__all__ = ["Settings", "choose_settings", "default_path", "exclude_patterns", "load_checked"]
 
-__all__ = ["Settings", "default_path", "kept_patterns", "load_checked", "settle"]
-
-_SAME_ANSWER = 1e-4  # of weights to a test picture, in each number
+_SAME_ANSWER = 1e-4  # largest difference between embeddings of the test picture by the same weights
 
 
 def default_path() -> Path:
-    """Return the file of the gallery that is used if no other is named: FACEIE_GALLERY, or one in the platform's folder
-    for data of users.
+    """Return the path of the default gallery.
+
+    It is the value of the environment variable FACEIE_GALLERY, or else ``gallery.faceie`` in the platform's folder for
+    user data.
+
+    Returns
+    -------
+    Path
+        Path of the file, which need not exist.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["FACEIE_GALLERY"] = "family.faceie"
+    >>> print(default_path())
+    family.faceie
     """
     if path := os.environ.get("FACEIE_GALLERY"):
         return Path(path).expanduser()
@@ -39,28 +51,35 @@ def default_path() -> Path:
 
 
 class Settings(NamedTuple):
-    """How faces are found and encoded."""
+    """Settings of the analysis of photos."""
 
     weights: str | Path
-    """What `faceie.facenet.load` takes."""
+    """As `faceie.facenet.load` takes them."""
     options: DetectionOptions
     truncated: bool = False
     """Whether the readable part of a damaged photo is used."""
     max_pixels: int = MAX_PIXELS
-    """Of the largest photo that is opened."""
+    """Size of the largest photo that is opened."""
+
+    def with_limits(self, truncated: bool, max_pixels: int | None) -> Settings:
+        """Return a copy with these limits. None stands for the limit of `read_photo`."""
+        if max_pixels is None:
+            return self._replace(truncated=truncated, max_pixels=MAX_PIXELS)
+        largest = whole_number("max_pixels", max_pixels, or_else=", or None")
+        return self._replace(truncated=truncated, max_pixels=largest)
 
 
-def settle(store: Store, weights: str | Path | None, options: DetectionOptions | None) -> Settings:
-    """Choose the settings of a new gallery, or compare those that are asked for with those that it has."""
+def choose_settings(store: Store, weights: str | Path | None, options: DetectionOptions | None) -> Settings:
+    """Store the settings of a new gallery, or check the given ones against those of an existing gallery."""
     if options:
-        options = replace(options, crops=True)  # which are what is encoded
+        options = replace(options, crops=True)  # the encoder needs them
     if store.setting("key") is None:
-        with transaction(store.db):
-            if store.setting("key") is None:  # and no other process has been quicker
+        with store.transaction():
+            if store.setting("key") is None:  # another process may have been quicker
                 store.set("key", secrets.token_hex(16))
-                store.set("weights", _to_json(weights or "vggface2"))
+                store.set("weights", weights_to_json(weights or "vggface2"))
                 store.set("options", json.dumps(asdict(options or DetectionOptions())))
-    source = weights or _from_json(store.setting("weights") or "")
+    source = weights or weights_from_json(store.setting("weights") or "")
     own = DetectionOptions(**json.loads(store.setting("options") or ""))
     if options and options != own:
         others = [name for name, value in asdict(own).items() if asdict(options)[name] != value]
@@ -72,41 +91,43 @@ def settle(store: Store, weights: str | Path | None, options: DetectionOptions |
     return Settings(source, own)
 
 
-def kept_patterns(store: Store, given: Iterable[str] | None) -> list[str]:
-    """Return the patterns of what to leave out: those that are given, which are kept, or those of the last time."""
+def exclude_patterns(store: Store, given: Iterable[str] | None) -> list[str]:
+    """Return the given patterns of files to skip, and keep them for later runs; for None, the kept ones."""
     kept: list[str] = json.loads(store.setting("exclude") or "[]")
     if given is None:
         return kept
     patterns = [pattern for pattern in given if pattern.strip()]
     if patterns != kept:
-        with transaction(store.db):
+        with store.transaction():
             store.set("exclude", json.dumps(patterns))
     return patterns
 
 
 def load_checked(store: Store, settings: Settings) -> InceptionResNetV1:
-    """Load the weights, and see to it that they are those of the gallery: that they give the same answer."""
+    """Load the weights, and check that they are the gallery's: that the test picture gives the same embedding."""
     weights = load(settings.weights)
     now, stored = answer(weights), store.setting("answer")
-    if stored is None and not store.db.read_only:
-        with transaction(store.db):  # those of the first embeddings are those of the gallery
-            store.set("weights", _to_json(settings.weights))
+    if stored is None and not store.is_read_only:
+        with store.transaction():  # the weights of the first embeddings are those of the gallery
+            store.set("weights", weights_to_json(settings.weights))
             store.set("answer", json.dumps(now.tolist()))
             if name := identify(weights):
                 store.set("calibration", name)
     elif stored is not None and np.abs(now - json.loads(stored)).max() > _SAME_ANSWER:
         raise GalleryError(
             f"{store.path}: other weights than {settings.weights} made the embeddings of this gallery, "
-            f"namely {_from_json(store.setting('weights') or '')}, and they cannot be compared. "
-            "Use those, or make another gallery"
+            f"namely {weights_from_json(store.setting('weights') or '')}, and they cannot be compared. "
+            "Use these weights, or make another gallery"
         )
     return weights
 
 
-def _to_json(weights: str | Path) -> str:
+def weights_to_json(weights: str | Path) -> str:
+    """Return the name or the absolute path of weights as JSON."""
     return json.dumps({"path": str(weights.absolute())} if isinstance(weights, Path) else {"name": weights})
 
 
-def _from_json(text: str) -> str | Path:
+def weights_from_json(text: str) -> str | Path:
+    """Return the name or the path of weights from JSON."""
     source = json.loads(text)
     return Path(source["path"]) if "path" in source else str(source["name"])

@@ -1,90 +1,91 @@
-"""Forgetting: rows go, and with them the bytes that held them.
+"""Delete rows, and overwrite the bytes that held them.
 
-SQLite overwrites what is deleted (``secure_delete``), but pages that were moved earlier may still hold copies, and the
-write-ahead log does. So the log is emptied, and the whole file written anew without what is gone. The matrix of
-embeddings is deleted; it is made again from what is left. What the file system and the drive keep of blocks that are
-free again is beyond the reach of a program; docs/privacy.md says so.
+SQLite overwrites deleted rows (``secure_delete``). Copies may remain in pages that were moved earlier, and in the
+write-ahead log. So the log is emptied, and the whole file is rewritten without the deleted rows. The matrix of
+embeddings is deleted, and made again from the remaining faces. File systems and drives may keep copies of free blocks,
+beyond the reach of any program: see docs/privacy.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import GalleryError
-from ..files import draft_prefix
-from . import people
-from .matrix import matrix_path
+from .matrix import remove_matrix
+from .people import find_number
 from .records import Forgotten
 from .store import Store
 
-__all__ = ["UNFINISHED", "everything", "files", "person", "photo", "traces"]
+__all__ = ["everything", "files", "forget", "person", "photo"]
+
+_UNFINISHED = "unfinished"  # setting: rows have been deleted, but copies may remain in the files
 
 
-UNFINISHED = "unfinished"  # the setting that says that rows have been deleted whose traces are still to be removed
+def forget(store: Store, delete: Callable[[Store], Forgotten]) -> Forgotten:
+    """Delete rows, then their traces in the files. If a former call could not do the latter, it is done now.
+
+    Raises GalleryError, after deleting the rows, if another program keeps traces in use.
+    """
+    try:
+        with store.transaction():
+            forgotten = delete(store)
+            store.set(_UNFINISHED, "yes")
+    except GalleryError:
+        if store.setting(_UNFINISHED) is None:
+            raise
+        forgotten = Forgotten(0, 0)  # a former call has deleted the rows, but not their traces
+    _remove_traces(store)
+    return forgotten
 
 
-def person(store: Store, number: int) -> Forgotten:
+def person(store: Store, who: int | str) -> Forgotten:
     """Delete the rows of a person or cluster and of its faces."""
-    faces = store.db.execute("DELETE FROM faces WHERE person = ?", (number,)).rowcount
-    store.db.execute("DELETE FROM people WHERE id = ?", (number,))
+    number = find_number(store, who)
+    faces = store.faces.delete_of_person(number)
+    store.people.delete(number)
     return Forgotten(photos=0, faces=faces)
 
 
 def photo(store: Store, path: Path) -> Forgotten:
-    """Delete the rows of a photo, of its copies and of its faces. Raises GalleryError for one that is not known."""
+    """Delete the rows of a photo, of its copies and of its faces. Raises GalleryError for an unknown path."""
     known = store.file(str(path))
     if known is None:
         raise GalleryError(f"{path}: this photo is not in the gallery")
     if known.photo is None:
         store.remove_file(str(path))
         return Forgotten(photos=1, faces=0)
-    photos = len(store.paths(known.photo))
-    (faces,) = store.db.execute("SELECT count(*) FROM faces WHERE photo = ?", (known.photo,)).fetchone()
+    forgotten = Forgotten(len(store.paths(known.photo)), len(store.faces.of_photo(known.photo)))
     store.remove_photo(known.photo)
-    people.remove_empty(store)
-    return Forgotten(photos, faces)
+    store.people.delete_empty_clusters()
+    return forgotten
 
 
 def everything(store: Store) -> Forgotten:
-    """Delete all rows that tell of anybody."""
-    faces = store.face_count()
-    (photos,) = store.db.execute("SELECT count(*) FROM files").fetchone()
-    for table in ("files", "photos", "people"):
-        store.db.execute(f"DELETE FROM {table}")  # and what belongs to them
-    return Forgotten(photos, faces)
+    """Delete the rows of all photos, faces and people."""
+    forgotten = Forgotten(store.file_count(), store.faces.count())
+    store.remove_everything()
+    return forgotten
 
 
-def traces(store: Store) -> None:
-    """Remove what is left of deleted rows in the files of the gallery.
-
-    Raises GalleryError if another program reads from it just now, so that the log cannot be emptied.
-    """
+def _remove_traces(store: Store) -> None:
+    """Remove copies of deleted rows from the files of the gallery."""
     store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
     try:
-        _remove_matrix(store.path)
-        is_in_use = False
-    except PermissionError:  # on Windows, of a file that is mapped
-        is_in_use = True
-    store.db.execute("VACUUM")
-    (busy, _, _) = store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy or is_in_use:
+        remove_matrix(store.path)
+        is_free = True
+    except PermissionError:  # Windows refuses to delete a file that is mapped
+        is_free = False
+    if not (store.compact() and is_free):
         raise GalleryError(
-            f"{store.path}: all that was to be forgotten is deleted, but another program that reads this gallery keeps "
-            "bytes of it in use: end that, and say it again"
+            f"{store.path}: deleted, but another program has the gallery open, so old bytes remain in its files. "
+            "Close it and run the command again"
         )
-    store.unset(UNFINISHED)
+    store.unset(_UNFINISHED)
 
 
 def files(gallery: Path) -> None:
-    """Delete the files of a gallery that is closed."""
-    _remove_matrix(gallery)
+    """Delete the files of a closed gallery."""
+    remove_matrix(gallery)
     for suffix in ("", "-wal", "-shm", "-journal", "-old-log"):
         gallery.with_name(gallery.name + suffix).unlink(missing_ok=True)
-
-
-def _remove_matrix(gallery: Path) -> None:
-    path = matrix_path(gallery)
-    path.unlink(missing_ok=True)
-    for draft in path.parent.iterdir():
-        if draft.name.startswith(draft_prefix(path)):  # of a program that was killed while it wrote
-            draft.unlink(missing_ok=True)

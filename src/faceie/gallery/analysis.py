@@ -1,17 +1,15 @@
-"""What is done with each photo: opened, searched for faces, each of them encoded. It may happen in any process."""
+"""Analyze a photo: open it, detect its faces and encode them. Worker processes run this, too."""
 
 from __future__ import annotations
 
 import io
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..boxes import area
@@ -23,82 +21,47 @@ from ..facenet.network import InceptionResNetV1
 from ..images import read_photo
 from ..mtcnn.detect import detect_faces
 from ..types import Array, ImageLike
-from .records import Probe
+from .records import NewFace, PhotoAnalysis, Probe
 from .settings import Settings
 
-__all__ = ["Look", "Seen", "failed", "find_probe", "look", "thumbnail"]
+__all__ = ["analyze_photo", "failed_analysis", "find_probe", "thumbnail"]
 
-_THUMBNAIL = 128  # height in pixels
-
-
-class Seen(NamedTuple):
-    """A face in a photo, with what is stored of it."""
-
-    box: tuple[float, float, float, float]
-    """x1, y1, x2, y2 in pixels of the photo as it is meant to be seen."""
-    landmarks: NDArray[np.float32]
-    """(5, 2), as `DetectedFaces` has them."""
-    angle: float
-    """In radians, counter-clockwise."""
-    probability: float
-    quality: float
-    embedding: Array
-    """(512,) float32, of length 1."""
-    thumbnail: bytes
-    """A JPEG of the face, 128 pixels high."""
+_THUMBNAIL = 128  # pixels, height
 
 
-class Look(NamedTuple):
-    """What there is in a photo; or, if it cannot be used, why."""
-
-    width: int | None = None
-    height: int | None = None
-    taken: str | None = None
-    """When the photo was taken, "2019-06-01T12:30:00", if it says."""
-    faces: Sequence[Seen] = ()
-    error: str | None = None
-    passing: bool = False
-    """Whether the error has to do with the machine or the options rather than with the photo: it is tried again."""
-    note: str | None = None
-    """Why a part of the photo is missing, if it was used all the same."""
-
-
-def look(path: str, settings: Settings) -> Look:
-    """Find and encode the faces in a photo. Whatever goes wrong with it is part of the answer, and not raised.
-
-    Raises WeightsError only.
-    """
-    weights = _weights(settings.weights)
+def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
+    """Detect and encode the faces in a photo. Errors are part of the result, except WeightsError."""
+    weights = _load(settings.weights)
     try:
-        return _look(path, settings, weights)
-    except Exception as error:  # of decoders, or a defect of ours: the run goes on with the next photo
-        return failed(error, path)
+        return _analyze(path, settings, weights)
+    except Exception as error:  # of decoders, or a bug of ours: the run goes on with the next photo
+        return failed_analysis(error, path)
 
 
-def failed(error: Exception, path: str) -> Look:
-    """Return the answer for a photo that cannot be used because of an error."""
+def failed_analysis(error: Exception, path: str) -> PhotoAnalysis:
+    """Return the result for a photo that cannot be used because of an error."""
     cause = error.__cause__ if isinstance(error, ImageError) else error
     if isinstance(cause, MemoryError):
-        return Look(error="there is not enough memory for it", passing=True)
+        return PhotoAnalysis(error="there is not enough memory for it", transient=True)
     if isinstance(cause, OSError) and cause.errno:  # Pillow's own OSErrors have no number
-        return Look(error=cause.strerror or str(cause), passing=True)
+        return PhotoAnalysis(error=cause.strerror or str(cause), transient=True)
     text = str(error).removeprefix(f"{path}: ").replace(f" {path!r}", "")
-    if isinstance(cause, Image.DecompressionBombError):  # another limit may be given next time
-        return Look(error=text, passing=True)
+    if isinstance(cause, Image.DecompressionBombError):  # the next run may have another limit
+        return PhotoAnalysis(error=text, transient=True)
     if isinstance(error, ImageError):  # copies share this reason, so it names no path
-        return Look(error=text)
-    return Look(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
+        return PhotoAnalysis(error=text)
+    return PhotoAnalysis(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
 
 
-def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
+def _analyze(path: str, settings: Settings, weights: InceptionResNetV1) -> PhotoAnalysis:
     photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels)
     image = photo.image
-    scale = np.divide(photo.size, image.size).astype(np.float32)  # of a photo that was reduced
+    scale = np.divide(photo.size, image.size).astype(np.float32)  # [2], 1 unless the photo was reduced
     found = detect_faces(image, settings.options)
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
-    seen = [
-        Seen(
+    faces = [
+        NewFace(
             box=(
                 float(box[0] * scale[0]),
                 float(box[1] * scale[1]),
@@ -116,24 +79,22 @@ def _look(path: str, settings: Settings, weights: InceptionResNetV1) -> Look:
             *found[:4], found.qualities, crops, embeddings, strict=True
         )
     ]
-    return Look(*photo.size, photo.taken, seen, note=photo.note)
+    return PhotoAnalysis(*photo.size, photo.taken, faces, note=photo.note)
 
 
 @cache
-def _weights(source: str | Path) -> InceptionResNetV1:
+def _load(source: str | Path) -> InceptionResNetV1:
     return load(source)
 
 
 def find_probe(
     photo: ImageLike, number: int | None, settings: Settings, weights: Callable[[], InceptionResNetV1]
 ) -> Probe:
-    """Return the face of a photo by which to search (see `Gallery.probe`)."""
+    """Return the face to search for in a photo (see `Gallery.probe`)."""
     image, name = photo, ""
     if isinstance(photo, str | os.PathLike):
-        image, name = (
-            read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image,
-            f"{photo}: ",
-        )
+        image = read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image
+        name = f"{photo}: "
     found = detect_faces(image, settings.options)
     count = len(found.probabilities)
     if not count:
@@ -148,8 +109,7 @@ def find_probe(
 
 
 def thumbnail(crop: Image.Image, box: Array, angle: float) -> bytes:
-    """Return a small JPEG of the face, with the proportions that it has in the photo: a crop is stretched to a
-    square."""
+    """Return a small JPEG of a face, with its proportions in the photo, which the square crop has lost."""
     width, height = float(box[2] - box[0]), float(box[3] - box[1])
     if abs(math.sin(angle)) > abs(math.cos(angle)):
         width, height = height, width

@@ -1,0 +1,126 @@
+"""Which faces belong to which person or cluster: computed by `clusters`, stored if nothing has changed since.
+
+Faces are compared outside of any transaction, so other programs can write during that. The result is stored only if the
+compared faces and the user's statements about them are still the same. Otherwise, the comparison starts again. Faces
+that were added in between wait for the next time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GalleryError
+from .clusters import Constraints, can_cluster, cluster, join
+from .matrix import Matrix, load_matrix
+from .records import FaceTable
+from .schema import is_locked
+from .store import Store
+
+__all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered"]
+
+_ATTEMPTS = 5  # to finish a comparison before another program changes the gallery
+_PATIENCE = 1.0  # seconds to wait for the write lock when clustering was not asked for
+
+Integers = NDArray[np.int64]
+
+
+def is_clustered(store: Store) -> bool:
+    """Tell whether the faces have been clustered since the last one was added or deleted."""
+    return store.setting("clustered") == str(store.revision())
+
+
+def cluster_if_possible(store: Store) -> None:
+    """Cluster all faces if they have changed, unless SciPy or the write lock is missing."""
+    if not is_clustered(store) and can_cluster() and not store.is_read_only:
+        try:
+            _cluster_all(store, _PATIENCE)
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
+
+
+def cluster_all(store: Store) -> None:
+    """Cluster all faces, except those that the user has assigned. Raises GalleryError.
+
+    Clusters keep their numbers if most of their faces stay.
+    """
+    if not _cluster_all(store):
+        raise GalleryError(
+            f"{store.path}: other programs keep changing this gallery; try again when they have finished"
+        )
+
+
+def _cluster_all(store: Store, patience: float | None = None) -> bool:
+    for _ in range(_ATTEMPTS):
+        faces, matrix, revision = _snapshot(store)
+        if not len(faces.ids):
+            return True
+        constraints = Constraints(faces.photos, faces.fixed_people, faces.rejections)
+        labels = cluster(matrix.embeddings, faces.qualities, constraints)
+        with store.transaction(patience):
+            if faces.is_prefix_of(store.faces.table()):
+                _store_clusters(store, faces, labels)
+                store.set("clustered", revision)
+                return True
+    return False
+
+
+def _store_clusters(store: Store, faces: FaceTable, labels: Integers) -> None:
+    people = _number_clusters(store, labels, faces)
+    changed = np.flatnonzero(people != faces.people)
+    numbers = (int(number) if number >= 0 else None for number in people[changed])
+    store.people.assign(zip(faces.ids[changed].tolist(), numbers, strict=True))
+    store.people.delete_empty_clusters()
+    store.set("joined", max(int(faces.ids[-1]), int(store.setting("joined") or 0)))
+
+
+def assign_new(store: Store) -> int:
+    """Assign faces that were added since the last time to known people and clusters. Return how many were assigned."""
+    for _ in range(_ATTEMPTS):
+        last = int(store.setting("joined") or 0)
+        if store.faces.newest_id() <= last:
+            return 0
+        faces, matrix, _ = _snapshot(store)
+        new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
+        people = np.full(len(new), -1)
+        if (faces.people >= 0).any():
+            people = join(matrix.embeddings, new, Constraints(faces.photos, faces.people, faces.rejections))
+        known = people >= 0
+        with store.transaction():
+            if faces.is_prefix_of(store.faces.table()):
+                store.people.assign(zip(faces.ids[new[known]].tolist(), people[known].tolist(), strict=True))
+                store.set("joined", int(faces.ids[-1]))
+                return int(known.sum())
+    return 0  # the next run or the next clustering does it
+
+
+def _snapshot(store: Store) -> tuple[FaceTable, Matrix, int]:
+    """Return all faces, their embeddings and the revision, all of one state of the gallery."""
+    with store.snapshot():
+        return store.faces.table(), load_matrix(store), store.revision()
+
+
+def _number_clusters(store: Store, labels: Integers, faces: FaceTable) -> Integers:
+    """Return the number of each face's person or cluster, or -1: for each label an existing one, or else a new one."""
+    fixed = faces.fixed_people
+    number_of: dict[int, int] = {}
+    of_person = fixed >= 0
+    number_of.update(zip(labels[of_person].tolist(), fixed[of_person].tolist(), strict=True))
+    # Clusters without a statement of the user keep their number where most of their faces are.
+    untouched = store.people.clusters() - set(fixed[of_person].tolist())
+    was = np.isin(faces.people, list(untouched)) & (labels >= 0)
+    rejected = {(int(labels[face]), number) for face, numbers in faces.rejections.items() for number in numbers}
+    shared = Counter(zip(labels[was].tolist(), faces.people[was].tolist(), strict=True))
+    for (label, number), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        if label not in number_of and number in untouched and (label, number) not in rejected:
+            number_of[label] = number
+            untouched.discard(number)
+    sizes = Counter(labels[labels >= 0].tolist())
+    for label in sorted(sizes, key=lambda label: (-sizes[label], label)):
+        if label not in number_of:
+            number_of[label] = store.people.insert()
+    return np.array([number_of.get(label, -1) for label in labels.tolist()], np.int64)

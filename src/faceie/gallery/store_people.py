@@ -1,0 +1,151 @@
+"""SQL for people and clusters, and for the user's statements about faces (tables ``people`` and ``denials``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .names import name_key
+from .records import Person
+from .schema import Database
+from .store_faces import VISIBLE
+
+__all__ = ["PeopleStore", "to_valid_text"]
+
+# The columns of `Person`.
+_PEOPLE = f"""
+    SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
+        (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+    FROM people LEFT JOIN (SELECT id, photo, person FROM faces WHERE {VISIBLE}) AS seen ON seen.person = people.id
+    GROUP BY people.id
+"""
+
+
+class PeopleStore:
+    """The people and clusters in a gallery's database. Callers of methods that write open the transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # People and clusters
+
+    def list_all(self) -> list[Person]:
+        """Return the people by name, then the clusters, the largest first."""
+        rows = self._db.execute(f"{_PEOPLE} ORDER BY name IS NULL, name, faces DESC, people.id")
+        return [Person(*row) for row in rows]
+
+    def get(self, number: int) -> Person:
+        """Return the person or cluster with this number, which must exist."""
+        return Person(*self._db.execute(f"{_PEOPLE} HAVING people.id = ?", (number,)).fetchone())
+
+    def exists(self, number: int) -> bool:
+        """Tell whether a person or cluster has this number."""
+        return self._db.execute("SELECT 1 FROM people WHERE id = ?", (number,)).fetchone() is not None
+
+    def number_of(self, name: str) -> int | None:
+        """Return the number of the person with this name, in any spelling.
+
+        Galleries of older versions may hold several spellings as different people: the exact one comes first.
+        """
+        row = self._db.execute(
+            "SELECT id FROM people WHERE key = ? ORDER BY name = ? DESC, id",
+            (to_valid_text(name_key(name)), to_valid_text(name)),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def name_of(self, number: int) -> str | None:
+        """Return the name of a person, or None for a cluster."""
+        row: tuple[str | None] = self._db.execute("SELECT name FROM people WHERE id = ?", (number,)).fetchone()
+        return row[0]
+
+    def clusters(self) -> set[int]:
+        """Return the numbers of all clusters."""
+        return {number for (number,) in self._db.execute("SELECT id FROM people WHERE name IS NULL")}
+
+    def insert(self, name: str | None = None) -> int:
+        """Add a person, or a cluster if there is no name. Return its number."""
+        key = None if name is None else name_key(name)
+        number = self._db.execute("INSERT INTO people (name, key) VALUES (?, ?)", (name, key)).lastrowid
+        assert number is not None
+        return number
+
+    def rename(self, number: int, name: str) -> None:
+        """Set the name of a person or cluster."""
+        self._db.execute("UPDATE people SET name = ?, key = ? WHERE id = ?", (name, name_key(name), number))
+
+    def delete(self, number: int) -> None:
+        """Delete a person or cluster. Its faces stay."""
+        self._db.execute("DELETE FROM people WHERE id = ?", (number,))
+
+    def delete_empty_clusters(self) -> None:
+        """Delete clusters without faces. People stay: the user has named them."""
+        self._db.execute(
+            "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL)"
+        )
+
+    # Whose face it is
+
+    def members(self, number: int) -> set[int]:
+        """Return the ids of the faces of a person or cluster."""
+        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE person = ?", (number,))}
+
+    def assign(self, pairs: Iterable[tuple[int, int | None]]) -> None:
+        """Set the person of faces, without confirming it: pairs of a face and the number of its person, or None."""
+        self._db.executemany("UPDATE faces SET person = ? WHERE id = ?", ((number, face) for face, number in pairs))
+
+    def confirm(self, faces: Iterable[int], number: int) -> None:
+        """Record that the user says: these faces are this person."""
+        for face in faces:
+            self._db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (number, face))
+            self._db.execute("DELETE FROM denials WHERE face = ? AND person = ?", (face, number))
+
+    def confirm_all(self, number: int) -> None:
+        """Confirm all faces of a person or cluster."""
+        self._db.execute("UPDATE faces SET confirmed = 1 WHERE person = ?", (number,))
+
+    def reject(self, faces: Iterable[int], number: int) -> None:
+        """Record that the user says: these faces are not this person."""
+        for face in faces:
+            self._db.execute(
+                "UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ? AND person = ?", (face, number)
+            )
+            self._db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
+
+    def absorb(self, number: int, kept: int) -> None:
+        """Move the faces and rejections of a person to another one, and delete it."""
+        self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
+        self._db.execute("UPDATE OR IGNORE denials SET person = ? WHERE person = ?", (kept, number))
+        self.delete(number)
+
+    def drop_contradictions(self, number: int) -> None:
+        """Delete the rejections of a person for faces that belong to it."""
+        self._db.execute(
+            "DELETE FROM denials WHERE person = ? AND face IN (SELECT id FROM faces WHERE person = ?)",
+            (number, number),
+        )
+
+    # Labels: the user's statements about the faces of a photo
+
+    def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
+        """Return the faces in a photo that are confirmed, rejected or of a named person.
+
+        Each is a face, the number of its person or None, and 1 if it is confirmed.
+        """
+        return self._db.execute(
+            "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
+            " AND (confirmed OR name IS NOT NULL OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id))"
+            " ORDER BY faces.id",
+            (photo,),
+        ).fetchall()
+
+    def move_labels(self, face: int, heir: int, person: int | None, confirmed: int) -> None:
+        """Take the labels from a face and give them to another one."""
+        if person is not None:
+            self._db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, confirmed, heir))
+        self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
+        self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
+        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ?", (face,))
+
+
+def to_valid_text(text: str) -> str:
+    """Escape characters that SQLite refuses: undecodable bytes of file names, which Python keeps as surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,66 @@
+"""The modules of the gallery: which ones execute SQL, and which ones do without the detector."""
+
+from __future__ import annotations
+
+import ast
+
+import faceie.gallery
+
+from ..test_house import SOURCE, imports
+
+GALLERY = SOURCE / "gallery"
+
+# The file as a whole, and its rows, as the docstring of the package says.
+SQL = {"schema.py", "log.py", "store.py", "store_faces.py", "store_people.py"}
+
+
+def reachable(start: str) -> set[str]:
+    """Return the modules of Faceie that a module imports, directly or not, by the text of the sources.
+
+    The package itself, which imports the detector, is left out.
+    """
+    seen, waiting = set[str](), [start]
+    while waiting:
+        name = waiting.pop()
+        file = SOURCE.joinpath(*name.split(".")[1:])
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        if name in seen or name == "faceie" or not file.exists():
+            continue
+        seen.add(name)
+        for imported in imports(file):
+            if imported.startswith("faceie."):
+                waiting += [imported, imported.rpartition(".")[0]]
+    return seen
+
+
+def test_only_the_store_executes_sql() -> None:
+    """No other module calls `execute` and its relatives, or opens a database."""
+    found = {
+        file.name
+        for file in GALLERY.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            node.func.attr in ("execute", "executemany", "executescript")
+            or (node.func.attr == "connect" and ast.unparse(node.func.value) == "sqlite3")
+        )
+    }
+    assert found == SQL
+    assert all(f"`{name.removesuffix('.py')}`" in (faceie.gallery.__doc__ or "") for name in SQL)
+
+
+def test_rows_are_stored_without_the_detector() -> None:
+    """The store and the row types import neither a network nor the numeric kernels; neither do they import SciPy."""
+    modules = reachable("faceie.gallery.store") - {"faceie.gallery"}
+    assert "faceie.gallery.records" in modules
+    rooms = {name.split(".")[1] for name in modules}
+    assert not rooms & {"mtcnn", "facenet", "nn", "images", "recognition"}
+    assert "faceie.mtcnn.detect" in reachable("faceie.gallery.analysis")  # so the test can fail
+
+
+def test_clusters_know_no_database() -> None:
+    """Clustering imports nothing of the gallery and no SQL."""
+    names = set(imports(GALLERY / "clusters.py"))
+    assert "sqlite3" not in names
+    assert not {name for name in names if name.startswith("faceie.gallery")}
