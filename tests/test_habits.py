@@ -13,7 +13,6 @@ import pytest
 import faceie
 
 from .conftest import PHOTOS, ROOT
-from .test_house import words
 
 _OTHERS = {"README.md", "CHANGELOG.md", "why.md"}  # not yet in this form
 DOCUMENTS = [path for path in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")] if path.name not in _OTHERS]
@@ -58,6 +57,11 @@ def test_api_reference_has_every_public_name() -> None:
     assert set(shown) == set(faceie.__all__) - {"__version__"}
 
 
+def test_citation_has_the_version() -> None:
+    """The version to cite is the version of the package."""
+    assert f"\nversion: {faceie.__version__}\n" in read("CITATION.cff")
+
+
 def variables(text: str) -> set[str]:
     """Return the environment variables of Faceie that a text names."""
     return set(re.findall(r"\bFACEIE_[A-Z]+(?:_[A-Z]+)*\b", text))
@@ -70,10 +74,15 @@ def test_environment_variables_are_documented() -> None:
     assert variables(read("docs/environment.md")) == used
 
 
+def without_times(output: str) -> list[str]:
+    """Return the words of an output, without the line that tells how long a run took."""
+    return re.sub(r"^[\d.]+ seconds.*$", "", output, flags=re.MULTILINE).split()
+
+
 def run_document(document: str, folder: Path) -> int:
     """Run the console and Python blocks of a document in their order, and return the number of commands.
 
-    The output of commands is compared, except times and the user's home.
+    Commands must print the output that the document shows, except times and the user's home.
     """
     commands = 0
     names: dict[str, object] = {}
@@ -87,7 +96,8 @@ def run_document(document: str, folder: Path) -> int:
             assert name == "faceie", command
             program = [sys.executable, "-m", "faceie", *arguments]
             run = subprocess.run(program, capture_output=True, text=True, cwd=folder, check=False)
-            assert words(run.stdout.replace(str(folder), "/home/anna")) == words(expected), command + run.stderr
+            printed = run.stdout.replace(str(folder), "/home/anna")
+            assert without_times(printed) == without_times(expected), command + run.stderr
             commands += 1
     return commands
 

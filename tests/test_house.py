@@ -205,7 +205,7 @@ def test_installation_in_an_empty_environment(form: str, tmp_path: Path) -> None
 
 def test_no_line_fetches_a_stranger() -> None:
     """Nowhere a reader is told to install what another author has published, or could publish, under a name of ours."""
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").rglob("*.md")]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "weights").rglob("*.md")]
     sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
     commands = [
         command
