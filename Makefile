@@ -10,13 +10,15 @@ NUMERIC = tests/nn tests/mtcnn tests/facenet tests/test_numbers.py tests/gallery
 # Processors whose kernels of OpenBLAS are tested, each with a number of threads, and its second-level cache in kB.
 PROCESSORS = Nehalem:2:256 Haswell:1:256 Zen:3:512 SkylakeX:8:1024
 
-.PHONY: help demo test test-oldest test-processors lint bench clean
+.PHONY: help demo test test-oldest test-processors coverage lint docs bench clean
 help:
 	@echo "make demo         install into $(VENV), index the photos of examples/, search them, show who is there"
 	@echo "make test         install into $(VENV), run all tests"
 	@echo "make test-oldest  the same with the oldest supported versions of what we depend on, in $(VENV)-oldest"
 	@echo "make test-processors  the tests of everything numeric, as on other processors and with other numbers of threads"
+	@echo "make coverage     run all tests, and print which lines and branches of src/ they do not reach"
 	@echo "make lint         ruff and mypy --strict"
+	@echo "make docs         build the site of the documents and the API reference: build/site/index.html"
 	@echo "make bench        encoder and detection beside the peers (benchmarks/README.md)"
 
 demo: $(VENV)/installed
@@ -33,10 +35,20 @@ test-processors: $(VENV)/installed
 	  $(RUN) -m pytest $(NUMERIC) || exit 1; \
 	done
 
+# The installed package is measured, worker processes included: [tool.coverage] in pyproject.toml.
+coverage: $(VENV)/installed
+	rm -rf build/coverage
+	$(RUN) -m coverage run -m pytest
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
+
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(VENV)/docs
+	$(RUN) -m mkdocs build
 
 bench: $(VENV)/installed
 	$(RUN) benchmarks/run.py
@@ -56,6 +68,10 @@ $(VENV)/tools: pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade "pip>=25.1"
 	$(RUN) -m pip install --quiet --group test --group lint
+	touch $@
+
+$(VENV)/docs: $(VENV)/tools
+	$(RUN) -m pip install --quiet --group docs
 	touch $@
 
 $(VENV)/installed: dist/code dist/weights
