@@ -1,6 +1,4 @@
-"""``faceie index``, ``search``, ``people``, ``export`` and ``forget``: one gallery, from the first photo to the last
-byte.
-"""
+"""``faceie index``, ``search``, ``people``, ``export``, ``backup`` and ``forget``, with one gallery."""
 
 from __future__ import annotations
 
@@ -44,13 +42,13 @@ def gallery(indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> tuple[str, str]:
-    """Run ``faceie`` in this process; return what it wrote, and complained of."""
+    """Run ``faceie`` in this process; return its standard output and standard error."""
     assert cli.main([str(argument) for argument in arguments]) == code
     return capsys.readouterr()
 
 
-def test_index_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """New photos, faces and bad photos are counted; the second time, all is known, and nothing complained of."""
+def test_index_prints_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """New photos, faces and bad photos are counted. The second run knows all, and reports no error."""
     album, file = tmp_path / "album", tmp_path / "new" / "g.faceie"
     album.mkdir()
     shutil.copy(PHOTOS / "astronaut.jpg", album)
@@ -59,23 +57,23 @@ def test_index_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "1 new photo, 0 known, 1 that cannot be used" in first[0]
     assert "1 new face; 1 in the gallery" in first[0]
     assert "no-photo.jpg: this is a text file, not a photo" in first[1]
-    out, complaints = run(capsys, "index", album, "--gallery", file)
+    out, messages = run(capsys, "index", album, "--gallery", file)
     assert "0 new photos, 2 known" in out
-    assert not complaints
+    assert not messages
     (line,) = run(capsys, "index", "--errors", "--gallery", file)[0].splitlines()
     assert line.startswith(f"{album / 'no-photo.jpg'}: ")
 
 
-def test_index_refuses_a_size_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """0 is no size, and not taken for the default."""
+def test_index_refuses_size_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A size of 0 is an error, and does not mean the default."""
     file = tmp_path / "g.faceie"
-    _, complaint = run(capsys, "index", tmp_path, "--gallery", file, "--min-face-size", "0", code=2)
-    assert "min_face_size" in complaint
+    _, message = run(capsys, "index", tmp_path, "--gallery", file, "--min-face-size", "0", code=2)
+    assert "min_face_size" in message
     assert not file.exists()
 
 
 def test_index_with_processes(tmp_path: Path) -> None:
-    """Without --workers, processes do the work, quietly if nobody looks on."""
+    """Without --workers, several processes work, without output if there is no terminal."""
     album = tmp_path / "album"
     album.mkdir()
     for photo in ("astronaut.jpg", "biden.jpg"):
@@ -87,9 +85,9 @@ def test_index_with_processes(tmp_path: Path) -> None:
 
 
 def test_search_by_photo(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The photos of the person in the probe are listed, the most alike first, and shown on a page only we can read."""
+    """The photos of the person in the probe are listed, the most similar first, and shown on a private page."""
     page = tmp_path / "found.html"
-    out, complaints = run(capsys, "search", PHOTOS / "obama.jpg", "--html", page)
+    out, messages = run(capsys, "search", PHOTOS / "obama.jpg", "--html", page)
     rows = [line.split() for line in out.splitlines()[1:]]
     assert Path(rows[0][-1]).name == "obama.jpg"
     assert {Path(row[-1]).name for row in rows} == {
@@ -98,7 +96,7 @@ def test_search_by_photo(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_
         "obama-congress.jpg",
         "biden-and-obama.jpg",
     }
-    assert "has 2 faces; this is face 1, the largest" in complaints
+    assert "has 2 faces; this is face 1, the largest" in messages
     assert page.read_text().count("<li>") == 4
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     (line,) = run(capsys, "search", PHOTOS / "biden.jpg", "--limit", "1", "--json")[0].splitlines()
@@ -109,7 +107,7 @@ def test_search_by_photo(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_search_for_one_of_several(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--face chooses; there is no face 3 of two."""
+    """--face chooses one of several faces, and must be the number of a face."""
     both = PHOTOS / "more" / "biden-and-obama.jpg"
     found = [run(capsys, "search", both, "--face", number, "--limit", "4")[0] for number in "12"]
     assert sorted("biden-gray" in out for out in found) == [False, True]
@@ -117,19 +115,19 @@ def test_search_for_one_of_several(gallery: Path, capsys: pytest.CaptureFixture[
 
 
 def test_search_for_a_stranger(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody is likely enough, the most alike is named, and nothing listed; unless asked for."""
+    """Without a probable match, the most similar face is named. --min-probability 0 lists it."""
     run(capsys, "forget", "--photo", PHOTOS / "astronaut.jpg")
     for more in ("astronaut-mirrored.jpg", "astronaut-turned.jpg"):
         run(capsys, "forget", "--photo", PHOTOS / "more" / more)
-    out, complaints = run(capsys, "search", PHOTOS / "astronaut.jpg")
+    out, messages = run(capsys, "search", PHOTOS / "astronaut.jpg")
     assert not out
-    assert "nobody in this gallery is this person" in complaints
+    assert "no face in this gallery shows this person" in messages
     out, _ = run(capsys, "search", PHOTOS / "astronaut.jpg", "--min-probability", "0", "--limit", "3")
     assert len(out.splitlines()) == 4
 
 
 def test_people(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Clusters are listed, named, split, merged, put right; the names find photos; the page shows all."""
+    """Clusters are listed, named, split, merged and corrected. Names find photos, and the page shows all people."""
     people = {}
     for line in run(capsys, "people", "--json")[0].splitlines():
         person = json.loads(line)
@@ -155,7 +153,7 @@ def test_people(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pat
 
 
 def test_photos_of_several_people(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two names: the photos that show both."""
+    """Two names find the photos that show both people."""
     for line in run(capsys, "people", "--json")[0].splitlines():
         person = json.loads(line)
         stem = Path(person["example"]["photo"]).stem
@@ -164,11 +162,11 @@ def test_photos_of_several_people(gallery: Path, capsys: pytest.CaptureFixture[s
     (line,) = run(capsys, "search", "--person", "A", "--person", "B")[0].splitlines()
     assert Path(line.split()[-1]).name == "biden-and-obama.jpg"
     assert "no photo shows all of them" in run(capsys, "search", "--person", "A", "--person", "C")[1]
-    assert "no person is called 'D'" in run(capsys, "search", "--person", "D", code=1)[1]
+    assert "called 'D'" in run(capsys, "search", "--person", "D", code=1)[1]
 
 
 def test_export(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line a face, as JSON and as CSV, with the same in it."""
+    """JSON and CSV hold the same, a line per face."""
     lines = [json.loads(line) for line in run(capsys, "export", "--embeddings")[0].splitlines()]
     rows = list(csv.DictReader(io.StringIO(run(capsys, "export", "--format", "csv", "--embeddings")[0])))
     assert len(lines) == len(rows) == 11
@@ -181,7 +179,7 @@ def test_export(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_forget(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A person, a photo, and everything, with the files."""
+    """A person, a photo, and everything can be deleted; the files, too."""
     run(capsys, "people")
     assert run(capsys, "forget", "1")[0].startswith("forgotten: ")
     assert "1 photo and 1 face" in run(capsys, "forget", "--photo", PHOTOS / "biden.jpg")[0]
@@ -194,7 +192,7 @@ def test_forget(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["index"], "which folders?"),
+        (["index"], "no folder was given"),
         (["search"], "either a photo or --person"),
         (["search", "a.jpg", "--person", "A"], "either a photo or --person"),
         (["search", "a.jpg", "--min-probability", "2"], "expected 0 to 1"),
@@ -206,13 +204,13 @@ def test_forget(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_command_lines(
     gallery: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """What does not fit together is said, with the exit code of a wrong command line."""
+    """Arguments that do not fit together are an error, with the exit code of a wrong command line."""
     assert message in run(capsys, *arguments, code=2)[1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_interrupted_index(tmp_path: Path) -> None:
-    """Ctrl-C ends the run with the usual code and says how to go on; the gallery is fine."""
+    """Ctrl-C ends the run with the usual exit code and a message. The gallery stays intact."""
     album, file = tmp_path / "album", tmp_path / "g.faceie"
     album.mkdir()
     for number in range(200):
@@ -223,7 +221,7 @@ def test_interrupted_index(tmp_path: Path) -> None:
             time.sleep(0.05)
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=20)
-    assert process.returncode == 130, complaints
-    assert b"the same command goes on from there" in complaints
+        _, messages = process.communicate(timeout=20)
+    assert process.returncode == 130, messages
+    assert b"Run the same command again to continue" in messages
     assert faceie("index", "--errors", "--gallery", file).returncode == 0

@@ -56,7 +56,29 @@ def concurrency() -> int:
 
 
 def set_threads(number: int) -> None:
-    """Let `number` threads, 1 or more, work side by side. Raises OptionError."""
+    """Set the number of threads that work in parallel, the calling thread included.
+
+    The default is the environment variable FACEIE_THREADS, or the processors that this process may use.
+
+    Parameters
+    ----------
+    number : int
+        Number of threads, 1 or more.
+
+    Raises
+    ------
+    OptionError
+        If `number` is not a positive integer.
+
+    Notes
+    -----
+    The number of threads changes no bit of any result, except for a single face that is encoded alone.
+
+    Examples
+    --------
+    >>> import faceie
+    >>> faceie.set_threads(1)
+    """
     global _threads, _workers
     number = whole_number("the number of threads", number)
     with _lock:
