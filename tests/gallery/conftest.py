@@ -59,7 +59,7 @@ def face_of(number: int, variant: int) -> np.ndarray:
 def an_analysis(
     *embeddings: np.ndarray, quality: float = 0.9, taken: str | None = None, thumbnail: bytes = b"JPEG"
 ) -> PhotoAnalysis:
-    """Return what `look` would, of a photo with these faces."""
+    """Return the analysis of a photo with these faces."""
     faces = [
         NewFace(
             box=(10.0 * k, 20.0, 10.0 * k + 50, 80.0),
@@ -180,7 +180,7 @@ def rows(gallery: Path) -> Rows:
 
 
 def assert_same(a: Rows, b: Rows) -> None:
-    """Assert that all rows are the same, ids included. Embeddings of photos that were looked at twice may differ in
+    """Assert that all rows are the same, ids included. Embeddings of photos that were analyzed twice may differ in
     their last digits: with more threads, products are summed up in another order, and old versions of OpenBLAS vary.
     """
     for (face, embedding, thumbnail), other in zip(a["portraits"], b["portraits"], strict=True):

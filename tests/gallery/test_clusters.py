@@ -85,7 +85,7 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> s
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_clusters_are_those_of_the_twin(seed: int) -> None:
-    """Random people with look-alikes, poor faces, shared photos, known people and denials."""
+    """Random people with look-alikes, poor faces, shared photos, known people and rejections."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(2, 40))
     centers = [person(0), near(person(0), 0.75, 1), near(person(0), 0.85, 2), person(3)]

@@ -224,7 +224,7 @@ def test_a_second_run_opens_nothing(gallery: Gallery, tmp_path: Path, monkeypatc
     assert rows(gallery.path) == before
 
 
-def test_a_changed_photo_is_looked_at_again(gallery: Gallery, tmp_path: Path) -> None:
+def test_a_changed_photo_is_analyzed_again(gallery: Gallery, tmp_path: Path) -> None:
     """The faces of a photo that has changed replace those that it had."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1 2.1", "b.jpg": "3.1"})
     index(gallery, album)
@@ -237,7 +237,7 @@ def test_a_changed_photo_is_looked_at_again(gallery: Gallery, tmp_path: Path) ->
 
 
 def test_a_touched_photo_is_not_searched_again(gallery: Gallery, tmp_path: Path) -> None:
-    """A photo with another time but the same content is read, but not looked at; it is no copy, either."""
+    """A photo with another time but the same content is read, but not analyzed; nor does it count as a copy."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     index(gallery, album)
     os.utime(album / "a.jpg", ns=(1, 1_000_000_000_000))
@@ -245,7 +245,7 @@ def test_a_touched_photo_is_not_searched_again(gallery: Gallery, tmp_path: Path)
     assert counts(index(gallery, album, answer=forbidden)) == {"unchanged": 1}
 
 
-def test_what_changes_while_it_is_looked_at_waits_for_the_next_run(gallery: Gallery, tmp_path: Path) -> None:
+def test_what_changes_while_it_is_analyzed_waits_for_the_next_run(gallery: Gallery, tmp_path: Path) -> None:
     """A photo that is overwritten during its analysis is not stored half old, half new; the next run has it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
@@ -262,7 +262,7 @@ def test_what_changes_while_it_is_looked_at_waits_for_the_next_run(gallery: Gall
     assert paths(gallery) == ["b.jpg", "a.jpg", "a.jpg"]
 
 
-def test_what_goes_away_while_it_is_looked_at_stops_nothing(gallery: Gallery, tmp_path: Path) -> None:
+def test_what_goes_away_while_it_is_analyzed_stops_nothing(gallery: Gallery, tmp_path: Path) -> None:
     """A photo that is deleted during the run is reported, and the others are indexed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
 
@@ -280,7 +280,7 @@ def test_what_goes_away_while_it_is_looked_at_stops_nothing(gallery: Gallery, tm
 
 
 def test_copies_and_moves_are_recognized_by_content(gallery: Gallery, tmp_path: Path) -> None:
-    """A copy, a photo with another name and one in another folder are not looked at again, and keep their faces."""
+    """A copy, a photo with another name and one in another folder are not analyzed again, and keep their faces."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1", "c.jpg": "3.1"})
     index(gallery, album)
     ids = {face.path.name: face.id for face in gallery.faces()}
@@ -587,7 +587,7 @@ def test_other_options_are_refused(gallery: Gallery) -> None:
 
 
 def test_another_encoder_is_refused(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that give another answer than those of the gallery are refused before any photo is looked at."""
+    """Weights that give another answer than those of the gallery are refused before any photo is analyzed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1"})
     before = rows(gallery.path)
     gallery.close()
@@ -673,7 +673,7 @@ def test_an_executor_that_was_passed_in_is_not_shut_down(gallery: Gallery, tmp_p
 
 
 # The analysis in a worker is replaced by this; each worker imports it.
-_LOOKER = """
+_ANALYZER = """
 import os, sys, time
 from pathlib import Path
 from faceie.gallery import workers
@@ -689,7 +689,7 @@ def analyze_photo(path, settings):
         os._exit(9)
     return by_words(text)
 
-analyze_photo.__module__ = "looker"
+analyze_photo.__module__ = "analyzer"
 workers.analyze_photo = analyze_photo
 """
 
@@ -699,9 +699,9 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
     album = fakes(
         tmp_path / "album", {f"{i:02}.jpg": "dies" if i in (4, 5, 11) else f"{1 + i % 2}.{i}" for i in range(14)}
     )
-    (tmp_path / "looker.py").write_text(_LOOKER)
+    (tmp_path / "analyzer.py").write_text(_ANALYZER)
     program = (
-        "import sys; import looker; from faceie import Gallery; import faceie.gallery.settings as module\n"
+        "import sys; import analyzer; from faceie import Gallery; import faceie.gallery.settings as module\n"
         "import numpy as np\n"
         "module.load = lambda source: source; module.identify = lambda weights: 'vggface2'\n"
         "module.answer = lambda weights: np.zeros(8, np.float32)\n"

@@ -44,7 +44,7 @@ class Matrix(NamedTuple):
 
 
 def load_matrix(store: Store) -> Matrix:
-    """Return the embeddings of all faces, from the file beside the gallery's, which is written anew if outdated.
+    """Return the embeddings of all faces, from the file beside the gallery's, which is rewritten if outdated.
 
     Where the file cannot be written, as on a full disk, the matrix is kept in memory.
     """

@@ -25,7 +25,7 @@ __all__ = ["confirm", "deny", "find_new_version", "find_number", "merge", "move_
 
 _SAME_FACE = 0.5  # distance below which faces in two versions of a photo are the same: less than most twins have
 _EDITED = 0.25  # the same, if only the face tells that the photos are versions of each other
-_CANDIDATES = 8  # nearest faces among which a new version is looked for
+_CANDIDATES = 8  # nearest faces that are considered as a new version
 
 
 def find_number(store: Store, who: int | str) -> int:

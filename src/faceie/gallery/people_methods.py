@@ -23,7 +23,7 @@ class PeopleMethods(GalleryFile):
 
         Faces are clustered first if faces have been added or deleted since the last time. That needs SciPy (the extra
         ``people``) and a gallery that can be written and that no other program is writing to. Otherwise, the list shows
-        the clusters of the last time: see `is_clustered`.
+        the former clusters: see `is_clustered`.
 
         Returns
         -------

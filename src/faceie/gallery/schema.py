@@ -36,8 +36,8 @@ __all__ = ["MIGRATIONS", "Database", "back_up", "connect", "is_locked", "transac
 
 # SQLite keeps this number in the header of a file, to tell which program it belongs to ("Face").
 _APPLICATION = 0x46616365
-_TRIES = 10
-_PATIENCE = 30.0  # seconds to wait for another program that writes: 100,000 faces are clustered in 20
+_TRIES = 10  # attempts to read a header, while another program moves its log into the file
+_PATIENCE = 30.0  # seconds to wait for another program that writes
 _LONGEST = 247  # bytes of a gallery's name: SQLite adds 8 for its journal, and file systems allow 255
 
 
