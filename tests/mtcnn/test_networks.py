@@ -18,7 +18,7 @@ from faceie.nn.rows import RowKernels
 
 from ..conftest import assert_close, golden
 
-TOLERANCE = 1e-5  # the tolerance of weight-compatible networks
+TOLERANCE = 1e-5  # what weight-compatible means
 
 
 def outputs(name: str, x: np.ndarray, nn: Any = layers) -> tuple[np.ndarray, ...]:
@@ -51,7 +51,7 @@ def in_rows(x: np.ndarray) -> list[np.ndarray]:
     """Return the outputs of P-Net on `RowKernels`, in the usual order."""
     record = Recorder()
     with record.part():
-        outputs = p_net(np.ascontiguousarray(x.swapaxes(2, 3)), mtcnn.load().p_net, RowKernels(record))  # type: ignore[arg-type]  # it has all kernels of P-Net
+        outputs = p_net(np.ascontiguousarray(x.swapaxes(2, 3)), mtcnn.load().p_net, RowKernels(record))  # type: ignore[arg-type]  # it has what P-Net asks for
         for call in record.calls:
             call()
         return [outputs[0].copy(), outputs[1].swapaxes(2, 3).copy()]
