@@ -49,8 +49,8 @@ def _around(center: np.ndarray, size: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + np.round(size)], 1).astype(np.float32)
 
 
-def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
-    """Boxes as one may meet them, and as one hopes not to; some coordinates are negative."""
+def arranged_boxes(how: str, count: int, seed: int) -> np.ndarray:
+    """Boxes in common and in difficult arrangements; some coordinates are negative."""
     rng = np.random.default_rng(seed)
     width = 12 * math.sqrt(count)  # of the area: each box overlaps a few
     center = rng.uniform(-width / 2, width / 2, (count, 2))
@@ -59,7 +59,7 @@ def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
         return _around(center, size)
     if how == "in clusters":
         return _around(center[rng.integers(0, count // 50, count)] + rng.normal(0, 3, (count, 2)), size)
-    if how == "one upon the other":
+    if how == "on top of each other":
         return np.repeat(_around(center[:1], size[:1]), count, 0)
     if how == "nested":
         return _around(np.zeros((count, 2)), rng.integers(1, 300, (count, 1)) * 2)
@@ -71,7 +71,15 @@ def boxes_that_lie(how: str, count: int, seed: int) -> np.ndarray:
     return _around(center, rng.integers(-1, 2, (count, 2)) * size)
 
 
-LIES = ["spread", "in clusters", "one upon the other", "nested", "of all sizes", "long and thin", "without area"]
+ARRANGEMENTS = [
+    "spread",
+    "in clusters",
+    "on top of each other",
+    "nested",
+    "of all sizes",
+    "long and thin",
+    "without area",
+]
 
 
 @pytest.mark.parametrize("mode", ["union", "min"])
@@ -98,12 +106,12 @@ def test_suppression_equals_its_twin(count: int, seed: int, mode: str, threshold
 
 @pytest.mark.parametrize("different", [1, 20, 10_000])
 @pytest.mark.parametrize("mode", ["union", "min"])
-@pytest.mark.parametrize("how", LIES)
+@pytest.mark.parametrize("how", ARRANGEMENTS)
 def test_suppression_of_many(how: str, mode: str, different: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However boxes lie, the same are kept, in the same order: whether all, many or few scores are equal."""
+    """In all arrangements, the same boxes are kept in the same order, whether all, many or few scores are equal."""
     monkeypatch.setattr("faceie.boxes._BLOCK", 8)  # so that some hundred are many
     monkeypatch.setattr("faceie.boxes._PAIRS", 64)
-    boxes = boxes_that_lie(how, 250, 1)
+    boxes = arranged_boxes(how, 250, 1)
     scores = np.random.default_rng(2).integers(0, different, len(boxes)).astype(np.float32)
     for threshold in (0, 0.3, 0.7):
         assert non_maximum_suppression(boxes, scores, threshold, mode).tolist() == greedy(
@@ -117,7 +125,7 @@ def test_suppression_of_very_many(threshold: float, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from suppression import in_blocks
 
-    parts = [boxes_that_lie(how, 30_000 // len(LIES) + 1, number) for number, how in enumerate(LIES)]
+    parts = [arranged_boxes(how, 30_000 // len(ARRANGEMENTS) + 1, number) for number, how in enumerate(ARRANGEMENTS)]
     boxes = np.concatenate(parts)
     boxes += np.random.default_rng(0).random(boxes.shape, np.float32)
     scores = np.random.default_rng(1).random(len(boxes), np.float32)
@@ -128,8 +136,8 @@ def test_suppression_of_very_many(threshold: float, monkeypatch: pytest.MonkeyPa
 
 def test_many_boxes_take_little_memory() -> None:
     """30,000 boxes, spread or not, are compared without large arrays in between."""
-    for how in ("spread", "in clusters", "one upon the other"):
-        boxes = boxes_that_lie(how, 30_000, 0)
+    for how in ("spread", "in clusters", "on top of each other"):
+        boxes = arranged_boxes(how, 30_000, 0)
         scores = np.random.default_rng(1).random(len(boxes), np.float32)
         tracemalloc.start()
         non_maximum_suppression(boxes, scores, 0.5)

@@ -31,7 +31,7 @@ ROOMS = {
     "nn": {"checks", "forks", "machine", "namesake", "types"},
     "boxes": {"nn", "types"},
     "images": {"checks", "files", "types"},
-    "weights": {"files"},
+    "weights": {"files", "types"},
     "mtcnn": {"nn", "boxes", "images", "types", "weights"},
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},

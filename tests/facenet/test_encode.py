@@ -43,7 +43,7 @@ def test_none(nothing: object) -> None:
 
 
 def test_faces_of_a_photo_without_faces() -> None:
-    """What `detect_faces` returns can be encoded, faces or not."""
+    """Results of `detect_faces` can be encoded, with and without faces."""
     assert encode_faces(detect_faces(np.zeros((50, 50, 3), np.uint8)).images or []).shape == (0, 512)
 
 

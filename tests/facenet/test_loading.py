@@ -28,7 +28,7 @@ EPSILON = 0.001
 def foreign() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[np.ndarray]]:
     """Return the default weights as facenet-pytorch, TensorFlow and faceie 0.0.5 would hold them.
 
-    Batch normalization is put back in, with numbers that change every channel, so that folding has something to do.
+    Batch normalization is put back in, with numbers that change every channel, so that folding changes something.
     """
     ours = dict(leaves(facenet.load()))
     random = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def test_the_library_of_the_format_reads_our_file() -> None:
 
 
 def test_name_of_other_weights(files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that lie where those of another name are looked for are told, and not cached under that name."""
+    """Weights in the file of another name are reported, and not cached under that name."""
     monkeypatch.setenv("FACEIE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("FACEIE_OFFLINE", "1")

@@ -21,7 +21,7 @@ TOLERANCE = 1e-5  # what weight-compatible means
 
 
 def inputs() -> np.ndarray:
-    """Return what tools/make_golden.py encodes: the faces of the shipped photos, noise, and the test picture."""
+    """Return the images of tools/make_golden.py: the faces of the shipped photos, noise, and the test picture."""
     noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
     return to_input(np.concatenate([golden("detections")["crops"], noise, check_picture()[None]]))
 

@@ -1,4 +1,4 @@
-"""Photos that are not whole, or that are more than is asked for: metadata, alpha, profiles, sizes, several pictures."""
+"""Photos that are damaged, or unusual: metadata, alpha, profiles, sizes, several pictures."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_jpeg_that_lacks_its_end_only(kind: str, ending: str, tmp_path: Path) ->
 @pytest.mark.parametrize("missing", [20, 1000, "a scan"])
 @pytest.mark.parametrize("kind", JPEGS)
 def test_jpeg_that_lacks_more(kind: str, missing: int | str, tmp_path: Path) -> None:
-    """A JPEG without some pixels is refused, with the option that takes it; `read_photo` uses it and says so."""
+    """A JPEG that lacks pixels is refused, and the message names the option; `read_photo` uses it, with a note."""
     content = encoded(PHOTO, "JPEG", **JPEGS[kind])
     cut = content.rindex(b"\xff\xda") if missing == "a scan" else len(content) - int(missing)
     path = tmp_path / "cut.jpg"
@@ -116,7 +116,7 @@ def test_png_with_damaged_pixels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_alpha_that_was_never_filled(mode: str) -> None:
-    """Alpha that is zero everywhere says nothing; a single pixel that is not makes it count."""
+    """Alpha that is zero everywhere is ignored; with a single other pixel, it counts."""
     image = PHOTO.convert("L").convert("RGBA").convert(mode if mode != "PA" else "LA")
     image.putalpha(0)
     expected = np.asarray(PHOTO.convert("L").convert("RGB"))

@@ -1,4 +1,4 @@
-"""Dates of photos: from EXIF, XMP and names, in this order, whichever makes sense."""
+"""Dates of photos: the first valid one from EXIF, XMP and names."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ RIGHT, WRONG = "2015:07:11 11:18:19", "2021:05:31 21:47:45"
     ],
 )
 def test_order_of_the_sources(tags: Image.Exif | None, packet: bytes | None, expected: str | None) -> None:
-    """The first source whose date makes sense counts."""
+    """The first source with a valid date counts."""
     assert date_taken_by(tags, packet, "") == expected
 
 
@@ -88,7 +88,7 @@ def test_order_of_the_sources(tags: Image.Exif | None, packet: bytes | None, exp
     ],
 )
 def test_forms_of_dates(text: Any, expected: str | None) -> None:
-    """Dates of EXIF and XMP are read in the forms that occur; nonsense is not."""
+    """Dates of EXIF and XMP are read in all common forms; invalid ones are ignored."""
     assert parse_date(text) == expected
 
 
@@ -115,7 +115,7 @@ def test_forms_of_dates(text: Any, expected: str | None) -> None:
     ],
 )
 def test_names_of_phones(stem: str, expected: str | None) -> None:
-    """Names tell the date of a photo that has no other; numbers that are no dates do not."""
+    """Photos without another date have that of their name; other numbers are ignored."""
     assert date_in_name(stem) == expected
 
 

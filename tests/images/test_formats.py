@@ -109,7 +109,7 @@ def test_photos_are_identified(format: str, tmp_path: Path) -> None:
 
 
 def test_table_of_suffixes() -> None:
-    """Each suffix is in small letters, with its dot, and has one family."""
+    """Each suffix is in lower case, with its dot, and has one family."""
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
     assert {SUFFIXES[suffix] for suffix in (".hif", ".avif", ".mpo", ".nef", ".jxl", ".psb", ".mov")} == {
         "heif",

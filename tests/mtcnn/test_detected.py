@@ -1,4 +1,4 @@
-"""How good detected faces are for recognition."""
+"""The qualities of detected faces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_good_photos(photos: Path) -> None:
 
 
 def test_what_makes_a_face_poor(photos: Path) -> None:
-    """The smaller, the more blurred and the more turned away, the poorer."""
+    """Small, blurred and averted faces have lower qualities."""
     photo = open_image(photos / "biden.jpg")
     good = detect_faces(photo)
     blurred = detect_faces(photo.filter(ImageFilter.GaussianBlur(5)))

@@ -122,7 +122,7 @@ def tensorflow_constant(title: str, shape: Sequence[int], content: bytes, kind: 
 
 
 def tensorflow(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """A frozen graph, with a node that is no constant."""
+    """A frozen graph, with a node that is not a constant."""
     other = field(1, field(1, b"input") + field(2, b"Placeholder"))
     constants = (tensorflow_constant(k, a.shape, a.astype("<f4").tobytes()) for k, a in tensors.items())
     return other + b"".join(constants)

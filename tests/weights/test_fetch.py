@@ -153,7 +153,7 @@ def test_download_fails(
 
 @pytest.mark.parametrize("answers", [["page", "noise", "file"], ["file"], ["noise"]], ids=str)
 def test_known_hash(answers: list[str], server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the SHA-256 is known, another file is not taken, but tried again; the error has both."""
+    """Where the SHA-256 is known, another file is refused and tried again; the error has both hashes."""
     server.answers = answers
     sha256 = hashlib.sha256(FILE).hexdigest()
     published = registry.PUBLISHED["casia-webface"]._replace(address=server.address, sha256=sha256)
@@ -191,7 +191,7 @@ def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_offline_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With FACEIE_OFFLINE nothing is asked, and the error says why."""
+    """With FACEIE_OFFLINE there is no request, and the error has the reason."""
 
     def forbidden(*_: object) -> None:
         raise AssertionError("a connection was opened")
@@ -207,7 +207,7 @@ def test_offline_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cache_of_facenet_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that facenet-pytorch has downloaded is converted, and left where it is; a broken one is told."""
+    """The file that facenet-pytorch has downloaded is converted, and left where it is; a broken one is reported."""
     monkeypatch.setenv("FACEIE_OFFLINE", "1")
     theirs = tmp_path / "torch/checkpoints" / NAME
     theirs.parent.mkdir(parents=True)
@@ -220,7 +220,7 @@ def test_cache_of_facenet_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache that is no folder is told, whatever else is tried."""
+    """A cache that is not a folder is reported, among all other attempts."""
     server.answers = ["file"]
     mirror(monkeypatch, server)
     (tmp_path / "cache").write_text("in the way")

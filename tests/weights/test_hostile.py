@@ -1,7 +1,4 @@
-"""Files that were made to do harm, or were harmed:
-
-each is refused, with its name and the reason, and nothing of it is run.
-"""
+"""Hostile and damaged files: each is refused, with its name and the reason, and none of it is run."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ from .makers import (
 SAMPLES = Path(__file__).parent / "samples"
 EIGHT = {"0": bytes(32)}  # a storage of eight numbers
 
-# Pickles that run something when Python's own unpickler loads them. {} is the command.
+# Pickles that run code when Python's own unpickler loads them. {} is the command.
 RUNS_CODE = {
     "os.system by REDUCE": call(name("os", "system"), text("{}")),
     "posix.system, the other name of it": call(name("posix", "system"), text("{}")),
@@ -75,7 +72,7 @@ PICKLES = {
     "a dictionary of numbers": dictionary({"a": integer(1)}),
     "no dictionary": integer(1),
     "an empty dictionary": dictionary({}),
-    "keys that are no names": b"}" + integer(1) + A + b"s",
+    "keys that are not names": b"}" + integer(1) + A + b"s",
     "a key of the same tuple twice, sixty deep, which takes forever to hash": b"}" + DOUBLING + A + b"s",
     "a tensor larger than its storage": dictionary({"a": tensor(storage("0", 8), (3, 4))}),
     "a tensor larger than memory": dictionary({"a": tensor(storage("0", 8), (1 << 40, 4))}),
@@ -119,20 +116,20 @@ SAFETENSORS = {
     "a header longer than the file": header({"a": entry()}, bytes(8), 1 << 19),
     "a header of 2^64 bytes": header({"a": entry()}, bytes(8), (1 << 64) - 1)[:9] + b"{" * 100,
     "a header cut off": header({"a": entry()}, length=20),
-    "a header that is no JSON": header(b"{not json}", bytes(8)),
-    "a header that is no text": header(b'{"\xff": 1}'),
+    "a header that is not JSON": header(b"{not json}", bytes(8)),
+    "a header that is not text": header(b'{"\xff": 1}'),
     "a header nested too deep": header(b'{"a":' * 50_000),
     "a name twice": header(b'{"a":%s,"a":%s}' % ((json.dumps(entry()).encode(),) * 2), bytes(8)),
     "an entry that is a number": header({"a": 5}, bytes(8)),
     "an entry that says more": header({"a": {**entry(), "x": 1}}, bytes(8)),
-    "metadata that are no texts": header({"__metadata__": {"a": 1}}),
+    "metadata that are not texts": header({"__metadata__": {"a": 1}}),
     "another type": header({"a": entry(dtype="F64")}, bytes(8)),
     "a type that is a list": header({"a": entry(dtype=[])}, bytes(8)),
     "a negative size": header({"a": entry(shape=[-2, -1])}, bytes(8)),
     "a size of 2^70": header({"a": entry(shape=[1 << 70, 0], offsets=[0, 0])}),
     "a size that is a fraction": header({"a": entry(shape=[2.0])}, bytes(8)),
     "a size that is true": header({"a": entry(shape=[2, True])}, bytes(8)),
-    "a shape that is no list": header({"a": entry(shape=2)}, bytes(8)),
+    "a shape that is not a list": header({"a": entry(shape=2)}, bytes(8)),
     "offsets backwards": header({"a": entry(offsets=[8, 0])}, bytes(8)),
     "three offsets": header({"a": entry(offsets=[0, 4, 8])}, bytes(8)),
     "offsets beyond the file": header({"a": entry(shape=[200], offsets=[0, 800])}, bytes(8)),
@@ -141,7 +138,7 @@ SAFETENSORS = {
     "the same bytes twice": header({"a": entry(), "b": entry()}, bytes(8)),
     "a gap between tensors": header({"a": entry(), "b": entry(offsets=[12, 20])}, bytes(20)),
     "bytes after the last tensor": header({"a": entry()}, bytes(12)),
-    "bytes that belong to none": header({}, bytes(4)),
+    "bytes of no tensor": header({}, bytes(4)),
     "offsets that are not aligned": header({"a": entry(shape=[0], offsets=[1, 1]), "b": entry()}, bytes(8)),
 }
 
@@ -153,7 +150,7 @@ TENSORFLOW = {
     "a number that does not end": makers.tensorflow({}) + b"\xff" * 50,
     "a number cut off": makers.tensorflow({}) + b"\x0a\xff",
     "a field of an unknown kind": makers.tensorflow({}) + b"\x0b",
-    "a name that is no text": makers.tensorflow({}) + CONSTANT.replace(b"Const", b"\xff\xfe\xff\xfe\xff"),
+    "a name that is not text": makers.tensorflow({}) + CONSTANT.replace(b"Const", b"\xff\xfe\xff\xfe\xff"),
     "more numbers than bytes": makers.tensorflow({}) + makers.tensorflow_constant("a", (2, 5), bytes(32)),
     "one number for more than memory holds": makers.tensorflow({})
     + makers.tensorflow_constant("a", (1 << 20, 1 << 20), bytes(4)),
@@ -173,7 +170,7 @@ WEIGHTIE = {
     ),
     "a text among the arrays": weightie(group(text("a")), bytes(32)),
     "tuples of the same tuple twice, sixty deep": weightie(DOUBLING, bytes(32)),
-    "a pickle that is no tree": weightie(integer(1), bytes(32)),
+    "a pickle that is not a tree": weightie(integer(1), bytes(32)),
 }
 
 FILES = {
@@ -277,7 +274,7 @@ def test_truncated_files_are_refused(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", samples())
 def test_damaged_files_are_read_or_refused(form: str, tmp_path: Path) -> None:
-    """With bytes changed at random, a file is read or refused: there is no other error, and it takes no time."""
+    """With bytes changed at random, a file is read or refused: there is no other error, and it is fast."""
     random = np.random.default_rng(0)
     data = np.frombuffer(samples()[form], np.uint8)
     refused = 0

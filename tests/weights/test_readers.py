@@ -40,7 +40,7 @@ def test_torch(name: str) -> None:
 
 
 def test_weightie() -> None:
-    """A file of faceie 0.0.5's own library: arrays by their place, nothing for None."""
+    """A file of faceie 0.0.5's own library: arrays by their indices, nothing for None."""
     file = readers.read(SAMPLES / "sample.weights")
     assert file.format == "weightie"
     assert list(file.tensors) == ["0.0", "0.1", "1.0.0", "2"]
@@ -49,7 +49,7 @@ def test_weightie() -> None:
 
 
 def test_tensorflow(tmp_path: Path) -> None:
-    """A frozen graph: constants of float32 with a shape, full or splat; all else is passed over."""
+    """A frozen graph: constants of float32 with a shape, full or splat; other nodes are skipped."""
     splat = makers.field(5, struct.pack("<f", 1.5))
     sizes = makers.field(2, makers.field(1, 3))
     attribute = makers.field(1, b"value") + makers.field(
@@ -161,7 +161,7 @@ def test_what_is_no_weights(data: bytes, message: str, tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """No file and a folder are told."""
+    """A missing file and a folder are reported."""
     with pytest.raises(WeightsError, match="nowhere: there is no such file"):
         readers.read(tmp_path / "nowhere")
     with pytest.raises(WeightsError, match="cannot be read: Is a directory"):

@@ -88,7 +88,7 @@ def encode_faces(
             f"weights is a {type(weights).__name__}, expected a name, a path or what faceie.facenet.load returns"
         )
     if _is_one(images):
-        embedding: Array = encode_faces([images], weights, mirror=mirror)[0]  # type: ignore[list-item]  # _is_one has told
+        embedding: Array = encode_faces([images], weights, mirror=mirror)[0]  # type: ignore[list-item]  # checked by _is_one
         return embedding
     if not isinstance(images, Iterable) or (isinstance(images, np.ndarray) and images.ndim == 0):
         raise ImageError(f"this is a {type(images).__name__}, expected an image or several")

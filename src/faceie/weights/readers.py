@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import WeightsError
+from ..types import Array
 from . import safetensors, tensorflow, torch, weightie
 
 __all__ = ["Format", "WeightsFile", "read"]
@@ -31,7 +29,7 @@ class WeightsFile(NamedTuple):
     """The tensors of a file, with the names and axes of its own format."""
 
     format: Format
-    tensors: dict[str, NDArray[np.float32]]
+    tensors: dict[str, Array]
 
 
 def read(path: Path) -> WeightsFile:

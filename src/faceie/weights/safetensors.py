@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from ..errors import WeightsError
 from ..files import replacing
+from ..types import Array
 
 __all__ = ["looks_like", "read", "write"]
-
-Array = NDArray[np.float32]
 
 _FLOAT = np.dtype("<f4")
 _HEADER_LIMIT = 1 << 20  # bytes; ours has some 25,000

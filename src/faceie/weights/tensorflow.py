@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from ..types import Array
 
 __all__ = ["looks_like", "read"]
-
-Array = NDArray[np.float32]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # kinds of fields
 _GRAPH_NODE = 1

@@ -21,11 +21,10 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from ..types import Array
 from . import pickles
 
 __all__ = ["LEGACY_START", "ZIP_START", "read"]
-
-Array = NDArray[np.float32]
 
 ZIP_START = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from ..types import Array
 from . import pickles
 
 __all__ = ["looks_like", "read"]
-
-Array = NDArray[np.float32]
 
 _LENGTH = 4  # bytes, at the end of the file: the length of the pickle
 _PROTOCOL = re.compile(rb"\x80[\x02-\x05]")  # how a pickle begins
