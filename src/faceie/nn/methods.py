@@ -149,8 +149,7 @@ def padded(x: Array, above: int, left: int, below: int, right: int, record: Reco
         return x
     n, h, w, c = x.shape
     y = record.scratch(n, above + h + below, left + w + right, c)
-    for border in (y[:, :above], y[:, above + h :], y[:, :, :left], y[:, :, left + w :]):
-        record(border.fill, 0)
+    record(y.fill, 0)
     record(np.copyto, y[:, above : above + h, left : left + w], x)
     return y
 
