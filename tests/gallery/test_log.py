@@ -28,7 +28,7 @@ pytestmark = [
 # Writes many photos, and dies with its log unfinished; in several rounds of the log, if asked for.
 _PROGRAM = """
 import os, signal, sys
-from faceie import Gallery, GalleryError
+from faceie import Gallery
 from tests.gallery.conftest import face_of, put
 
 gallery = Gallery(sys.argv[1])
