@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from faceie import Gallery
-from faceie.gallery import log
+from faceie import Gallery, GalleryError
+from faceie.gallery import log, schema
 from faceie.gallery.log import log_of
 
 from ..conftest import ROOT
@@ -106,3 +108,17 @@ def test_both_files_are_copied(gallery: Path, tmp_path: Path) -> None:
         shutil.copy(file, tmp_path / file.name)
     with Gallery(tmp_path / gallery.name) as moved:
         assert len(moved) == 8
+
+
+def test_a_session_that_had_to_wait_gets_its_mark(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If another program writes at the start of a session, the mark is set as soon as that has finished."""
+    monkeypatch.setattr(schema, "_PATIENCE", 0.1)
+    with Gallery(gallery) as waiting, closing(sqlite3.connect(gallery, isolation_level=None)) as other:
+        (before,) = other.execute("PRAGMA user_version").fetchone()
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(GalleryError, match="another program is writing"):
+            waiting.confirm("Anna", [1])
+        other.execute("ROLLBACK")
+        waiting.confirm("Anna", [1])
+        (after,) = other.execute("PRAGMA user_version").fetchone()
+    assert after == before + 1
