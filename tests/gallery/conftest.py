@@ -64,7 +64,7 @@ def an_analysis(
         NewFace(
             box=(10.0 * k, 20.0, 10.0 * k + 50, 80.0),
             landmarks=np.arange(10, dtype=np.float32).reshape(5, 2) + k,
-            angle=0.125,
+            roll=0.125,
             probability=0.99,
             quality=quality,
             embedding=embedding,

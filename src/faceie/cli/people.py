@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from .. import Gallery
@@ -98,11 +99,7 @@ def _list(arguments: argparse.Namespace) -> int:
         everyone = [person for person in gallery.people() if person.name or person.faces >= arguments.min_faces]
         people = everyone[: arguments.limit]
         if not gallery.is_clustered():
-            error(
-                "the clusters may be out of date, since this gallery is read-only here"
-                if gallery.is_read_only
-                else "the clusters may be out of date. Install SciPy to cluster new faces: pip install scipy"
-            )
+            error(f"the clusters may be out of date{_why_not_clustered(gallery)}")
         if not people:
             error("no clusters: no two faces look like the same person")
         elif not arguments.json:
@@ -117,6 +114,15 @@ def _list(arguments: argparse.Namespace) -> int:
         if arguments.html:
             write_private(arguments.html, _page(gallery, everyone, people))
     return OK
+
+
+def _why_not_clustered(gallery: Gallery) -> str:
+    """Return the end of the sentence that the clusters may be out of date: why, and what to do."""
+    if gallery.is_read_only:
+        return ", since this gallery is read-only here"
+    if find_spec("scipy") is None:
+        return ". Install SciPy to cluster new faces: pip install scipy"
+    return ", since another program is changing the gallery. Run the command again."
 
 
 def _page(gallery: Gallery, everyone: Sequence[Person], people: Sequence[Person]) -> str:

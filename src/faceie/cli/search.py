@@ -154,7 +154,7 @@ def face_as_json(face: Face) -> dict[str, Any]:
         "face": face.number,
         "bounding_box": [round(corner, 2) for corner in face.box],
         "landmarks": face.landmarks.astype(float).round(2).tolist(),
-        "angle": round(face.angle, 6),
+        "roll": round(face.roll, 6),
         "face_probability": round(face.probability, 6),
         "quality": round(face.quality, 4),
         "taken": face.taken,

@@ -69,13 +69,13 @@ def _analyze(path: str, settings: Settings, weights: InceptionResNetV1) -> Photo
                 float(box[3] * scale[1]),
             ),
             landmarks=landmarks * scale,
-            angle=float(angle),
+            roll=float(roll),
             probability=float(probability),
             quality=float(quality),
             embedding=embedding,
-            thumbnail=thumbnail(crop, box, float(angle)),
+            thumbnail=thumbnail(crop, box, float(roll)),
         )
-        for probability, angle, box, landmarks, quality, crop, embedding in zip(
+        for probability, roll, box, landmarks, quality, crop, embedding in zip(
             *found[:4], found.qualities, crops, embeddings, strict=True
         )
     ]
@@ -108,10 +108,10 @@ def find_probe(
     return Probe(encode_faces(crop, weights()), index + 1, count, picture)
 
 
-def thumbnail(crop: Image.Image, box: Array, angle: float) -> bytes:
+def thumbnail(crop: Image.Image, box: Array, roll: float) -> bytes:
     """Return a small JPEG of a face, with its proportions in the photo, which the square crop has lost."""
     width, height = float(box[2] - box[0]), float(box[3] - box[1])
-    if abs(math.sin(angle)) > abs(math.cos(angle)):
+    if abs(math.sin(roll)) > abs(math.cos(roll)):
         width, height = height, width
     width = round(_THUMBNAIL * min(max(width / max(height, 1.0), 0.5), 2.0))
     file = io.BytesIO()

@@ -73,8 +73,6 @@ class Gallery(PeopleMethods):
     In the examples of the methods, ``gallery`` is such a gallery.
     """
 
-    # Photos
-
     def index(
         self,
         folders: Iterable[str | os.PathLike[str]],
@@ -208,11 +206,14 @@ class Gallery(PeopleMethods):
         -------
         list of BadPhoto
             Photos and reasons, by path.
+
+        Examples
+        --------
+        >>> gallery.incomplete_photos()
+        []
         """
         with self._reading():
             return list(self._store.incomplete_photos())
-
-    # Faces
 
     def faces(self) -> Iterator[Face]:
         """Yield all faces.
@@ -313,8 +314,6 @@ class Gallery(PeopleMethods):
         """
         with self._reading():
             return self._store.faces.thumbnail(self._store.faces.check_id(face))
-
-    # Search
 
     def probe(
         self, photo: ImageLike, *, face: int | None = None, truncated: bool = False, max_pixels: int | None = None

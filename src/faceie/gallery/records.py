@@ -45,7 +45,7 @@ class Face(NamedTuple):
         Corners x1, y1, x2, y2 in pixels of the upright photo. Right and bottom are exclusive.
     landmarks : ndarray of float32, shape (5, 2)
         Left eye, right eye, nose, left and right mouth corner, as seen in the photo, in pixels.
-    angle : float
+    roll : float
         Roll of the face in radians, counter-clockwise.
     probability : float
         Probability, 0 to 1, that this is a face.
@@ -66,7 +66,7 @@ class Face(NamedTuple):
     number: int
     box: tuple[float, float, float, float]
     landmarks: NDArray[np.float32]
-    angle: float
+    roll: float
     probability: float
     quality: float
     taken: str | None
@@ -250,7 +250,7 @@ class NewFace(NamedTuple):
 
     box: tuple[float, float, float, float]
     landmarks: NDArray[np.float32]  # [5, 2]
-    angle: float
+    roll: float
     probability: float
     quality: float
     embedding: Array  # [512], unit length

@@ -138,7 +138,7 @@ class FaceStore:
         cursor = self._db.execute(
             "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (photo, number, *face.box, _packed(face.landmarks), face.angle, face.probability, face.quality),
+            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality),
         )
         self._db.execute(
             "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)
