@@ -55,10 +55,10 @@ class SearchCost(NamedTuple):
 
 # By faces in a batch, and whether there are small products, of which every processor can make the plan.
 PLANS: dict[tuple[int, bool], PlanCost] = {
-    (1, True): PlanCost(calls=734, gflop=2.4, passes=121.73, memory=12.39, kernels=69.05),
-    (1, False): PlanCost(calls=683, gflop=2.4, passes=121.73, memory=12.39, kernels=7.82),
-    (8, True): PlanCost(calls=1246, gflop=18.75, passes=953.71, memory=29.92, kernels=48.41),
-    (8, False): PlanCost(calls=1159, gflop=18.75, passes=953.71, memory=29.92, kernels=17.25),
+    (1, True): PlanCost(calls=735, gflop=2.4, passes=121.29, memory=12.39, kernels=69.05),
+    (1, False): PlanCost(calls=685, gflop=2.4, passes=121.29, memory=12.39, kernels=7.82),
+    (8, True): PlanCost(calls=1254, gflop=18.75, passes=950.21, memory=29.92, kernels=48.4),
+    (8, False): PlanCost(calls=1175, gflop=18.75, passes=950.21, memory=29.92, kernels=17.25),
 }
 
 # By photo, and angles to search.

@@ -38,9 +38,10 @@ def test_method_of_the_example(rng: np.random.Generator) -> None:
     try:
         exec(compile(example, "CONTRIBUTING.md", "exec"), {})
         (name,) = set(METHODS) - set(before)
-        assert choose((9, 8, 5), (3, 2, 5, 7), 1, (1, 0), 2) == name
-        x = rng.standard_normal((2, 9, 8, 5)).astype(np.float32)
-        w = Conv(rng.standard_normal((3, 2, 5, 7)).astype(np.float32), rng.standard_normal(7).astype(np.float32))
+        assert choose((9, 8, 12), (3, 2, 12, 7), 1, (1, 0), 2) == name
+        x = rng.standard_normal((2, 9, 8, 12)).astype(np.float32)
+        kernel = rng.standard_normal((3, 2, 12, 7)) / 9
+        w = Conv(kernel.astype(np.float32), rng.standard_normal(7).astype(np.float32))
         expected = reference.conv2d(x, w, padding=(1, 0), relu=True)
         y, record = np.empty(expected.shape, np.float32), Recorder()
         METHODS[name].record(Convolution(x, w.kernel, Epilogue(y, w.bias, relu=True), 1, (1, 0)), record)

@@ -37,12 +37,13 @@ def linear_prelu(x: Array, w: PReLUConv) -> Array:
     return prelu(linear(x, w), w.slope)
 
 
-def prelu(x: Array, slope: Array, out: Array | None = None) -> Array:
-    """Multiply negative values by the slope, into `out`, which may be `x`."""
-    if (slope > 1).any():  # x is the smaller of x and slope * x
-        y: Array = np.add(x, (slope - 1) * np.minimum(x, np.zeros_like(slope)), out=out)  # faster than with a scalar 0
-    else:
-        y = np.maximum(x, slope * x, out=out)
+def prelu(x: Array, slope: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+    """Multiply negative values by the slope, into `out`, which may be `x`; `scratch` holds intermediate values."""
+    if (slope <= 1).all():
+        y: Array = np.maximum(x, np.multiply(x, slope, out=scratch), out=out)
+    else:  # x is the smaller of x and slope * x
+        negative = np.minimum(x, np.zeros_like(slope), out=scratch)  # faster than with a scalar 0
+        y = np.add(x, np.multiply(negative, slope - 1, out=scratch), out=out)
     return y
 
 

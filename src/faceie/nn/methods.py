@@ -3,6 +3,7 @@
 ==============  ====================================================================================================
 `pointwise`     1 x 1: one matrix product of the activations as they are
 `winograd`      3 x 3: a quarter of the multiplications, for some more passes over memory (`faceie.nn.winograd`)
+`planes`        few input channels: copies of each row, shifted by one tap each, hold the windows of a row of outputs
 `patches`       any: the windows are copied beside each other, then one matrix product (Chellapilla et al. 2006)
 ==============  ====================================================================================================
 
@@ -59,7 +60,8 @@ class Epilogue:
         if self.relu:
             record(np.maximum, x, np.zeros(x.shape[-1], np.float32), out=y)  # faster than with a scalar
         elif self.slope is not None:
-            record(layers.prelu, x, np.tile(self.slope, columns), out=y)
+            with record.part():
+                record(layers.prelu, x, np.tile(self.slope, columns), out=y, scratch=record.scratch(*x.shape))
         elif x is not y:
             record(np.copyto, y, x)
 
@@ -143,6 +145,25 @@ def winograd(conv: Convolution, record: Recorder) -> None:
             conv.epilogue.activate(result, y[part], record)
 
 
+def planes(conv: Convolution, record: Recorder) -> None:
+    """Copy each row once for each column of the kernel, shifted, channel by channel, and multiply its windows.
+
+    The copies of kh rows, one below the other, are the transposed windows of a row of outputs: (kh * kw * in, columns).
+    """
+    x, y = padded(conv.x, *conv.padding, *conv.padding, record), conv.epilogue.y
+    kh, kw, channels, out = conv.kernel.shape
+    n, rows, columns, _ = y.shape
+    copies = record.scratch(n, x.shape[1], kw, channels, columns)
+    for tap in range(kw):
+        seen = x[:, :, tap : tap + conv.stride * (columns - 1) + 1 : conv.stride]  # [n, h, columns, in]
+        record(np.copyto, copies[:, :, tap], seen.swapaxes(2, 3))
+    image, row, *_ = copies.strides
+    strides = (image, row * conv.stride, x.itemsize, columns * x.itemsize)
+    windows = as_strided(copies, (n, rows, columns, kh * kw * channels), strides, writeable=False)
+    record(np.matmul, windows, conv.kernel.reshape(-1, out), out=y)
+    conv.epilogue.finish(record)
+
+
 def padded(x: Array, above: int, left: int, below: int, right: int, record: Recorder) -> Array:
     """Return activations with zeros around them, or as they are if none are needed."""
     if not (above or left or below or right):
@@ -182,6 +203,7 @@ METHODS = {
         pointwise, lambda kernel, stride, padding: (*kernel[:2], stride, *padding) == (1, 1, 1, 0, 0), _always
     ),
     "winograd": Method(winograd, lambda kernel, stride, padding: (*kernel[:2], stride) == (3, 3, 1), _winograd_pays),
+    "planes": Method(planes, _always, lambda kernel, outputs, images: kernel[2] < 8),
     "patches": Method(patches, _always, _always),
 }
 

@@ -75,7 +75,9 @@ class PlanarKernels:
         y = self.conv2d(x, w)
         n, rows, out, columns = y.shape
         flat = y.reshape(n, rows, out * columns)
-        self._record(layers.prelu, flat, np.repeat(w.slope, columns), out=flat)
+        with self._record.part():
+            scratch = self._record.scratch(*flat.shape)
+            self._record(layers.prelu, flat, np.repeat(w.slope, columns), out=flat, scratch=scratch)
         return y
 
     def max_pool(self, x: Array, size: int, /, *, ceil: bool = False) -> Array:
