@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeAlias
 from unittest.mock import patch
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from faceie import facenet, mtcnn, set_threads
 from faceie.facenet.network import inception_resnet_v1
-from faceie.mtcnn.networks import p_net
+from faceie.mtcnn.networks import o_net, p_net, r_net
 from faceie.nn import graph, layers, plan
 from faceie.nn.buffers import Arena, PackedWeights, Recorder
 from faceie.nn.gemm import blas_has_small_gemm
@@ -33,7 +34,7 @@ from faceie.nn.planar import PlanarKernels
 Piece: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
 PART = 4  # faces
-NEVER = Method(METHODS["winograd"].record, METHODS["winograd"].fits, lambda *_: False)
+NEVER = Method(lambda *_: None, lambda *_: False, lambda *_: False)
 
 PIECES: dict[str, Piece] = {
     "everything": nullcontext,
@@ -92,16 +93,29 @@ def measure(batch: int, threads: int, rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def measure_p_net(rounds: int) -> dict[str, float]:
-    """Return the CPU milliseconds of P-Net on a tile of the image pyramid, 138 x 586 pixels, in one thread."""
-    w = mtcnn.load().p_net
-    x = np.random.default_rng(0).standard_normal((1, 138, 586, 3)).astype(np.float32)
+def measure_detector(rounds: int) -> dict[str, float]:
+    """Return the CPU milliseconds of the detector's networks in one thread.
+
+    P-Net: one tile of the image pyramid, 138 x 586 pixels. R-Net: 32 crops. O-Net: 8 crops.
+    """
+    w, rng = mtcnn.load(), np.random.default_rng(0)
+    tile = rng.standard_normal((1, 138, 586, 3)).astype(np.float32)
     record = Recorder()
-    p_net(np.ascontiguousarray(x.swapaxes(2, 3)), w, PlanarKernels(record))
-    work: dict[str, Callable[[], object]] = {"planar": record.run, "layers, step by step": lambda: p_net(x, w, layers)}
+    p_net(np.ascontiguousarray(tile.swapaxes(2, 3)), w.p_net, PlanarKernels(record))
+    work: dict[str, Callable[[], object]] = {
+        "P-Net, planar": record.run,
+        "P-Net, layers": lambda: p_net(tile, w.p_net, layers),
+    }
+    for name, network, weights, batch, size in (("R-Net", r_net, w.r_net, 32, 24), ("O-Net", o_net, w.o_net, 8, 48)):
+        x = rng.standard_normal((batch, size, size, 3)).astype(np.float32)
+        for suffix, piece in (("", nullcontext), (" without planes", lambda: patch.dict(METHODS, planes=NEVER))):
+            with piece():
+                traced = graph.trace(network, weights, (size, size, 3))
+                planned = plan.Plan(traced, batch, PackedWeights(), small_gemm=blas_has_small_gemm())
+            work[name + suffix] = partial(planned.run, x)
     times: dict[str, list[float]] = {name: [] for name in work}
     with limited_blas(1):
-        for number in range(rounds + 1):
+        for number in range(3 * rounds + 1):
             for name, run in work.items():
                 start = time.process_time()
                 run()
@@ -121,9 +135,9 @@ def main() -> None:
     for name in found[0]:
         cells = [f"{times[name]:.1f} ({times[name] / times['everything'] - 1:+.1%})" for times in found]
         print(f"| {name} | " + " | ".join(cells) + " |")
-    print(
-        "\nP-Net on one tile: " + ", ".join(f"{name} {value:.2f} ms" for name, value in measure_p_net(rounds).items())
-    )
+    print("\n| network of the detector | CPU ms |\n|---|---|")
+    for name, milliseconds in measure_detector(rounds).items():
+        print(f"| {name} | {milliseconds:.2f} |")
 
 
 if __name__ == "__main__":

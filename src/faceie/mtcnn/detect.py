@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,8 +26,10 @@ from .pyramid import MipMap, scales
 from .tones import has_narrow_tones, stretch_tones
 from .views import View, close_up, compose, rotate_view
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # in the standard library since 3.11; type checkers know it in any version
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Unpack  # type checkers know it without installation
 
 __all__ = ["detect_faces"]
 
