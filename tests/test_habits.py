@@ -14,7 +14,7 @@ import faceie
 
 from .conftest import PHOTOS, ROOT
 
-_OTHERS = {"README.md", "CHANGELOG.md", "why.md"}  # not yet in this form
+_OTHERS = {"CHANGELOG.md", "why.md"}
 DOCUMENTS = [path for path in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")] if path.name not in _OTHERS]
 
 

@@ -112,7 +112,6 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "photos").mkdir()
     for photo in PHOTOS.glob("*.jpg"):
         (tmp_path / "photos" / photo.name).write_bytes(photo.read_bytes())
-    (tmp_path / "weights.pt").symlink_to(Path(sys.modules["faceie"].facenet.loading.registry.find("vggface2")))  # type: ignore[arg-type]
     blocks = examples("README.md", "python")
     assert blocks
     names: dict[str, object] = {}
