@@ -1,13 +1,16 @@
-"""Measure what distances mean: the constants of faceie.recognition.
+"""Measure the constants of faceie.recognition, which turn distances into probabilities.
 
     python benchmarks/calibrate.py FOLDER --pairs FILE [--weights NAME] [--mirror]
 
-FOLDER and FILE as for lfw.py. The photos of all pairs are compared with each other, each with each: that gives millions
-of pairs of different people, and so the frequency of rare distances.
+FOLDER and FILE are those of lfw.py. Each photo of the pairs is compared with each. This gives millions of pairs of
+different people, and so the frequency of rare distances.
 
-Prints the distance that is as frequent among pairs of one person as among pairs of two, the slope of the logarithm of
-the ratio of these frequencies (logistic regression, both kinds of pairs with the same weight), the thresholds by false
-match rate, and a table of both kinds of errors.
+Prints:
+
+- the distance that is equally frequent among pairs of one person and pairs of two;
+- the slope of the logarithm of the ratio of these frequencies (logistic regression, both kinds of pairs with the same
+  weight);
+- the thresholds by false match rate, and a table of both kinds of errors.
 """
 
 from __future__ import annotations

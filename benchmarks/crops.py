@@ -1,10 +1,10 @@
-"""Compare ways of cutting faces out, by what they give on pairs of photos in the layout of LFW.
+"""Compare kinds of crops, by the accuracy on pairs of photos in the layout of LFW.
 
     python benchmarks/crops.py FOLDER --pairs FILE
 
-FOLDER and FILE as for lfw.py. Prints a row of a table for each way: the box stretched to the crop or widened to a
-square first, margins, turned until the eyes are level, filters for resizing, and which face of a photo is taken; with
-and without the mirror image.
+FOLDER and FILE are those of lfw.py. Prints a row of a table for each kind, with and without the mirror image. Crops
+differ by shape (the box stretched to the crop, or widened to a square first), margin, rotation (until the eyes are
+level), the filter that resizes them, and the face of a photo that is taken.
 """
 
 from __future__ import annotations

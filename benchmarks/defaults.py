@@ -2,8 +2,8 @@
 
     python benchmarks/defaults.py FOLDER --truth faces.json [--every N] [--turned DEGREES]
 
-FOLDER, faces.json, N and DEGREES as for wider.py. Prints a row of a table for each choice: average precision for faces
-from 20, 40 and 80 pixels on, recall and precision of all that is found, and the time in units of that of the defaults.
+FOLDER, faces.json, N and DEGREES are those of wider.py. Prints a row of a table for each choice: average precision for
+faces of at least 20, 40 and 80 pixels, recall and precision of all detections, and the time relative to the defaults.
 """
 
 from __future__ import annotations

@@ -4,10 +4,9 @@
     python benchmarks/gallery.py search [--peer PYTHON]           search among 1,000 to 1,000,000 faces
     python benchmarks/gallery.py clusters FOLDER [--sizes N ...]  B-cubed over radius and minimum; time as n grows
 
-FOLDER of `clusters` is in the layout of LFW: a folder for each person; the largest face close to the center
-of a photo counts. `--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for
-`search`, and for the times of `clusters`, are made up: people at random, each with ten photos around it as far as those
-of LFW are.
+FOLDER of `clusters` is in the layout of LFW: a folder for each person. The largest face close to the center of a photo
+counts. `--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search`, and
+for the times of `clusters`, are made up: random people, each with ten photos at the distances of LFW.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def search_speed(peer: str | None) -> None:
 def cluster_quality(embeddings: Floats, qualities: Floats, names: NDArray[np.str_]) -> None:
     """Print B-cubed precision, recall and F of three collections, over radius and minimum."""
     _, people, counts = np.unique(names, return_inverse=True, return_counts=True)
-    sets = {"all": counts[people] >= 1, "2 and more": counts[people] >= 2, "4 and more": counts[people] >= 4}
+    sets = {"all": counts[people] >= 1, "at least 2": counts[people] >= 2, "at least 4": counts[people] >= 4}
     for name, chosen in sets.items():
         print(f"photos of a person: {name}: {chosen.sum()} faces, {len(np.unique(people[chosen]))} people")
     for minimum in (2, 3):
@@ -129,7 +128,7 @@ def cluster_quality(embeddings: Floats, qualities: Floats, names: NDArray[np.str
 
 
 def cluster_speed(sizes: list[int]) -> None:
-    """Print the seconds that made-up people take."""
+    """Print the seconds it takes to cluster made-up people."""
     for count in sizes:
         embeddings, people = made_up(count)
         start = time.perf_counter()
@@ -153,7 +152,7 @@ def b_cubed(labels: Labels, truth: Labels) -> tuple[float, float, float]:
 
 
 def made_up(count: int) -> tuple[Floats, Labels]:
-    """Return embeddings of `count` photos, ten of each person, and who they are."""
+    """Return made-up embeddings of `count` photos, ten of each person, and the number of each person."""
     rng = np.random.default_rng(0)
     people = np.arange(count) // 10
     centers = _unit(rng.standard_normal((people[-1] + 1, 512), np.float32))
@@ -167,7 +166,7 @@ def made_up(count: int) -> tuple[Floats, Labels]:
 
 
 def labeled(folder: Path) -> tuple[Floats, Floats, NDArray[np.str_]]:
-    """Return embeddings, qualities and names of the photos; they are kept beside other temporary files."""
+    """Return embeddings, qualities and names of the photos, which are cached among the temporary files."""
     kept = Path(tempfile.gettempdir()) / f"faceie-{folder.name}.npz"
     if not kept.exists():
         names, crops, qualities = [], [], []

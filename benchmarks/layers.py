@@ -1,11 +1,13 @@
-"""Where the encoder's time goes: each part of the network beside ONNX Runtime's own profile of it, and beside the time
-that its multiplications would take at the speed of one large matrix product.
+"""Time the parts of the encoder.
+
+Each part of the network is shown beside ONNX Runtime's own profile of it, and beside the time that its multiplications
+would take at the speed of one large matrix product.
 
     python benchmarks/layers.py [--batch N]
 
-One thread, a batch of faces. Parts are told apart by the size of what they put out: the stem (79 to 36 pixels), blocks
-A and what is before Reduction-A's end (17), blocks B and what is before Reduction-B's end (8), blocks C (3), and the
-head. README.md beside this file says how to get the peer; without it, Faceie alone is shown.
+One thread, a batch of faces. A layer belongs to a part by the height of its output: the stem (79 to 36 pixels), blocks
+A and the first layers of Reduction-A (17), blocks B and the first layers of Reduction-B (8), blocks C (3), and the
+head. README.md beside this file tells how to get the peer. Without it, Faceie alone is shown.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import numpy as np
 PEERS = Path(os.environ.get("FACEIE_PEERS", "~/.cache/faceie-peers")).expanduser()
 RUNS = 9
 
-# Runs in the environment of the peers: prints the microseconds of each node, with the shape of what it puts out.
+# Runs in the environment of the peers: prints the microseconds of each node, with the shape of its output.
 PROFILE = """
 import json, sys
 import numpy as np, onnxruntime as ort
@@ -43,7 +45,7 @@ json.dump([(list(e["args"]["output_type_shape"][0].values())[0], e["dur"]) for e
 
 
 def part(height: int) -> str:
-    """Return to which part belongs what puts out so many rows."""
+    """Return the part of a layer whose output has this height."""
     names = {17: "A, Reduction-A's input (17)", 8: "Reduction-A, B (8)", 3: "Reduction-B, C (3)", 1: "head"}
     return "stem (79 to 36)" if height > 17 else names[height]
 
@@ -88,7 +90,7 @@ def ours(batch: int) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def theirs(batch: int, prefix: str) -> dict[str, float]:
-    """Return the milliseconds a face that ONNX Runtime says each part takes."""
+    """Return the milliseconds a face of each part, from ONNX Runtime's profile."""
     command: list[Any] = [PEERS / "venv/bin/python", "-c", PROFILE, PEERS / "encoder.onnx", batch, RUNS, prefix]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
     spent: dict[str, float] = defaultdict(float)

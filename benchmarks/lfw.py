@@ -2,16 +2,21 @@
 
     python benchmarks/lfw.py FOLDER --pairs FILE [--mirror] [--margin PIXELS] [--weights NAME] [--plots FOLDER]
 
-FOLDER holds ``NAME/NAME_0001.jpg``; FILE has a line for each pair, separated by tabs: ``NAME i j`` for one person,
-``NAME i NAME j`` for two. A first line of two numbers, as in LFW's own ``pairs.txt``, tells of how many folds of how
-many pairs of each kind the rest consists; without, every tenth pair of a kind makes a fold. In each photo, the face
-that counts is the largest close to the center: area - 2 * squared distance of its center from the center of the photo,
-as in David Sandberg's and facenet-pytorch's evaluations. Photos without a face are taken whole.
+FOLDER holds ``NAME/NAME_0001.jpg``. FILE has a line for each pair, separated by tabs: ``NAME i j`` for one person,
+``NAME i NAME j`` for two. LFW's own ``pairs.txt`` begins with a line of two numbers, those of the folds and of the
+pairs of each kind in a fold. Without this line, every tenth pair of a kind makes a fold.
 
-Prints the accuracy with the threshold that is best for the other nine folds, mean and standard error; the true accept
-rate where one in a thousand pairs of different people is accepted; the separation of the two kinds of pairs,
-(difference of means) / sqrt(mean of variances); and how far `same_person_probability` is from the truth (expected
-calibration error, ten bins). With --plots, draws the ROC curve and the reliability diagram (needs matplotlib).
+In each photo, one face counts: the one with the largest (area - 2 * squared distance of its center from the center of
+the photo), as in David Sandberg's and facenet-pytorch's evaluations. Photos without a face are taken whole.
+
+Prints:
+
+- the accuracy with the threshold that is best for the other nine folds, mean and standard error;
+- the true accept rate at a false accept rate of 1/1000;
+- the separation of the two kinds of pairs, (difference of means) / sqrt(mean of variances);
+- the expected calibration error of `same_person_probability`, in ten bins.
+
+With --plots, draws the ROC curve and the reliability diagram (needs matplotlib).
 """
 
 from __future__ import annotations
@@ -48,7 +53,7 @@ class Pair(NamedTuple):
 
 
 class Distances(NamedTuple):
-    """Of the pairs."""
+    """The distances of the pairs."""
 
     distances: Floats  # [n]
     same: NDArray[np.bool_]  # [n]
@@ -56,7 +61,7 @@ class Distances(NamedTuple):
 
 
 def read_pairs(file: Path, folder: Path) -> list[Pair]:
-    """Return the pairs whose photos are there."""
+    """Return the pairs of which both photos exist."""
     lines = [line.split("\t") for line in file.read_text().splitlines()]
     in_fold = 2 * int(lines[0][1]) if len(lines[0]) == 2 else None
     pairs, number, missing = [], {True: 0, False: 0}, 0
@@ -135,7 +140,7 @@ def ten_folds(found: Distances) -> tuple[float, float]:
 
 
 def true_accept_rate(found: Distances, false_accept_rate: float = 1e-3) -> tuple[float, float]:
-    """Return how many pairs of one person are accepted where so many of two are at most, and the threshold."""
+    """Return the true accept rate at a false accept rate, and the threshold."""
     different = np.sort(found.distances[~found.same])
     threshold = different[int(false_accept_rate * len(different))]  # is not accepted itself
     return float((found.distances[found.same] < threshold).mean()), float(threshold)

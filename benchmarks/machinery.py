@@ -1,11 +1,11 @@
-"""What each piece of the encoder's machinery gives: CPU milliseconds a face with one piece at a time switched off.
+"""Time the encoder with one piece of its machinery at a time switched off, in CPU milliseconds a face.
 
     python benchmarks/machinery.py [--rounds N]
 
 Batches of 1 and of 16 faces (in parts of 4, as `encode_faces` makes them), in one thread and in two. All rows are timed
-in turn, in one process, so that they share the state of the machine; a cell is the median over the rounds, with the
-loss against the first row in per cent. CPU time counts both threads. Run it again with ``OPENBLAS_CORETYPE=Haswell``
-for the kernels of OpenBLAS that processors without AVX-512 get.
+by turns in one process, so that they share the state of the machine. A cell is the median over the rounds, with the
+difference from the row "everything" in percent. CPU time counts both threads. With ``OPENBLAS_CORETYPE=Haswell``,
+OpenBLAS uses its kernels for processors without AVX-512.
 """
 
 from __future__ import annotations

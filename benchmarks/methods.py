@@ -1,9 +1,9 @@
-"""Which way to compute each convolution of the encoder is the fastest, and which one is chosen.
+"""Time all methods for each convolution of the encoder.
 
     python benchmarks/methods.py [--images N]
 
 For each kind of convolution, on N images (default 4), one thread: the microseconds an image of each method that fits,
-with ordinary matrix products / with small ones. What `faceie.nn.methods.choose` chooses is marked with a star.
+with ordinary matrix products / with small ones. A star marks the choice of `faceie.nn.methods.choose`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RUNS = 9
 
 
 def microseconds(op: Operation, method: str, images: int, small_gemm: bool) -> float:
-    """Return the time of one way to compute a convolution of `images` images, for each of them."""
+    """Return the time of a method for a convolution of `images` images, for each of them."""
     assert op.kernel is not None
     x = np.random.default_rng(0).standard_normal((images, *op.inputs[0].shape)).astype(np.float32)
     y = np.empty((images, *op.y.shape), np.float32)

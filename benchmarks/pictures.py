@@ -1,9 +1,9 @@
-"""Draw the examples of docs/accuracy.md: what is found in turned photos.
+"""Draw the examples of docs/accuracy.md: detections in rotated photos.
 
     python benchmarks/pictures.py OUT.jpg [PHOTO ...]
 
-Each photo (default: those of examples/) is turned by angles from a list, and shown with what `detect_faces` finds with
-its defaults and with the crops that it makes of it, each with its quality.
+Each photo (default: those of examples/) is rotated by angles from a list, and shown with the faces that `detect_faces`
+finds with its defaults. Below it are the crops, each with its quality.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GAP = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw examples of what is found.")
+    parser = argparse.ArgumentParser(description="Draw examples of detections.")
     parser.add_argument("out", type=Path)
     parser.add_argument("photos", type=Path, nargs="*", default=sorted(PHOTOS.glob("*.jpg")))
     arguments = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def example(photo: Image.Image, degrees: float) -> Image.Image:
-    """Return the photo, turned, with its faces marked, and their crops and qualities below it."""
+    """Return the rotated photo with its faces marked, and their crops and qualities below it."""
     photo = photo.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
     photo.thumbnail((800, 800))
     faces = detect_faces(photo)

@@ -1,9 +1,9 @@
-"""Time Faceie beside its peers, in turn, in one run: medians, spread and ratios.
+"""Time Faceie and its peers by turns, in one run: medians, spread and ratios.
 
     python benchmarks/run.py [--threads N] [--runs N]
 
 Each subject is a process of its own, in its own environment, and waits while another works. Prints a table and appends
-it to ``results/``, with machine, versions and date. README.md beside this file says how to get the peers.
+it to ``results/``, with machine, versions and date. README.md beside this file tells how to get the peers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ALBUM = 4  # photos in the folder
 
 
 class Row(NamedTuple):
-    """What is timed: a title, worker.py's task, the divisor of its seconds, who does it, and with how many threads."""
+    """A measurement: its title, worker.py's task, the divisor of its seconds, subjects, and number of threads."""
 
     title: str
     task: tuple[str, str]
@@ -53,7 +53,7 @@ START = Row("process start to first embedding, ms", ("encode", "1"), 1, ALL)
 
 
 def detection(folder: Path) -> Iterator[Row]:
-    """Yield what is timed on photos, which are made in a folder."""
+    """Yield the measurements of detection, on photos that are made in a folder."""
     for width, height in ((1200, 630), (1665, 2048)):
         photo = folder / f"{width}x{height}.png"
         collage(width, height, 0).save(photo)
@@ -69,7 +69,7 @@ def detection(folder: Path) -> Iterator[Row]:
 
 
 def collage(width: int, height: int, number: int) -> Image.Image:
-    """Return a picture of this size with three of the shipped photos side by side, which depend on the number."""
+    """Return a picture of this size with three of the shipped photos side by side; `number` chooses them."""
     picture = Image.new("RGB", (width, height), "gray")
     for place in range(3):
         photo = Image.open(PHOTOS[(number + place) % len(PHOTOS)]).convert("RGB")
@@ -78,13 +78,13 @@ def collage(width: int, height: int, number: int) -> Image.Image:
 
 
 def command(subject: str, task: tuple[str, str]) -> list[str]:
-    """Return how a subject is started."""
+    """Return the command that starts a subject."""
     python = sys.executable if subject == "faceie" else str(PEERS_PYTHON)
     return [python, str(HERE / "worker.py"), subject, *task]
 
 
 def environment(threads: int, **more: str) -> dict[str, str]:
-    """Return the environment in which a subject runs with so many threads."""
+    """Return the environment variables that set the threads of a subject."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "FACEIE_THREADS", "BENCHMARK_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads)), "FACEIE_PEERS": str(PEERS), **more}
 
@@ -107,7 +107,7 @@ class Worker:
         return line
 
     def seconds(self) -> float:
-        """Let it work once."""
+        """Return the seconds of one run."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -119,7 +119,7 @@ class Worker:
 
 
 class Starter:
-    """A subject that is started anew each time, and works once."""
+    """A subject that is started again for each run."""
 
     def __init__(self, subject: str, row: Row, threads: int) -> None:
         self.command = command(subject, row.task)
@@ -133,7 +133,7 @@ class Starter:
         return time.perf_counter() - start
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no process runs between two runs."""
 
 
 def measure(row: Row, threads: int, runs: int) -> tuple[dict[str, list[float]], dict[str, float]]:
@@ -165,7 +165,7 @@ def describe(row: Row, times: dict[str, list[float]], memory: dict[str, float]) 
 
 
 def machine(threads: int) -> str:
-    """Return what a number depends on: processor, threads, versions, date."""
+    """Return a line about the run: date, processor, threads and versions."""
     import numpy
 
     import faceie

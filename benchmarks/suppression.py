@@ -1,10 +1,10 @@
-"""Non-maximum suppression of few and many boxes, beside comparing blocks of them with all the rest.
+"""Time non-maximum suppression of few and many boxes, and a simpler way beside it.
 
     python benchmarks/suppression.py
 
-Milliseconds (the least of several runs, in turn) and the peak of the memory that NumPy takes, one thread: boxes that
-are spread, with scores without order, so that nearly all are kept; some hundred of them around each of some places; and
-one box again and again.
+Prints milliseconds (the least of several runs, by turns) and NumPy's peak memory, in one thread, for three kinds of
+boxes: spread, so that nearly all are kept; clustered, some hundred in a place; and identical. The simpler way compares
+blocks of boxes with all the rest.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ BLOCK = 256
 def in_blocks(
     boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: float, mode: Literal["union", "min"] = "union"
 ) -> NDArray[np.intp]:
-    """Return what `non_maximum_suppression` returns: blocks of boxes are settled among themselves, then compared with
-    all the rest, wherever that lies.
+    """Return the result of `non_maximum_suppression`, the simpler way.
+
+    Blocks of boxes are settled among themselves, then compared with all the rest, even far away.
     """
     waiting = np.argsort(-scores, kind="stable")
     kept = [waiting[:0]]
@@ -47,7 +48,7 @@ def in_blocks(
 
 
 def boxes_that_are(how: str, count: int) -> NDArray[np.float32]:
-    """Return boxes (n, 4) of some 20 pixels."""
+    """Return boxes (n, 4) of about 20 pixels."""
     rng = np.random.default_rng(count)
     corner, side = rng.uniform(0, 20 * np.sqrt(count), (count, 2)), rng.uniform(15, 30, (count, 1))
     if how == "clustered":

@@ -1,16 +1,19 @@
-"""Measure the search of dark, faded and color-lit photos, with and without the second look at stretched tones.
+"""Measure the search of dark, faded and color-lit photos, with and without the second search.
 
     python benchmarks/tones.py PHOTOS ... [--every N] [--wider FOLDER --truth faces.json]
 
-PHOTOS: folders of well exposed photos; every N-th is taken. Each photo is degraded in several ways and searched twice:
-as is, and with the second look of `faceie.mtcnn.tones`. Prints for each degradation how many photos call for the second
-look, how many faces of the undegraded photo are found (IoU of at least 0.7, probability of at least 0.9), how many
-others (false positives, or faces that only the degraded photo shows), and the mean distance of embeddings to those of
-the undegraded photo, for crops of the photo as it is and of the stretched copy at the same boxes.
+PHOTOS are folders of well exposed photos, of which every N-th is taken. Each photo is degraded in several ways and
+searched twice: as is, and with the second search of `faceie.mtcnn.tones`. Prints for each degradation:
 
-With --wider, in the layout of WIDER FACE: how many photos call for the second look, how many of their detections it
-changes, and average precision with and without it, undegraded and degraded. Pieces of these photos without faces,
-degraded, count the false positives of the stretched copy.
+- the number of photos that are searched a second time;
+- the number of faces of the undegraded photo that are found (IoU of at least 0.7, probability of at least 0.9);
+- the number of other detections (false positives, or faces that only the degraded photo shows);
+- the mean distance of embeddings to those of the undegraded photo, for crops of the photo and of the stretched copy at
+  the same boxes.
+
+With --wider, for photos in the layout of WIDER FACE, prints the number of photos that are searched a second time, the
+number of changed detections, and average precision with and without the second search, undegraded and degraded. Pieces
+of these photos without faces, degraded, count the false positives of the stretched copy.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ def yellowed(x: Floats) -> Floats:
 
 
 def dark_gamma(gamma: float, noise: float) -> Callable[[Floats], Floats]:
-    """Return a change to dark tones, dark ones more so, with the noise of a sensor."""
+    """Return a function that darkens a photo by a gamma and adds the noise of a sensor."""
 
     def change(x: Floats) -> Floats:
         grain = np.random.default_rng(0).normal(0, noise, x.shape)
@@ -144,7 +147,7 @@ def read_photos(folders: list[Path], every: int) -> Iterator[Photo]:
 
 
 def matches(faces: DetectedFaces, boxes: Floats) -> list[int | None]:
-    """Return for each box the sure face that is found there, if any."""
+    """Return for each box the number of the probable face that is found there, if any."""
     best: list[int | None] = []
     sure = np.flatnonzero(faces.probabilities >= SURE)
     for box in boxes:
@@ -155,7 +158,7 @@ def matches(faces: DetectedFaces, boxes: Floats) -> list[int | None]:
 
 def report_degradation(photos: list[Photo], change: Callable[[Floats], Floats]) -> str:
     narrow = 0
-    found, others = [0, 0], [0, 0]  # as is, with the second look
+    found, others = [0, 0], [0, 0]  # as is, with the second search
     crops: list[tuple[Image.Image, Image.Image, Image.Image]] = []  # of the photo, of the copy, as returned
     expected = []
     for photo in photos:
@@ -206,7 +209,7 @@ def report_wider(folder: Path, truth: Truth, change: Callable[[Floats], Floats] 
 
 
 def pieces_without_faces(folder: Path, truth: Truth) -> Iterator[Image.Image]:
-    """Yield a piece of each photo, if there is one, in which nothing is labeled and nothing is found."""
+    """Yield a piece of each photo without labeled faces and without detections, if there is one."""
     rng = np.random.default_rng(0)
     for name, (boxes, _) in truth.items():
         image = open_image(folder / name)

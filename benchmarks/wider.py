@@ -1,19 +1,19 @@
-"""Accuracy of detection on photos whose faces are known, and how far it agrees with facenet-pytorch.
+"""Measure the accuracy of detection on labeled photos, and the agreement with facenet-pytorch.
 
     python benchmarks/wider.py FOLDER --truth faces.json [--smallest PIXELS ...] [--turned DEGREES ...] [--every N]
         [--rotations auto|DEGREES ...] [--reference]
 
 faces.json: for each photo, by its path below FOLDER, ``{"faces": [{"bbox": [x, y, width, height], "invalid": 0 or 1},
-...]}``: WIDER FACE's labels. Prints the average precision (a find counts if it overlaps a face by an IoU of 0.5 and is
-the first to do so; finds on faces that are invalid or lower than PIXELS, and finds lower than that, do not count) for
-each PIXELS, default 20 40 80; recall and precision of all that is found, from 20 pixels on; and the time per photo.
+...]}``: WIDER FACE's labels. Prints the average precision for each PIXELS (default 20 40 80), recall and precision of
+all detections of at least 20 pixels, and the time per photo. A detection counts if it is the first to overlap a face by
+an IoU of 0.5. Detections on invalid faces, on faces lower than PIXELS, and detections lower than that do not count.
 
-With --turned, the same with all photos turned by so many degrees, on a canvas that holds all of them; the true boxes
-become those around the turned ellipses that fit into them. --every N takes every N-th photo only.
+With --turned, all photos are rotated by these angles, on a canvas that holds them whole. The true boxes become those
+around the rotated ellipses that fit into them. --every N takes every N-th photo only.
 
-With --reference, the same for facenet-pytorch, from the environment of the peers (README.md beside this file), and how
-many of its faces of probability 0.9 and more are found by Faceie with an IoU of at least 0.9, and landmarks within 3 %
-of the size of the face, on photos as they are.
+With --reference, prints the same for facenet-pytorch, from the environment of the peers (README.md beside this file).
+Of its faces with a probability of at least 0.9, in photos as they are, it also prints how many Faceie finds with an IoU
+of at least 0.9, and with landmarks within 3 % of the size of the face.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ json.dump(found, sys.stdout)
 
 
 class Known(NamedTuple):
-    """The faces that are in a photo."""
+    """The labeled faces of a photo."""
 
     boxes: Floats  # [n, 4]
     valid: NDArray[np.bool_]  # [n], whether they count
@@ -60,15 +60,15 @@ Truth = dict[str, Known]  # by photo
 
 
 class Score(NamedTuple):
-    """How well faces were found."""
+    """Measures of detections."""
 
     average_precision: float  # the area under precision over recall, precision made monotonous
-    recall: float  # of all finds, whatever their probability
+    recall: float  # of all detections, at any probability
     precision: float  # the same
 
 
 class Finds(NamedTuple):
-    """The faces that were found in a photo."""
+    """The detections of a photo."""
 
     boxes: Floats  # [n, 4]
     probabilities: Floats  # [n]
@@ -76,7 +76,7 @@ class Finds(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What was found in many photos."""
+    """The detections of many photos."""
 
     found: dict[str, Finds]
     sizes: dict[str, tuple[int, int]]  # width and height of the photos, before they were turned
@@ -92,7 +92,7 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
 
 
 def average_precision(found: dict[str, Finds], truth: Truth, smallest: float) -> Score:
-    """Compare what was found with the truth, for faces of a height from `smallest` on, over all photos."""
+    """Compare detections with the labels, for faces at least `smallest` pixels high, over all photos."""
     verdicts, faces = [], 0
     for photo, finds in found.items():
         known, valid = truth[photo]
@@ -130,7 +130,7 @@ def read_truth(file: Path, every: int = 1) -> Truth:
 
 
 def turn_truth(truth: Truth, sizes: dict[str, tuple[int, int]], degrees: float) -> Truth:
-    """Return the boxes around the ellipses in the boxes, when the photos, of these sizes, are turned."""
+    """Return the boxes around the ellipses in the boxes, after the photos, of these sizes, are rotated."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turn = np.array([[cos, sin], [-sin, cos]])  # counter-clockwise, y down
     turned = {}
@@ -143,7 +143,7 @@ def turn_truth(truth: Truth, sizes: dict[str, tuple[int, int]], degrees: float) 
 
 
 def search(folder: Path, photos: Iterable[str], degrees: float = 0, **options: Any) -> Search:
-    """Find the faces of photos that are turned counter-clockwise by `degrees`."""
+    """Find the faces of photos that are rotated counter-clockwise by `degrees`."""
     from faceie import detect_faces, open_image
 
     found, sizes, seconds = {}, {}, 0.0
@@ -174,7 +174,7 @@ def search_reference(folder: Path, photos: list[str]) -> dict[str, Finds]:
 
 
 def agreement(ours: dict[str, Finds], theirs: dict[str, Finds]) -> tuple[int, int, int]:
-    """Return the number of the reference's sure faces, of those that we found, and of those with its landmarks."""
+    """Return the number of the reference's probable faces, of those that we found, and of those with its landmarks."""
     sure = boxes = landmarks = 0
     for photo, finds in theirs.items():
         for i in np.flatnonzero(finds.probabilities >= 0.9):

@@ -1,14 +1,13 @@
-"""One program under test, in its own environment: does a task each time a line arrives, and answers with the seconds.
+"""Run a task of Faceie or of a peer, in its own environment, for each line of the input; answer with the seconds.
 
     python worker.py SUBJECT TASK [ARGUMENT ...]
 
-The answer is followed by the peak of its memory in MB. With BENCHMARK_ONCE set, it works once and ends.
+The peak of the memory in MB follows. With BENCHMARK_ONCE set, the program runs the task once and ends.
 
 SUBJECT: faceie, facenet-pytorch or onnxruntime. TASK: ``encode BATCH``; ``detect PHOTO`` (upright faces);
-``detect-all PHOTO`` (at all angles; the peer can upright only); ``folder FOLDER`` (open, find upright faces of 60
-pixels and more, encode them) and ``folder-all FOLDER`` (at all angles). The weights of the peers, and
-the network in ONNX, are in the folder FACEIE_PEERS (see README.md beside this file). Whoever runs this sets the number
-of threads.
+``detect-all PHOTO`` (at all angles; the peer: upright); ``folder FOLDER`` (open, find upright faces of at least 60
+pixels, encode them) and ``folder-all FOLDER`` (at all angles). The weights of the peers, and the network in ONNX, are
+in the folder FACEIE_PEERS (see README.md beside this file). The caller sets the number of threads.
 """
 
 from __future__ import annotations

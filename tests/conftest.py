@@ -1,4 +1,4 @@
-"""What all tests share: the shipped photos, and golden values of the reference implementations."""
+"""Fixtures that all tests share: the shipped photos, and golden values of the reference implementations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GOLDEN = ROOT / "tests" / "golden"
 
 
 def on_disk(name: str) -> str:
-    """Return the name of a file as a program has it, whatever its locale: on disk, it is UTF-8."""
+    """Return the name of a file, which is UTF-8 on disk, as a program sees it in any locale."""
     return os.fsdecode(name.encode())
 
 
 @pytest.fixture(scope="session", autouse=True)
 def default_interrupts() -> None:
-    """Have Ctrl-C interrupt: a shell lets what it starts in the background ignore it, and so all processes of it."""
+    """Have Ctrl-C interrupt: background processes of a shell ignore it, and so do the processes they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -56,10 +56,7 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
-    """Assert that two arrays have one shape and differ by no more than `tolerance`, absolutely, anywhere;
-
-    NaN differs.
-    """
+    """Assert that two arrays have one shape, and differ by `tolerance` at most, absolutely; NaN differs."""
     assert actual.shape == expected.shape
     difference = np.abs(np.asarray(actual, np.float64) - expected)
     assert np.all(difference <= tolerance), f"largest difference {difference.max():.3g}, tolerance {tolerance:g}"

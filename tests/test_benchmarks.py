@@ -27,7 +27,7 @@ def run(program: str, *arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def lfw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in the layout of LFW, with a file of pairs, one of which is not there."""
+    """A folder in the layout of LFW, with a file of pairs, one of which has no photos."""
     folder = tmp_path_factory.mktemp("lfw")
     for person, photos in NAMES.items():
         (folder / person).mkdir()
@@ -41,14 +41,14 @@ def lfw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("options", [[], ["--mirror", "--margin", "14"]], ids=["plain", "mirror"])
 def test_lfw(options: list[str], lfw: Path) -> None:
-    """All pairs are told apart; the one that is missing is left out."""
+    """All pairs are told apart; a pair without photos is left out."""
     output = run("lfw.py", lfw, "--pairs", lfw / "pairs.txt", *options)
     assert re.search(r"^4 pairs: accuracy 1\.0000 .* true accept rate 1\.0000 ", output, re.MULTILINE), output
     assert (", mirror:" in output) == bool(options)
 
 
 def test_calibrate(lfw: Path) -> None:
-    """The constants are printed, from all pairs of photos."""
+    """The constants are printed, computed from all pairs of photos."""
     output = run("calibrate.py", lfw, "--pairs", lfw / "pairs.txt")
     assert output.startswith("vggface2: 3 pairs of one person, 7 of two\neven ")
     even = float(output.split()[10].rstrip(","))

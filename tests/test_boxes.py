@@ -29,7 +29,7 @@ def iou_of_two(a: Sequence[float], b: Sequence[float], mode: str) -> float:
 def greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, mode: str) -> list[int]:
     """The slow twin of `non_maximum_suppression`."""
     kept: list[int] = []
-    rows = boxes.tolist()  # numbers of Python's: ten times as fast
+    rows = boxes.tolist()  # Python's numbers, ten times as fast
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
         if all(iou_of_two(rows[i], rows[j], mode) <= threshold for j in kept):
             kept.append(i)
@@ -84,7 +84,7 @@ ARRANGEMENTS = [
 
 @pytest.mark.parametrize("mode", ["union", "min"])
 def test_iou_equals_its_twin(mode: str) -> None:
-    """Every pair overlaps as the loop says; empty boxes overlap nothing."""
+    """The overlap of every pair is that of the loop; empty boxes overlap nothing."""
     a, b = random_boxes(30, 0), random_boxes(20, 1)
     expected = np.array([[iou_of_two(x, y, mode) for y in b] for x in a])
     assert_close(iou(a, b, mode), expected, 1e-6)
@@ -98,7 +98,7 @@ def test_iou_equals_its_twin(mode: str) -> None:
     st.sampled_from([0, 0.5, 0.7, 1]),
 )
 def test_suppression_equals_its_twin(count: int, seed: int, mode: str, threshold: float) -> None:
-    """The same boxes are kept, in the same order; more than one block of them, and equal scores, included."""
+    """The same boxes are kept in the same order, with several blocks and with equal scores, too."""
     boxes = random_boxes(count, seed)
     scores = np.random.default_rng(seed).integers(0, 50, count).astype(np.float32)
     assert non_maximum_suppression(boxes, scores, threshold, mode).tolist() == greedy(boxes, scores, threshold, mode)
@@ -108,7 +108,7 @@ def test_suppression_equals_its_twin(count: int, seed: int, mode: str, threshold
 @pytest.mark.parametrize("mode", ["union", "min"])
 @pytest.mark.parametrize("how", ARRANGEMENTS)
 def test_suppression_of_many(how: str, mode: str, different: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In all arrangements, the same boxes are kept in the same order, whether all, many or few scores are equal."""
+    """In all arrangements, the same boxes are kept in the same order, with all, many or few equal scores."""
     monkeypatch.setattr("faceie.boxes._BLOCK", 8)  # so that some hundred are many
     monkeypatch.setattr("faceie.boxes._PAIRS", 64)
     boxes = arranged_boxes(how, 250, 1)
@@ -121,7 +121,7 @@ def test_suppression_of_many(how: str, mode: str, different: int, monkeypatch: p
 
 @pytest.mark.parametrize("threshold", [0, 0.5])
 def test_suppression_of_very_many(threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """30,000 boxes of all kinds, with corners between pixels, give what comparing each with all the rest gives."""
+    """30,000 boxes of all kinds, with corners between pixels, give the result of comparing each with each."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from suppression import in_blocks
 
@@ -135,7 +135,7 @@ def test_suppression_of_very_many(threshold: float, monkeypatch: pytest.MonkeyPa
 
 
 def test_many_boxes_take_little_memory() -> None:
-    """30,000 boxes, spread or not, are compared without large arrays in between."""
+    """30,000 boxes, spread or not, are compared without large temporary arrays."""
     for how in ("spread", "in clusters", "on top of each other"):
         boxes = arranged_boxes(how, 30_000, 0)
         scores = np.random.default_rng(1).random(len(boxes), np.float32)
@@ -160,7 +160,7 @@ def test_turned_by_a_right_angle_is_exact() -> None:
 
 @given(st.floats(-math.pi, math.pi))
 def test_turned_holds_the_superellipse(angle: float) -> None:
-    """The turned box is the bounding box of the turned superellipse, found here by walking around it."""
+    """The new box is the bounding box of the rotated superellipse, found here by walking around it."""
     boxes = np.array([[-3, -5, 3, 5]], np.float32)
     t = np.linspace(0, 2 * math.pi, 3601)
     cos, sin = np.cos(t), np.sin(t)

@@ -109,7 +109,7 @@ def test_errors_are_documented(name: str) -> None:
     assert raised(PUBLIC[name]) <= documented(PUBLIC[name])
 
 
-# The errors of functions that leave it to others to raise them.
+# The errors of functions that call others, which raise them.
 RAISED_BELOW = {
     "detect_faces": {"ImageError", "OptionError", "WeightsError"},
     "encode_faces": {"ImageError", "WeightsError"},

@@ -1,4 +1,4 @@
-"""A forked process works, whatever other threads of its parent were doing."""
+"""A forked process works, at any state of the other threads of its parent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import os, sys, threading, warnings
 import faceie
 from faceie import forks
 
-warnings.simplefilter("ignore")  # of a fork of a process with threads: that is what is tested
+warnings.simplefilter("ignore")  # of a fork of a process with threads, which is tested here
 faceie.set_threads(2)
 faces = faceie.detect_faces(sys.argv[1])
 faceie.encode_faces(faces.images * 3)
@@ -48,7 +48,7 @@ print(os.waitstatus_to_exitcode(status))
 
 
 def test_fork_while_locks_are_held() -> None:
-    """The child finds a face, although a thread that it does not have held every lock."""
+    """The child finds a face, although a thread of the parent held every lock."""
     command = [sys.executable, "-c", _PROGRAM, PHOTOS / "astronaut.jpg"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "0\n", "")
@@ -65,7 +65,7 @@ def test_all_locks_are_renewed() -> None:
 
 
 def test_lock_waits_to_be_notified() -> None:
-    """A thread that waits for a lock goes on when another one notifies it."""
+    """A thread that waits for a lock continues when another one notifies it."""
     lock, ready = forks.Lock(), False
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The house is in order: what imports what, what is shipped, and what the documents say."""
+"""The house is in order: imports, the shipped files, and the examples of the documents."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ROOMS = {
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Yield what a module imports, at its top and within functions, as absolute names."""
+    """Yield the imports of a module, at its top and within functions, as absolute names."""
     package = ["faceie", *file.relative_to(SOURCE).parts[:-1]]
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -53,7 +53,7 @@ def imports(file: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_run_one_way(room: str) -> None:
-    """A room knows the rooms below it, and no other."""
+    """A room imports the rooms below it, and no other."""
     files = [SOURCE / f"{room}.py"] if (SOURCE / f"{room}.py").exists() else sorted((SOURCE / room).rglob("*.py"))
     assert files
     for file in files:
@@ -62,13 +62,13 @@ def test_arrows_run_one_way(room: str) -> None:
 
 
 def test_every_room_has_its_arrows() -> None:
-    """A new room is not forgotten above; the command line may know all."""
+    """Each room is in the table above; the command line may import all."""
     rooms = {path.stem for path in SOURCE.iterdir() if path.name[0] not in "_." and path.name != "py.typed"}
     assert rooms == {*ROOMS, "cli"}
 
 
 def test_no_pickle_is_loaded() -> None:
-    """Nothing in the package imports a module that runs what it loads."""
+    """Nothing in the package imports a module that executes loaded data."""
     names = {name.split(".")[0] for file in SOURCE.rglob("*.py") for name in imports(file)}
     assert "numpy" in names
     assert not names & {"pickle", "_pickle", "cPickle", "shelve", "marshal", "dill", "joblib", "torch", "tensorflow"}
@@ -122,7 +122,7 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands of the sessions run, and print what the README says they do, but for times and the user's home."""
+    """The commands of the sessions run, and print the output of the README, except times and the user's home."""
     monkeypatch.setenv("FACEIE_GALLERY", str(tmp_path / "gallery.faceie"))
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -143,7 +143,7 @@ def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def words(output: str) -> list[str]:
-    """Return what a command prints, without the line that tells how long it took."""
+    """Return the words of an output, without the line that tells how long a run took."""
     return re.sub(r"^.* seconds, .* photos a second$", "", output, flags=re.MULTILINE).split()
 
 
@@ -153,9 +153,9 @@ _OLD_PIP = "pip==22.0.4"
 
 @pytest.mark.parametrize("form", ["wheel", "sdist"])
 def test_installation_in_an_empty_environment(form: str, tmp_path: Path) -> None:
-    """What is built from this repository, installed alone and far away from it, finds a face and encodes it, offline.
+    """The distributions, installed in an empty environment outside the repository, find and encode a face, offline.
 
-    The sdist is installed by an old pip, where it runs on this Python.
+    The sdist is installed by an old pip, where that runs on this Python.
     """
     files = tmp_path / "files"
     pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -203,7 +203,7 @@ def test_installation_in_an_empty_environment(form: str, tmp_path: Path) -> None
 
 
 def test_no_line_fetches_a_stranger() -> None:
-    """Nowhere a reader is told to install what another author has published, or could publish, under a name of ours."""
+    """No document tells a reader to install a package of our name that belongs, or could belong, to another author."""
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "weights").rglob("*.md")]
     sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
     commands = [
@@ -217,9 +217,7 @@ def test_no_line_fetches_a_stranger() -> None:
 
 
 def test_what_is_tested_is_installed() -> None:
-    """Tests run on the installed wheel, not on the sources, unless a developer has arranged it otherwise
-    (FACEIE_SOURCES).
-    """
+    """Tests run on the installed wheel, unless FACEIE_SOURCES asks for the sources."""
     import os
 
     if "FACEIE_SOURCES" in os.environ:
@@ -228,11 +226,11 @@ def test_what_is_tested_is_installed() -> None:
 
 
 def test_no_host_of_a_registry() -> None:
-    """No file names the host of a package registry, or a path of somebody's machine."""
+    """No file names the host of a package registry, or a path of a developer's machine."""
     hosts = ["pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "deb.debian" + ".org"]
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
     if tracked.returncode:
-        pytest.skip("this is no clone")
+        pytest.skip("not a clone of the repository")
     for name in tracked.stdout.splitlines():
         if not name.endswith((".safetensors", ".npz", ".jpg")) and (ROOT / name).is_file():
             text = (ROOT / name).read_bytes()
@@ -240,7 +238,7 @@ def test_no_host_of_a_registry() -> None:
 
 
 def test_gallery_is_imported_when_asked_for() -> None:
-    """The first lesson does without a database and processes; both names of the gallery are there all the same."""
+    """`import faceie` imports neither a database nor processes, and offers both names of the gallery."""
     program = """
 import sys
 before = set(sys.modules)  # coverage.py has sqlite3 loaded

@@ -1,4 +1,4 @@
-"""What this process may use: affinity, control groups of both versions, and other systems."""
+"""Processors and memory for this process: affinity, control groups of both versions, and other systems."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_version_1(fake: Path) -> None:
 
 
 def test_memory_of_version_2(fake: Path) -> None:
-    """Files that are cached give way; a group that uses more than its limit has nothing left."""
+    """Cached files count as available; a group that uses more than its limit has nothing left."""
     (fake / "own").write_text("0::/job\n")
     job = fake / "groups" / "job"
     write(job, memory__max=2 * GB, memory__current=GB, memory__stat=f"anon 5\ninactive_file {GB // 2}")
@@ -84,7 +84,7 @@ def test_memory_of_version_2(fake: Path) -> None:
 
 
 def test_odd_files(fake: Path) -> None:
-    """What cannot be read, or makes no sense, is no limit."""
+    """Files that cannot be read, or make no sense, set no limit."""
     (fake / "own").write_bytes(b"0::/\xff\xfe/job\n")
     write(fake / "groups", cpu__max="many", memory__max="")
     assert machine.available_cpus() == 16
@@ -94,7 +94,7 @@ def test_odd_files(fake: Path) -> None:
 
 
 def test_macos(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without affinity and /proc, the processors are counted, and half of the memory is taken to be free."""
+    """Without affinity and /proc, the processors are counted, and half of the memory is assumed to be free."""
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
@@ -122,6 +122,6 @@ def test_windows(works: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_this_machine() -> None:
-    """There is a processor at least, and some memory."""
+    """This machine has at least one processor, and some memory."""
     assert machine.available_cpus() >= 1
     assert (machine.available_memory() or GB) > 0

@@ -1,4 +1,4 @@
-"""The other project called faceie, installed in the same folder: both orders are told, with what to uninstall."""
+"""The other project called faceie, installed in the same folder, is reported in either order, with a remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(site: Path, program: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ours_was_installed_later(site: Path) -> None:
-    """Ours works, and warns: the other one has lost files, and takes ours along when it is uninstalled."""
+    """Ours works, and warns: the other one has lost files, and uninstalling it removes files of ours."""
     result = run(site, "import faceie; print(faceie.__file__, faceie.nn.layers.__name__)")
     assert result.returncode == 0
     assert str(site) in result.stdout
@@ -39,7 +39,7 @@ def test_ours_was_installed_later(site: Path) -> None:
 
 
 def test_theirs_was_installed_later(site: Path) -> None:
-    """Nothing works; the import and the command say why."""
+    """The import and the command fail, and say why."""
     (site / "faceie" / "__init__.py").write_text("from faceie.mtcnn import detect_faces\n")
     (site / "faceie" / "mtcnn" / "__init__.py").write_text("from faceie.nn import linear\n")
     for program in ("import faceie", "from faceie.cli import main"):
@@ -50,7 +50,7 @@ def test_theirs_was_installed_later(site: Path) -> None:
 
 
 def test_without_the_other_project(site: Path) -> None:
-    """Nothing is said."""
+    """There is no warning."""
     (site / "faceie" / "nn_arguments.py").unlink()
     result = run(site, "import faceie.nn; print(hasattr(faceie.nn, 'linear'))")
     assert (result.returncode, result.stdout, result.stderr) == (0, "False\n", "")

@@ -1,4 +1,4 @@
-"""What docs/numbers.md promises: which results are equal to the last bit, and that warm calls plan nothing."""
+"""The promises of docs/numbers.md: results that are equal to the last bit, and warm calls that plan nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_detection_is_the_same_with_any_number_of_threads(photo: str, rotations:
 
 
 def test_embeddings_of_a_list_are_the_same_with_any_number_of_threads(crops: np.ndarray) -> None:
-    """They are equal to the bit, however long the list, with mirror images, too."""
+    """They are equal to the bit, for lists of any length, with mirror images, too."""
     set_threads(1)
     expected = [encode_faces(crops[:n]) for n in LENGTHS]
     mirrored = encode_faces(crops[:5], mirror=True)
@@ -59,7 +59,7 @@ def test_embeddings_of_a_list_are_the_same_with_any_number_of_threads(crops: np.
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_history_makes_no_difference(threads: int, crops: np.ndarray) -> None:
-    """A face and a list have the same embeddings, to the bit, whatever was encoded before."""
+    """A face and a list have the same embeddings, to the bit, after any other calls."""
     set_threads(threads)
     one, several = encode_faces(crops[0]), encode_faces(crops[:5])
     for before in (1, 1, 1, 1, 1, 20, 3):
@@ -70,7 +70,7 @@ def test_history_makes_no_difference(threads: int, crops: np.ndarray) -> None:
 
 
 def test_one_face_with_any_number_of_threads(crops: np.ndarray) -> None:
-    """A face that comes alone has the same embedding within 1e-6."""
+    """A face that is encoded alone has the same embedding within 1e-6."""
     set_threads(1)
     expected = encode_faces(crops[0])
     for threads in (2, 3, 8):
@@ -79,7 +79,7 @@ def test_one_face_with_any_number_of_threads(crops: np.ndarray) -> None:
 
 
 def test_other_processes(crops: np.ndarray, tmp_path: Path) -> None:
-    """Another process gives the same to the bit."""
+    """Another process gives the same results to the bit."""
     program = (
         "import sys, numpy as np, faceie\n"
         "faces = faceie.detect_faces(sys.argv[1])\n"
@@ -110,7 +110,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("threads", [2, 8, 16])
 def test_warm_batches_plan_nothing(threads: int, crops: np.ndarray, built: list[int]) -> None:
-    """The third time, all plans are there, with any number of threads."""
+    """The third call builds no plan, with any number of threads."""
     set_threads(threads)
     for _ in range(3):
         built.clear()

@@ -1,4 +1,4 @@
-"""What is true of any image with any options (hypothesis)."""
+"""Properties of any image with any options (hypothesis)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODES = [
     "I;16",
     "F",
 ]
-VIA = {"La": "LA", "PA": "P", "RGBa": "RGBA", "I;16": "I"}  # what Pillow converts to these
+VIA = {"La": "LA", "PA": "P", "RGBa": "RGBA", "I;16": "I"}  # modes that Pillow converts to these
 ASTRONAUT = open_image(PHOTOS / "astronaut.jpg")
 
 

@@ -1,4 +1,4 @@
-"""The language of the documents, docstrings, comments and messages: constructions that get in a reader's way.
+"""Documents, docstrings, comments and messages avoid constructions that get in a reader's way.
 
 The list is in one place, below. `python -m tests.test_prose [PATH ...]` prints each occurrence and the counts.
 """
@@ -25,7 +25,7 @@ _VERBS = (
 )
 _SUBJECTS = "a an the this that these those it they he she we you one each every all any no some there"
 
-#: Each construction by its name, and what it looks like.
+#: The pattern of each construction, by its name.
 CONSTRUCTIONS = {
     "what-clause": rf"\b[Ww]hat (?:{'|'.join(f'{_VERBS} {_SUBJECTS}'.split())})\b(?![^.:;!`]*\?)",
     "whoever, nobody, somebody": r"\b(?:[Ww]hoever|[Nn]obody|[Ss]omebody)\b",
@@ -72,7 +72,7 @@ def passages(path: Path) -> Iterator[Passage]:
 
 
 def occurrences(paths: Iterable[Path]) -> Iterator[tuple[str, Path, int, str]]:
-    """Yield each construction that should not be there: its name, file, line and words."""
+    """Yield each occurrence of a construction: its name, file, line and words."""
     for path in paths:
         patterns = dict(CONSTRUCTIONS)
         if path.suffix == ".md" and path.name != "CHANGELOG.md":
@@ -95,7 +95,7 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("name", [*CONSTRUCTIONS, "day of reading"])
 def test_plain_language(name: str) -> None:
-    """No construction of the list is anywhere."""
+    """No file contains a construction of the list."""
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}" for kind, path, line, text in occurrences(files()) if kind == name
     ]
@@ -103,7 +103,7 @@ def test_plain_language(name: str) -> None:
 
 
 def test_constructions_are_recognized() -> None:
-    """The patterns find what they are for, and leave questions and ordinary words alone."""
+    """The patterns find the constructions, and leave questions and ordinary words alone."""
     bad = ["kept is what was found", "a limit that is none", "meanwhile", "whoever asks", "from here on it is fast"]
     good = ["What is it?", "None is returned", "from 3.11 on the list", "some body", "what to do"]
     found = [any(re.search(pattern, text) for pattern in CONSTRUCTIONS.values()) for text in bad + good]

@@ -37,7 +37,7 @@ def test_distance() -> None:
 
 
 def test_pairwise_distances_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of rows, the last shorter, give what `distance` gives; equal embeddings are at distance 0, not nearly."""
+    """Blocks of rows, the last one shorter, give the results of `distance`; equal embeddings have a distance of 0."""
     a = unit(50, 2)
     a[7] = a[3]
     expected = np.stack([distance(x, a) for x in a])
@@ -76,7 +76,7 @@ def test_the_same_person_is_closer(photos: Path) -> None:
 
 @pytest.mark.parametrize("weights", ["vggface2", "casia-webface"])
 def test_probability(weights: str) -> None:
-    """It falls with the distance, is one half where both kinds of pairs are as frequent, and is never certain."""
+    """It falls with the distance, is one half where both kinds of pairs are equally frequent, and is never 0 or 1."""
     d = np.linspace(0, 2, 201)
     p = same_person_probability(d, weights=weights)
     assert p.shape == d.shape
@@ -98,8 +98,8 @@ def test_prior(prior: float) -> None:
     assert same_person_probability(1.0, prior=prior) == pytest.approx(odds / (1 + odds))
 
 
-def test_what_is_no_probability() -> None:
-    """Priors, distances and weights that make no sense."""
+def test_invalid_arguments() -> None:
+    """Priors, distances and weights out of range are refused."""
     for prior in (0, 1, -1, float("nan")):
         with pytest.raises(OptionError, match="prior"):
             same_person_probability(1.0, prior=prior)

@@ -1,7 +1,7 @@
-"""Nothing has become slower: what is counted is held, within a few percent, and two ratios of times, loosely.
+"""Nothing has become slower: counts grow by a few percent at most, and two ratios of times stay below loose bounds.
 
-Counts are the same on every machine and at any load: calls of NumPy, multiplications, bytes, windows, crops. They are
-those of the day when they were last written down here. Seconds are never compared with seconds of another day.
+Counts are the same on every machine and at any load: calls of NumPy, multiplications, bytes, windows, crops. This file
+has their last values. Seconds are never compared with seconds of another day.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from faceie.nn.plan import Plan, Plans
 
 from .conftest import PHOTOS
 
-SLACK = 1.05  # what is counted may grow by so much, and by one, before anyone needs to say why
+SLACK = 1.05  # factor by which a count may grow, plus one, without a reason
 ROUNDS = range(4, 16)  # in which times are compared, at least and at most
 
 
 class PlanCost(NamedTuple):
-    """What a plan of the encoder does for a batch."""
+    """The cost of a plan of the encoder, for a batch."""
 
     calls: int  # of NumPy
-    gflop: float  # of the matrix products that are made, those of Winograd's transforms included
+    gflop: float  # of all matrix products, those of Winograd's transforms included
     passes: float  # MB that all other calls read and write
-    memory: float  # MB of activations and what is between
-    kernels: float  # MB of kernels in another form than that in the file
+    memory: float  # MB of activations and scratch arrays
+    kernels: float  # MB of kernels in another form than in the file
 
 
 class SearchCost(NamedTuple):
-    """What the search of a photo does, in one thread."""
+    """The cost of a search of a photo, in one thread."""
 
-    tiles: int  # that P-Net looks at
+    tiles: int  # of P-Net
     windows: int  # in these
     calls: int  # of NumPy, for them
-    r_net: int  # crops that are shown to R-Net
+    r_net: int  # crops for R-Net
     o_net: int
     runs: int  # of plans of both
     batches: int  # crops that these plans are for
 
 
-# By faces in a batch, and whether there are small products, of which every processor can make the plan.
+# By faces in a batch, and whether the plan has small products. Every processor can make both plans.
 PLANS: dict[tuple[int, bool], PlanCost] = {
     (1, True): PlanCost(calls=735, gflop=2.4, passes=121.29, memory=12.39, kernels=69.05),
     (1, False): PlanCost(calls=685, gflop=2.4, passes=121.29, memory=12.39, kernels=7.82),
@@ -69,8 +69,8 @@ SEARCHES: dict[tuple[str, Any], SearchCost] = {
 
 
 class EncoderPlan(Plan):
-    """A plan that knows which of its calls are for convolutions of 3 x 3 of many channels, those that Winograd's
-    method is for, and the GFLOP of their definition.
+    """A plan that notes its calls for 3 x 3 convolutions of many channels, which Winograd's method computes, and the
+    GFLOP of their definition.
     """
 
     def __init__(self, graph: Graph, batch: int, small_gemm: bool) -> None:
@@ -106,24 +106,24 @@ def graph() -> Graph:
 
 
 def assert_no_more(now: PlanCost | SearchCost, before: PlanCost | SearchCost) -> None:
-    """Assert that nothing that was counted has grown by more than `SLACK`."""
+    """Assert that no count has grown by more than `SLACK`."""
     grown = [name for name, a, b in zip(now._fields, now, before, strict=True) if a > b * SLACK + isinstance(b, int)]
     assert not grown, (
-        f"{', '.join(grown)}: more than {SLACK - 1:.0%} above what it was, {before}. If that is worth it, write into "
-        f"tests/test_speed.py what it is now, {now}, and say in docs/speed.md why; and see what benchmarks/ print"
+        f"{', '.join(grown)}: grew by more than {SLACK - 1:.0%}. Before: {before}. Now: {now}. Run the benchmarks. "
+        "If the growth is worth it, write the new counts into tests/test_speed.py, and the reason into docs/speed.md."
     )
 
 
 @pytest.mark.parametrize(("batch", "small_gemm"), PLANS)
 def test_encoder_is_planned_no_worse(batch: int, small_gemm: bool, graph: Graph) -> None:
-    """A plan makes no more calls and multiplications, moves and takes no more bytes, on whichever processor."""
+    """A plan needs no more calls, multiplications, passes over memory and bytes than before, on any processor."""
     plan = EncoderPlan(graph, batch, small_gemm)
     assert_no_more(plan.cost(), PLANS[batch, small_gemm])
 
 
 @pytest.mark.parametrize(("photo", "rotations"), SEARCHES)
 def test_photo_is_searched_no_longer(photo: str, rotations: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The networks are shown no more than they were, in no more runs."""
+    """The networks get no more windows and crops than before, in no more runs."""
     set_threads(1)
     count: Counter[str] = Counter()
     p_net, crops, run = pyramid._network, batched._run, Plans.run
@@ -155,10 +155,10 @@ def seconds(function: Callable[..., Any], *arguments: Any, **options: Any) -> fl
 
 
 def ratio_to_a_product(function: Callable[[], Any], gflop: float, depth: int, bound: float) -> float:
-    """Return how long a function takes in units of one large matrix product of so many GFLOP, in one thread.
+    """Return the time of a function, relative to one large matrix product with the same GFLOP, in one thread.
 
-    Both in turn; of each, the least counts. As another program may take the processor at any time, they are tried again
-    until the ratio is below a bound, or too often.
+    Both run by turns, and the least time of each counts. Another program may take the processor at any time, so they
+    run again until the ratio is below the bound, or the rounds are used up.
     """
     rows = round(gflop * 1e9 / 2 / depth**2)
     a, b = np.ones((rows, depth), np.float32), np.ones((depth, depth), np.float32)
@@ -174,22 +174,22 @@ def ratio_to_a_product(function: Callable[[], Any], gflop: float, depth: int, bo
 
 
 def test_encoder_beside_one_large_product(graph: Graph) -> None:
-    """Eight faces, planned, take little more time than the multiplications of the network's definition would at once;
-    and wide convolutions of 3 x 3, by Winograd's method, less.
+    """Eight faces take little longer than one product with the multiplications of the network's definition. Wide
+    convolutions of 3 x 3, by Winograd's method, take less.
     """
     if not any(library["internal_api"] == "openblas" for library in threadpoolctl.threadpool_info()):
-        pytest.skip("ratios are known for OpenBLAS only")
+        pytest.skip("the bounds are for OpenBLAS only")
     plan = EncoderPlan(graph, 8, blas_has_small_gemm())
     x = np.random.default_rng(0).standard_normal((8, INPUT_SIZE, INPUT_SIZE, 3)).astype(np.float32)
     plan.run(x)
 
-    # 0.75 with small products, 0.55 with usual ones; 1.1 to 1.2 for patches in place of Winograd's tiles.
+    # 0.75 with small products, 0.55 with usual ones; 1.1 to 1.2 for patches instead of Winograd's tiles.
     wide = ratio_to_a_product(lambda: [call() for call in plan.wide], plan.wide_gflop, 1024, 1)
     assert wide < 1, (
         f"wide convolutions of 3 x 3 take {wide:.2f} times as long as one product: see benchmarks/methods.py"
     )
 
-    # 1.3 with small products, which are for processors on which passes over memory weigh more; 1.1 with usual ones.
+    # 1.3 with small products, on processors where passes over memory weigh more; 1.1 with usual ones.
     bound = 2.1 if plan.batch and blas_has_small_gemm() else 1.8
     whole = ratio_to_a_product(lambda: plan.run(x), sum(row.gflop for row in plan.rows), 2048, bound)
     assert whole < bound, f"the encoder takes {whole:.2f} times as long as one product: see benchmarks/layers.py"

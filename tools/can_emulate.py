@@ -2,15 +2,15 @@
 
     OPENBLAS_CORETYPE=Haswell OPENBLAS_L2_SIZE=256 python tools/can_emulate.py
 
-Prints what is tested, or what is skipped and why, and ends with 0 or 1. The second-level cache, in kB, belongs to the
-processor: with Haswell's kernels and 1024 kB, OpenBLAS 0.3.34 (NumPy 2.5.5) crashes in large products.
+Prints the kernels that are tested, or the reason to skip them, and ends with 0 or 1. The second-level cache, in kB,
+belongs to the processor: with Haswell's kernels and 1024 kB, OpenBLAS 0.3.34 (NumPy 2.5.5) crashes in large products.
 """
 
 import os
 import subprocess
 import sys
 
-_SAME_KERNELS = {"Zen": "Haswell"}  # builds of OpenBLAS that know no Zen use Haswell's kernels on it, too
+_SAME_KERNELS = {"Zen": "Haswell"}  # OpenBLAS builds without kernels for Zen use Haswell's on it
 
 _PROGRAM = """
 import numpy, threadpoolctl

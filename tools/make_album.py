@@ -1,8 +1,8 @@
-"""Make the photos of examples/photos/more from those of examples/photos: what an album has besides good ones.
+"""Make the photos of examples/photos/more from those of examples/photos: copies, edits and damage, as in an album.
 
     python tools/make_album.py
 
-People a second time, edited, turned and together, and two files that are broken.
+The same people edited, rotated and together, and two damaged files.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ def main() -> None:
     save(ImageEnhance.Contrast(biden.convert("L")).enhance(1.3), "biden-gray")
     save(astronaut.crop((80, 0, 400, 320)).transpose(Image.Transpose.FLIP_LEFT_RIGHT), "astronaut-mirrored")
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored turned to the left: to be shown turned to the right
+    exif[0x0112] = 6  # stored rotated to the left, to be shown rotated to the right
     save(astronaut.resize((380, 380)).transpose(Image.Transpose.ROTATE_90), "astronaut-turned", exif=exif)
     left, right = (image.resize((round(image.width * HEIGHT / image.height), HEIGHT)) for image in (biden, obama))
     both = Image.new("RGB", (left.width + right.width, HEIGHT))

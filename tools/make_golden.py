@@ -5,9 +5,8 @@ facenet-pytorch (``vggface2.pt`` and ``casia-webface.pt``) in a folder:
 
     python tools/make_golden.py FOLDER
 
-It needs nothing of Faceie, and writes ``tests/golden/*.npz``. The networks run in float64, so that what the tests
-compare is the rounding of Faceie alone; the cascade runs as it is. Inputs are made of the shipped photos, and stored
-where they are not.
+It does not import Faceie, and writes ``tests/golden/*.npz``. The networks run in float64, so that the tests compare the
+rounding of Faceie alone. The cascade runs as it is. Inputs are made from the shipped photos; other inputs are stored.
 """
 
 from __future__ import annotations
@@ -35,10 +34,7 @@ def main(folder: Path) -> None:
 
 
 def detections() -> list[Image.Image]:
-    """Store what the cascade finds in the photos with its defaults;
-
-    return the faces, cut out as facenet-pytorch does.
-    """
+    """Store the detections of the cascade in the photos, with its defaults, and return facenet-pytorch's crops."""
     detector = MTCNN(keep_all=True, margin=32)
     answers, crops = {}, []
     for photo in PHOTOS:
@@ -62,7 +58,7 @@ def to_tensor(images: np.ndarray) -> torch.Tensor:
 
 
 def networks(crops: list[Image.Image]) -> None:
-    """Store what P-, R- and O-Net say of the faces, and of noise."""
+    """Store the outputs of P-, R- and O-Net for the faces, and for noise."""
     noise = np.random.default_rng(0)
     answers: dict[str, np.ndarray] = {}
     for name, network, size in (("p_net", PNet(), (41, 50)), ("r_net", RNet(), (24, 24)), ("o_net", ONet(), (48, 48))):
@@ -78,7 +74,7 @@ def networks(crops: list[Image.Image]) -> None:
 
 
 def check_picture() -> np.ndarray:
-    """The picture of `faceie.facenet.loading.check_picture`."""
+    """Return the picture of `faceie.facenet.loading.check_picture`."""
     y, x = np.indices((160, 160))
     return np.stack([x, y, x * y % 256], -1).astype(np.uint8)
 

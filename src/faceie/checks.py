@@ -1,4 +1,4 @@
-"""Arguments from outside: what every public function asks of its numbers."""
+"""Checks of arguments that all public functions share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["whole_number"]
 
 
 def whole_number(name: str, value: Any, *, least: int | None = 1, or_else: str = "") -> int:
-    """Return a whole number of any type, NumPy's included, as an int. Raises OptionError, which names the argument."""
+    """Return a whole number of any type, NumPy's included, as an int. Raises OptionError, naming the argument."""
     bound = "" if least is None else f"{least} or more"
     try:
         number = operator.index(value)

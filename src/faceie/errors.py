@@ -1,14 +1,15 @@
-"""Everything that Faceie raises on purpose.
+"""The errors that Faceie raises on purpose.
 
     FaceieError
-    ├── GalleryError            a gallery that cannot be opened, read or written, or lacks what was asked for
+    ├── GalleryError            a gallery that cannot be opened, read or written, or a missing face, photo or person
     ├── ImageError              a photo or array that cannot be used as an image (also a ValueError)
     ├── OptionError             an option outside its range, or arguments that do not fit together (also a ValueError)
-    └── WeightsError            a weights file that cannot be read, or that is not what it claims to be
+    └── WeightsError            a weights file that cannot be read, or that does not hold the promised weights
         └── WeightsNotFoundError    weights that are nowhere on this machine and could not be downloaded
 
-A message says what went wrong and where, what was expected and what was found, and what to do. One ``except
-FaceieError`` around the work on one photo is enough to carry on with the next one."""
+A message names the problem, the file or argument, the expected and the found value, and a remedy. One ``except
+FaceieError`` around the work on one photo is enough to continue with the next one.
+"""
 
 __all__ = ["FaceieError", "GalleryError", "ImageError", "OptionError", "WeightsError", "WeightsNotFoundError"]
 
@@ -18,7 +19,7 @@ class FaceieError(Exception):
 
 
 class GalleryError(FaceieError):
-    """A gallery that cannot be opened, read or written, or that does not hold what was asked for."""
+    """A gallery that cannot be opened, read or written, or a face, photo or person that is not in it."""
 
 
 class ImageError(FaceieError, ValueError):
@@ -30,7 +31,7 @@ class OptionError(FaceieError, ValueError):
 
 
 class WeightsError(FaceieError):
-    """A weights file that cannot be read, or that is not what it claims to be."""
+    """A weights file that cannot be read, or that does not hold the promised weights."""
 
 
 class WeightsNotFoundError(WeightsError):

@@ -1,4 +1,4 @@
-"""Files: what is one, and how one appears under its name when it is whole, not before."""
+"""Kinds of files, and files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 __all__ = ["draft_prefix", "not_a_file", "replacing"]
 
-_LONGEST = 200  # bytes of a name to which a draft adds some; file systems allow 255
+_LONGEST = 200  # bytes of a name; a draft adds some, and file systems allow 255
 
 
 def draft_prefix(path: Path) -> str:
-    """Return how the names of the drafts of a file begin: with a dot and its name, as far as there is room for it."""
+    """Return the prefix of the names of a file's drafts: a dot and its name, or a hash of a name that is too long."""
     name = os.fsencode(path.name)
     if len(name) <= _LONGEST:
         return f".{path.name}-"
@@ -26,12 +26,12 @@ def draft_prefix(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
-    """Give a temporary file beside `path`, which takes its place at the end, or is removed if there was an error.
+    """Open a temporary file beside `path`, which replaces `path` at the end, or is removed after an error.
 
-    `private`: only its owner can read it.
+    `private`: whether only its owner can read it.
     """
     temporary = path.with_name(f"{draft_prefix(path)}{secrets.token_hex(4)}")
-    mode = 0o600 if private else 0o666  # less what the user never allows
+    mode = 0o600 if private else 0o666  # minus the user's umask
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
@@ -45,7 +45,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
 
 
 def not_a_file(mode: int) -> str | None:
-    """Return what a file is by its mode (`os.stat_result.st_mode`) that cannot be read as a photo, or would block."""
+    """Return the kind of a file that cannot be read as a photo or would block, by its mode (`st_mode`), or None."""
     kinds = (
         (stat.S_ISDIR, "a folder"),
         (stat.S_ISFIFO, "a named pipe"),
@@ -53,4 +53,4 @@ def not_a_file(mode: int) -> str | None:
         (stat.S_ISCHR, "a device"),
         (stat.S_ISBLK, "a device"),
     )
-    return next((what for is_kind, what in kinds if is_kind(mode)), None)
+    return next((kind for is_kind, kind in kinds if is_kind(mode)), None)

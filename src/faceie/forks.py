@@ -1,7 +1,7 @@
-"""What a forked process must not inherit: locks that are held, and threads that are not there.
+"""Locks that are free in a forked process.
 
-Only the thread that calls `os.fork` lives on in the child. A lock that another thread held at that moment would stay
-locked there forever. So all locks of Faceie are made here, and renewed in the child; a test says so.
+Only the thread that calls `os.fork` exists in the child. A lock that another thread held at that moment would stay
+locked there forever. So all locks of Faceie are made here, and renewed in the child, which a test checks.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _callbacks: list[Callable[[], None]] = []
 
 
 class Lock:
-    """A re-entrant lock, for which threads can wait to be notified, and that is free in a forked process."""
+    """A re-entrant lock with wait and notify, which is free in a forked process."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
         _locks.add(self)
 
     def wait(self) -> None:
-        """Release the lock, which this thread holds, until another thread notifies, and take it again."""
+        """Release the lock, which this thread holds, wait until another thread notifies, and acquire it again."""
         self._lock.wait()
 
     def notify(self) -> None:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: processors and memory.
+"""The processors and memory that this process may use.
 
 A container or a batch system often allows less than the machine has. On Linux, control groups (cgroups) hold such
 limits, in two versions of their files: https://docs.kernel.org/admin-guide/cgroup-v2.html.
@@ -20,7 +20,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def available_cpus() -> int:
-    """Return how many processors this process may use: by affinity, and by the quotas of its control groups."""
+    """Return the number of processors for this process, by affinity and by the quotas of its control groups."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows
@@ -30,20 +30,20 @@ def available_cpus() -> int:
 
 
 def available_memory() -> int | None:
-    """Return how many bytes of memory are free for this process, or None where the system does not tell."""
+    """Return the bytes of memory that are free for this process, or None where the system does not tell."""
     if sys.platform == "win32":
         return _windows_memory()
     free = [*filter(None, [_free_memory()]), *_cgroup_memory()]
     if free:
         return min(free)
-    try:  # macOS tells how much there is, but not how much is free: half of it is a guess
+    try:  # macOS tells the size of the memory only; half of it is a guess
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
         return None
 
 
 def _free_memory() -> int | None:
-    """Return what Linux says is available without swapping."""
+    """Return the memory that is available without swapping, from Linux."""
     for line in _read(_MEMINFO).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -61,7 +61,7 @@ def _folders(controller: str) -> Iterator[Path]:
         while folder != top and top in folder.parents:
             yield folder
             folder = folder.parent
-        yield top  # which is all that a container sees of it
+        yield top  # a container sees only this one
 
 
 def _processor_quotas() -> Iterator[float]:
@@ -82,7 +82,7 @@ def _cgroup_memory() -> Iterator[int]:
         limit, used = (_read(folder / name) for name in names[:2])
         if _is_number(limit) and _is_number(used):
             lines = (line.split() for line in _read(folder / "memory.stat").splitlines())
-            # Pages of files that are in memory count as used, but give way.
+            # Cached pages of files count as used, but are freed when needed.
             cached = sum(int(words[1]) for words in lines if len(words) == 2 and words[0] == names[2])
             yield max(0, int(limit) - int(used) + cached)
 
@@ -99,7 +99,7 @@ def _read(file: Path) -> str:
 
 
 def _windows_memory() -> int | None:
-    """Return the physical memory that GlobalMemoryStatusEx says is available."""
+    """Return the available physical memory, from GlobalMemoryStatusEx."""
 
     import ctypes
 

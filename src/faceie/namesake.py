@@ -1,6 +1,6 @@
-"""The other project called *faceie* on the package index: installed beside this one, it overwrites its files.
+"""The other project called *faceie* on the package index. Installed beside this one, it overwrites files of ours.
 
-Ours is distributed as *faceie-numpy*, but both are imported as `faceie`, from one folder. Nothing of the other project
+Ours is distributed as *faceie-numpy*, but both are imported as `faceie`, from one folder. No code of the other project
 is used here.
 """
 
