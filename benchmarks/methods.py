@@ -30,7 +30,7 @@ def microseconds(op: Operation, method: str, images: int, small_gemm: bool) -> f
     x = np.random.default_rng(0).standard_normal((images, *op.inputs[0].shape)).astype(np.float32)
     y = np.empty((images, *op.y.shape), np.float32)
     record = Recorder(small_gemm=small_gemm)
-    METHODS[method].record(Convolution(x, op.kernel, Epilogue(y, op.bias, op.relu), op.stride, op.padding), record)
+    METHODS[method].plan(Convolution(x, op.kernel, Epilogue(y, op.bias, op.relu), op.stride, op.padding), record)
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()

@@ -26,7 +26,7 @@ def test_printed_plan() -> None:
     assert shown.splitlines() == str(plan).splitlines()[: len(shown.splitlines())]
     (megabytes,) = re.findall(r"a plan for four faces takes (\d+) MB", page)
     assert megabytes == f"{plan.megabytes:.0f}"
-    assert 850 < len(plan.calls) < 950  # "about 900"
+    assert 850 < len(plan.calls) < 950  # "some 900"
 
 
 def test_method_of_the_example(rng: np.random.Generator) -> None:
@@ -38,13 +38,14 @@ def test_method_of_the_example(rng: np.random.Generator) -> None:
     try:
         exec(compile(example, "CONTRIBUTING.md", "exec"), {})
         (name,) = set(METHODS) - set(before)
+        METHODS["patches"] = METHODS.pop("patches")  # stays last
         assert choose((9, 8, 12), (3, 2, 12, 7), 1, (1, 0), 2) == name
         x = rng.standard_normal((2, 9, 8, 12)).astype(np.float32)
         kernel = rng.standard_normal((3, 2, 12, 7)) / 9
         w = Conv(kernel.astype(np.float32), rng.standard_normal(7).astype(np.float32))
         expected = reference.conv2d(x, w, padding=(1, 0), relu=True)
         y, record = np.empty(expected.shape, np.float32), Recorder()
-        METHODS[name].record(Convolution(x, w.kernel, Epilogue(y, w.bias, relu=True), 1, (1, 0)), record)
+        METHODS[name].plan(Convolution(x, w.kernel, Epilogue(y, w.bias, relu=True), 1, (1, 0)), record)
         record.run()
         assert_close(y, expected, 1e-5)
     finally:

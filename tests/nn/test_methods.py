@@ -54,7 +54,7 @@ def _fitting() -> list[tuple[str, Case]]:
 
 def _record(name: str, case: Case, x: np.ndarray, w: Conv, epilogue: Epilogue, *, small_gemm: bool = False) -> Recorder:
     record = Recorder(small_gemm=small_gemm)
-    METHODS[name].record(Convolution(x, w.kernel, epilogue, case[2], case[3]), record)
+    METHODS[name].plan(Convolution(x, w.kernel, epilogue, case[2], case[3]), record)
     return record
 
 

@@ -3,6 +3,9 @@
 A photo is gone if its folder was listed and does not hold it, or if the folder itself is gone in the same way. Two
 kinds of folders prove nothing. One cannot be listed: permission is denied, the disk fails, a network drive does not
 answer. The other is empty: a disk may be mounted there at other times.
+
+A photo that is found at another path needs less proof. Its former path is forgotten if the system knows no such file
+(`is_missing`): the gallery keeps the photo, with everything that the user has said about its faces.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions
 from .pyramid import FIELD, STRIDE, Level, MipMap, Tile, levels, scales
 
-__all__ = ["Faces", "faces_from", "find_faces", "merge_levels", "output", "propose", "refine", "run_p_net"]
+__all__ = ["Faces", "faces_from", "find_faces", "find_windows", "merge_levels", "output", "propose", "refine"]
 
 _PROPOSALS = 32  # that a thread crops and runs R-Net on at a time: enough for the fastest batch size
 _CANDIDATES = 8  # the same for O-Net, which gets few
@@ -62,12 +62,12 @@ def faces_from(proposals: Array, mipmap: MipMap, w: MTCNN, options: DetectionOpt
 
 def propose(mipmap: MipMap, w: PNet, options: DetectionOptions) -> Array:
     """Stage 1: return proposals (n, 4), square boxes that may hold a face, most probable first."""
-    return merge_levels(run_p_net(mipmap, scales(mipmap, options), w, options), options)
+    return merge_levels(find_windows(mipmap, scales(mipmap, options), w, options), options)
 
 
-def run_p_net(mipmap: MipMap, scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[ScoredBoxes]:
+def find_windows(mipmap: MipMap, at_scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[ScoredBoxes]:
     """Return P-Net's windows that may hold a face, for each level of the pyramid."""
-    pyramid = levels(*mipmap.size, tuple(scales))
+    pyramid = levels(*mipmap.size, tuple(at_scales))
     tiles = [(level, tile) for level in pyramid for tile in level.tiles]
     windows = parallel(lambda item: windows_of_tile(mipmap, *item, w, options.thresholds[0]), tiles)
     kept = []
@@ -88,11 +88,11 @@ def windows_of_tile(mipmap: MipMap, level: Level, tile: Tile, w: PNet, threshold
     return ScoredBoxes(boxes, scores[row, column], offsets[row, :, column])
 
 
-def merge_levels(levels: list[ScoredBoxes], options: DetectionOptions) -> Array:
+def merge_levels(of_levels: list[ScoredBoxes], options: DetectionOptions) -> Array:
     """Return the proposals (n, 4) from the windows of all levels: corrected squares, most probable first."""
-    if not levels:
+    if not of_levels:
         return np.empty((0, 4), np.float32)
-    windows = _concatenate(levels)
+    windows = _concatenate(of_levels)
     windows = windows.take(non_maximum_suppression(windows.boxes, windows.scores, options.nms_overlaps[1]))
     return to_squares(_apply_offsets(windows, inclusive=False))
 

@@ -16,7 +16,7 @@ from ..errors import WeightsError
 from ..images import upright
 from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
-from .cascade import Faces, faces_from, find_faces, merge_levels, run_p_net
+from .cascade import Faces, faces_from, find_faces, find_windows, merge_levels
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
@@ -156,12 +156,12 @@ def _search_main_angle(whole: View, w: MTCNN, options: DetectionOptions) -> list
     mipmap = MipMap(whole.image)
     every_scale = list(scales(mipmap, options))
     # The finest level takes half of the time. It is searched only if the image may have upright faces.
-    coarse = run_p_net(mipmap, every_scale[1:], w.p_net, options)
+    coarse = find_windows(mipmap, every_scale[1:], w.p_net, options)
     votes = find_orientations(mipmap, merge_levels(coarse, options), w)
     angle, certain = votes.main_angle()
     found, searched = [], []
     if not (angle and certain):
-        fine = run_p_net(mipmap, every_scale[:1], w.p_net, options)
+        fine = find_windows(mipmap, every_scale[:1], w.p_net, options)
         faces = faces_from(merge_levels(fine + coarse, options), mipmap, w, options)
         found.append(ViewFaces(whole, faces))
         searched.append(0.0)

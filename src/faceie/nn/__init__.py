@@ -1,4 +1,4 @@
-"""Numeric kernels of neural networks, in NumPy. Nothing in this room knows about faces.
+"""Numeric kernels of neural networks, in NumPy. No code in this room knows about faces.
 
 Activations are float32 and channels-last, ``(n, height, width, channels)``; kernels are ``(height, width, in, out)``.
 So a convolution is one matrix product of patches and the kernel, both in the order in which they lie in memory

@@ -23,16 +23,18 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..types import Array
 from . import layers
-from . import winograd as f4
 from .buffers import Recorder
 from .gemm import matmul, pack
 from .graph import conv_shape
 from .tree import Shape
+from .winograd import BIAS_POINT, INPUT, OUTPUT, POINTS, TILE, transform_kernel
 
 __all__ = ["METHODS", "Convolution", "Epilogue", "Method", "choose", "padded"]
 
 _BLOCK = 1 << 20  # floats of patches at a time: 4 MiB
-_POSITIONS = 256  # outputs per channel, over all images: fewer do not make up for Winograd's transforms
+_POSITIONS = 256  # rows x columns x images of outputs: fewer do not make up for Winograd's transforms
+# Costs in units of a multiplication: Winograd's transforms of an input and of an output, and a copy to patches.
+_PER_INPUT, _PER_OUTPUT, _PER_COPY = 100, 67, 17
 
 
 @dataclass
@@ -117,27 +119,27 @@ def winograd(conv: Convolution, record: Recorder) -> None:
     y, (above, left) = conv.epilogue.y, conv.padding
     n, rows, columns, out = y.shape
     channels = conv.x.shape[3]
-    down, right = -(-rows // f4.TILE), -(-columns // f4.TILE)  # tiles
-    below, beside = down * f4.TILE - rows + above, right * f4.TILE - columns + left
+    down, right = -(-rows // TILE), -(-columns // TILE)  # tiles
+    below, beside = down * TILE - rows + above, right * TILE - columns + left
     x = padded(conv.x, above, left, below, beside, record)
     image, row, column, item = x.strides
-    shape = (f4.POINTS, f4.POINTS, n, down, right, channels)
-    tiles = as_strided(x, shape, (row, column, image, row * f4.TILE, column * f4.TILE, item), writeable=False)
+    shape = (POINTS, POINTS, n, down, right, channels)
+    tiles = as_strided(x, shape, (row, column, image, row * TILE, column * TILE, item), writeable=False)
 
-    points, positions = f4.POINTS**2, n * down * right
-    kernel = pack(conv.kernel, positions, record, f4.transform_kernel)  # [36, in, out]
+    points, positions = POINTS**2, n * down * right
+    kernel = pack(conv.kernel, positions, record, transform_kernel)  # [36, in, out]
     gathered, transformed = record.scratch(*shape), record.scratch(points, positions, channels)
-    products, sums = record.scratch(points, positions, out), record.scratch(f4.TILE**2, positions, out)
+    products, sums = record.scratch(points, positions, out), record.scratch(TILE**2, positions, out)
     record(np.copyto, gathered, tiles)
-    record(np.matmul, f4.INPUT, gathered.reshape(points, -1), out=transformed.reshape(points, -1))
+    record(np.matmul, INPUT, gathered.reshape(points, -1), out=transformed.reshape(points, -1))
     matmul(transformed, kernel, products, record)
     if conv.epilogue.bias is not None:
-        record(np.add, products[f4.BIAS_POINT], conv.epilogue.bias, out=products[f4.BIAS_POINT])
-    record(np.matmul, f4.OUTPUT, products.reshape(points, -1), out=sums.reshape(f4.TILE**2, -1))
-    outputs = sums.reshape(f4.TILE, f4.TILE, n, down, right, out)
-    for i in range(f4.TILE):
-        for j in range(f4.TILE):
-            part = (slice(None), slice(i, None, f4.TILE), slice(j, None, f4.TILE))
+        record(np.add, products[BIAS_POINT], conv.epilogue.bias, out=products[BIAS_POINT])
+    record(np.matmul, OUTPUT, products.reshape(points, -1), out=sums.reshape(TILE**2, -1))
+    outputs = sums.reshape(TILE, TILE, n, down, right, out)
+    for i in range(TILE):
+        for j in range(TILE):
+            part = (slice(None), slice(i, None, TILE), slice(j, None, TILE))
             _, some_rows, some_columns, _ = y[part].shape
             result = outputs[i, j, :, :some_rows, :some_columns]
             if conv.epilogue.residual is not None:
@@ -178,20 +180,19 @@ def padded(x: Array, above: int, left: int, below: int, right: int, record: Reco
 class Method(NamedTuple):
     """A way to compute a convolution."""
 
-    record: Callable[[Convolution, Recorder], None]
+    plan: Callable[[Convolution, Recorder], None]  # records the calls
     fits: Callable[[Shape, int, tuple[int, int]], bool]  # (kernel, stride, padding): whether it can compute it
     pays: Callable[[Shape, tuple[int, int], int], bool]  # (kernel, (rows, columns), images): whether it is fastest
 
 
 def _winograd_pays(kernel: Shape, outputs: tuple[int, int], images: int) -> bool:
-    """Compare costs per output, in units of a multiplication.
-
-    Copying or transforming a number costs some dozens of them, and the last tiles compute outputs that are not used.
-    """
+    """Tell whether a position of the output costs less than by `patches`, unused outputs of the last tiles included."""
     _, _, channels, out = kernel
-    waste = np.prod([-(-length // f4.TILE) * f4.TILE / length for length in outputs])
-    tiles = waste * (f4.POINTS**2 / f4.TILE**2 * channels * out + 225 * channels + 150 * out)
-    return bool(images * np.prod(outputs) >= _POSITIONS and tiles < 9 * channels * out + 150 * channels)
+    points = POINTS**2 / TILE**2  # for each output
+    waste = np.prod([-(-length // TILE) * TILE / length for length in outputs])
+    tiles = waste * points * (channels * out + _PER_INPUT * channels + _PER_OUTPUT * out)
+    by_patches = 9 * (channels * out + _PER_COPY * channels)
+    return bool(images * np.prod(outputs) >= _POSITIONS and tiles < by_patches)
 
 
 def _always(*_: object) -> bool:

@@ -107,8 +107,8 @@ class Plan:
             if images.stop == self.batch:
                 self.rows.append(_describe(op, method, self.batch))
             for value in _read_by(op):
-                is_last = self._last_reader[value] == number
-                if is_last and (images.stop == self.batch or len(self._arrays[value]) < self.batch):
+                is_whole = len(self._arrays[value]) == self.batch  # later images still need theirs
+                if self._last_reader[value] == number and (images.stop == self.batch or not is_whole):
                     arena.free(self._arrays.pop(value))
 
     def _at(self, value: Value, images: slice) -> Array:
@@ -123,7 +123,7 @@ class Plan:
         if op.kind == "linear":  # a convolution of images of 1 x 1
             assert op.kernel is not None
             epilogue = Epilogue(y[:, None, None], op.bias, slope=op.slope)
-            METHODS["pointwise"].record(Convolution(x[:, None, None], op.kernel, epilogue), record)
+            METHODS["pointwise"].plan(Convolution(x[:, None, None], op.kernel, epilogue), record)
         elif op.kind == "concatenate":
             record(np.concatenate, [self._at(value, images) for value in op.inputs], axis=-1, out=y)
         elif op.kind == "max_pool":
@@ -149,7 +149,7 @@ class Plan:
                 x = scaled
         epilogue = Epilogue(y, bias, op.relu, op.slope, residual)
         method = choose(op.inputs[0].shape, op.kernel.shape, op.stride, op.padding, len(x))
-        METHODS[method].record(Convolution(x, op.kernel, epilogue, op.stride, op.padding), self._record)
+        METHODS[method].plan(Convolution(x, op.kernel, epilogue, op.stride, op.padding), self._record)
         return method
 
 

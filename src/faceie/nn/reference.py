@@ -141,11 +141,11 @@ def normalize(x: NDArray[Any]) -> Float64:
 
 
 def resample_area(image: NDArray[Any], height: int, width: int) -> Float64:
-    """Resize an image (h, w, channels) by averaging: output bin i covers the pixels floor(i * in / out) .. ceil((i + 1)
-    * in / out).
+    """Resize an image (h, w, channels) by averaging.
 
-    This is adaptive average pooling, PyTorch's ``interpolate(mode="area")``. Bins of neighbors overlap by up to one
-    pixel.
+    Along each axis, bin i of n covers the pixels floor(i * length / n) to ceil((i + 1) * length / n), exclusive, so
+    neighboring bins overlap by up to one pixel. This is adaptive average pooling, PyTorch's
+    ``interpolate(mode="area")``.
     """
     rows, columns = image.shape[:2]
     y = np.empty((height, width, image.shape[2]))
