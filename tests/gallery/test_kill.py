@@ -253,17 +253,19 @@ def test_interrupted_while_workers_start() -> None:
 
 
 def test_killed_while_it_writes(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """Twenty kills within the writing of many photos: nothing is half written, and the rows end the same."""
+    """After twenty kills or more, at five moments of the writing, nothing is half written, and the rows end the same."""
     words = {f"{i:03}.jpg": " ".join(f"{1 + (i + k) % 9}.{i}" for k in range(1 + i % 3)) for i in range(300)}
     photos = fakes(tmp_path / "album", words)
     expected, seconds = _of_fakes(tmp_path / "undisturbed", photos)
     moments = random.Random(0)
     _with_anna(path)
     stored = set[int]()
-    for _ in range(20):
+    for number in range(100):
         _kill_after(moments.uniform(0, seconds / 4), path, photos)
         stored.add(len(rows(path)["photos"]))
-    assert len(stored) >= 5, "kills have missed the writing"
+        if number >= 19 and len(stored) >= 5:  # a busy machine may need more
+            break
+    assert len(stored) >= 5, "the kills missed the writing"
     run(_FAKE, path, photos)
     assert rows(path) == expected
     assert_intact(path)
