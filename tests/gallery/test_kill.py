@@ -253,7 +253,7 @@ def test_interrupted_while_workers_start() -> None:
 
 
 def test_killed_while_it_writes(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """After twenty kills or more, at five moments of the writing, nothing is half written, and the rows end the same."""
+    """After twenty or more kills within the writing, nothing is half written, and the rows end the same."""
     words = {f"{i:03}.jpg": " ".join(f"{1 + (i + k) % 9}.{i}" for k in range(1 + i % 3)) for i in range(300)}
     photos = fakes(tmp_path / "album", words)
     expected, seconds = _of_fakes(tmp_path / "undisturbed", photos)
