@@ -15,7 +15,7 @@ from PIL import Image
 
 from faceie import DetectionOptions, detect_faces, open_image
 from faceie.cli import detect, main
-from faceie.cli.options import add_detection_options, detection_options
+from faceie.cli.options import add_detection_options, detection_options, face_size
 from faceie.cli.parser import Parser
 
 from ..conftest import on_disk
@@ -218,6 +218,21 @@ def test_options() -> None:
     )
     expected = DetectionOptions(30, 0.8, (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4), (0, np.pi), 112, 14, "box", False)
     assert detection_options(parser.parse_args(given.split()), crops=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "smallest", "share"), [("30", 30, 0), ("1%", 20, 0.01), ("0.5 %", 20, 0.005), ("1e2", 100, 0)]
+)
+def test_smallest_face(text: str, smallest: float, share: float) -> None:
+    """The smallest face is given in pixels, or in per cent of the longer side."""
+    assert face_size(text) == (smallest, share)
+
+
+@pytest.mark.parametrize("text", ["small", "%", "1 percent", ""])
+def test_wrong_smallest_face(text: str, astronaut: Path, capsys: Captured) -> None:
+    """Other words are wrong usage."""
+    assert main(["detect", str(astronaut), "--min-face-size", text]) == 2
+    assert "expected pixels (40) or per cent (1%)" in capsys.readouterr().err
 
 
 def test_option_out_of_range(astronaut: Path, capsys: Captured) -> None:

@@ -572,6 +572,18 @@ def test_crops_are_made_for_the_encoder(path: Path) -> None:
             assert gallery._settings.options == QUICK
 
 
+def test_smallest_face_of_a_gallery(tmp_path: Path) -> None:
+    """A new gallery leaves out faces that are small for their photo. One made before there was a share has none."""
+    with Gallery(tmp_path / "new.faceie") as new:
+        assert new._settings.options == DetectionOptions(min_face_share=0.01)
+        stored = json.loads(new._store.setting("options") or "")
+        assert stored.pop("min_face_share") == 0.01
+        with new._store.transaction():
+            new._store.set("options", json.dumps(stored))  # as an earlier version wrote it
+    with Gallery(tmp_path / "new.faceie") as old:
+        assert old._settings.options == DetectionOptions()
+
+
 def test_other_options_are_refused(gallery: Gallery) -> None:
     """A gallery keeps the options that it was made with, and says which of others differ."""
     gallery.close()

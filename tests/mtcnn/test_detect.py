@@ -214,8 +214,22 @@ def test_options_are_one_object() -> None:
 def test_unknown_options() -> None:
     """The error for an unknown keyword suggests the closest option, and lists all."""
     message = r"there is no option 'min_size'; did you mean 'min_face_size'\? The options are min_face_size, factor, .*"
-    with pytest.raises(TypeError, match=f"{message}, crops$"):
+    with pytest.raises(TypeError, match=f"{message}, crops, min_face_share$"):
         detect_faces(np.zeros((9, 9, 3), np.uint8), min_size=5)  # type: ignore[call-arg]
+
+
+def test_smallest_face_as_a_share(astronaut: Image.Image) -> None:
+    """A share of the longer side leaves out the finest levels of the pyramid, and changes no larger face."""
+    options = DetectionOptions(min_face_share=0.01)
+    assert options.smallest_face((640, 480)) == 20
+    assert options.smallest_face((3000, 4000)) == pytest.approx(20 / 0.709**2)
+    assert DetectionOptions(min_face_size=60, min_face_share=0.01).smallest_face((4000, 3000)) == 60
+    half = detect_faces(astronaut, rotations=(0,), min_face_share=0.1)  # of 512 pixels
+    same = detect_faces(astronaut, rotations=(0,), min_face_size=20 / 0.709**2)
+    for a, b in zip(half[:4], same[:4], strict=True):
+        assert np.array_equal(a, b)
+    with pytest.raises(OptionError, match=r"min_face_share is 0\.6, expected 0 to 0\.5"):
+        DetectionOptions(min_face_share=0.6)
 
 
 def test_overrides_are_the_options() -> None:

@@ -8,8 +8,15 @@ from typing import Any
 
 from .. import DetectionOptions, Gallery, OptionError
 from ..gallery import BadPhoto, IndexReport
-from ..mtcnn.options import DEFAULTS
-from .options import GALLERY_LIMIT, add_folder_options, add_photo_options, weights_source
+from ..gallery.settings import GALLERY_DEFAULTS
+from .options import (
+    GALLERY_LIMIT,
+    MIN_FACE_SIZE,
+    add_folder_options,
+    add_photo_options,
+    face_size,
+    weights_source,
+)
 from .parser import add_command
 from .terminal import FAILED, OK, error, write
 from .text import name_options, plural, printable
@@ -59,10 +66,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--min-face-size",
-        type=float,
-        metavar="PIXELS",
-        help="size of the smallest face to find; doubling it takes a quarter of the time. "
-        f"Fixed when the gallery is made (default: {DEFAULTS.min_face_size:g})",
+        metavar="SIZE",
+        help=f"{MIN_FACE_SIZE}. Fixed when the gallery is made (default: {GALLERY_DEFAULTS.min_face_share * 100:g}%%, "
+        f"but {GALLERY_DEFAULTS.min_face_size:g} pixels at least)",
     )
     parser.add_argument(
         "--weights",
@@ -79,7 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("index: no folder was given. Name one or more folders, or use --errors.")
     if arguments.dry_run and not arguments.prune:
         raise OptionError("index: --dry-run needs --prune")
-    options = DetectionOptions(min_face_size=arguments.min_face_size) if arguments.min_face_size is not None else None
+    options = None
+    if arguments.min_face_size is not None:
+        smallest, share = face_size(arguments.min_face_size)
+        options = DetectionOptions(min_face_size=smallest, min_face_share=share)
     weights = weights_source(arguments.weights) if arguments.weights else None
     with Gallery(arguments.gallery, create=bool(arguments.folders), weights=weights, options=options) as gallery:
         if arguments.dry_run:

@@ -31,6 +31,13 @@ __all__ = [
 GALLERY_LIMIT = "250000000; photos with more than 100000000 are searched at half size"
 
 
+#: Help of the option that `face_size` reads.
+MIN_FACE_SIZE = (
+    "size of the smallest face to find, in pixels or per cent of the photo's longer side (1%%); "
+    "doubling it takes a quarter of the time"
+)
+
+
 def add_detection_options(parser: argparse.ArgumentParser) -> None:
     """Add the fields of `DetectionOptions`, under their names, with rotations in degrees."""
     group = parser.add_argument_group("detection")
@@ -43,8 +50,9 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--min-face-size",
         DEFAULTS.min_face_size,
-        "size of the smallest face to find; doubling it takes a quarter of the time",
-        metavar="PIXELS",
+        MIN_FACE_SIZE,
+        metavar="SIZE",
+        type=str,
     )
     add("--factor", DEFAULTS.factor, "ratio of neighboring levels of the image pyramid", metavar="RATIO")
     add(
@@ -148,8 +156,10 @@ def _rotations(angles: list[float | Literal["auto"]]) -> tuple[float, ...] | Lit
 
 def detection_options(arguments: argparse.Namespace, *, crops: bool) -> DetectionOptions:
     """Return the options of `add_detection_options`. Raises OptionError for an option out of its range."""
+    smallest, share = face_size(arguments.min_face_size)
     return DetectionOptions(
-        min_face_size=arguments.min_face_size,
+        min_face_size=smallest,
+        min_face_share=share,
         factor=arguments.factor,
         thresholds=arguments.thresholds,
         nms_overlaps=arguments.nms_overlaps,
@@ -159,6 +169,17 @@ def detection_options(arguments: argparse.Namespace, *, crops: bool) -> Detectio
         crop_filter=arguments.crop_filter,
         crops=crops,
     )
+
+
+def face_size(size: str | float) -> tuple[float, float]:
+    """Return the smallest face in pixels and as a share, given in pixels or per cent. Raises OptionError."""
+    text = str(size).strip()
+    is_share = text.endswith("%")
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise OptionError(f"--min-face-size is {text}, expected pixels (40) or per cent (1%)") from None
+    return (DEFAULTS.min_face_size, number / 100) if is_share else (number, 0.0)
 
 
 def number_or_name(text: str) -> int | str:

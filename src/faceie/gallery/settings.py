@@ -20,7 +20,11 @@ from ..images import MAX_PIXELS
 from ..mtcnn.options import DetectionOptions
 from .store import Store
 
-__all__ = ["Settings", "choose_settings", "default_path", "exclude_patterns", "load_checked"]
+__all__ = ["GALLERY_DEFAULTS", "Settings", "choose_settings", "default_path", "exclude_patterns", "load_checked"]
+
+#: Detection options of a new gallery. Smaller faces, relative to the photo, are rarely good for recognition: they are
+#: small, or blurred (docs/accuracy.md, "The smallest face").
+GALLERY_DEFAULTS = DetectionOptions(min_face_share=0.01)
 
 _SAME_ANSWER = 1e-4  # largest difference between embeddings of the test picture by the same weights
 
@@ -78,7 +82,7 @@ def choose_settings(store: Store, weights: str | Path | None, options: Detection
             if store.setting("key") is None:  # another process may have been quicker
                 store.set("key", secrets.token_hex(16))
                 store.set("weights", weights_to_json(weights or "vggface2"))
-                store.set("options", json.dumps(asdict(options or DetectionOptions())))
+                store.set("options", json.dumps(asdict(options or GALLERY_DEFAULTS)))
     source = weights or weights_from_json(store.setting("weights") or "")
     own = DetectionOptions(**json.loads(store.setting("options") or ""))
     if options and options != own:

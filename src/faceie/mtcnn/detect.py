@@ -124,6 +124,7 @@ def detect_faces(
     """
     options = with_overrides(options, overrides)
     whole = View(*upright(image))
+    options = replace(options, min_face_size=options.smallest_face(whole.image.size), min_face_share=0.0)
     w = _loaded(weights)
     with single_threaded_blas():
         if options.rotations == "auto":

@@ -47,6 +47,9 @@ class DetectionOptions:
         Pillow's filter that resizes crops. "bilinear" gives the crops of facenet-pytorch.
     crops : bool, default True
         Whether to crop the faces at all.
+    min_face_share : float, default 0
+        Size of the smallest face to find as a share of the image's longer side, 0 to 0.5. The larger one of this and
+        `min_face_size` counts, so that the cost of a search is bounded for images of any size.
 
     Raises
     ------
@@ -78,11 +81,13 @@ class DetectionOptions:
     margin: float = 44.0
     crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
     crops: bool = True
+    min_face_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Check all values, of any type."""
         set_ = object.__setattr__  # the class is frozen
         set_(self, "min_face_size", _number("min_face_size", self.min_face_size, 1, math.inf))
+        set_(self, "min_face_share", _number("min_face_share", self.min_face_share, 0, 0.5))
         set_(self, "factor", _number("factor", self.factor, 0.1, 0.99))
         set_(self, "thresholds", _numbers("thresholds", self.thresholds, 3, 0, 1))
         set_(self, "nms_overlaps", _numbers("nms_overlaps", self.nms_overlaps, 4, 0, 1))
@@ -99,6 +104,16 @@ class DetectionOptions:
             raise OptionError(f"margin is {self.margin:g}, expected less than crop_size, which is {self.crop_size}")
         if self.crop_filter not in _FILTERS:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
+
+    def smallest_face(self, size: tuple[int, int]) -> float:
+        """Return the size in pixels of the smallest face to find in an image of this width and height.
+
+        It is that of a level of the pyramid for `min_face_size`, so that larger faces are found in the same way.
+        """
+        smallest = self.min_face_size
+        while smallest / self.factor <= self.min_face_share * max(size):
+            smallest /= self.factor
+        return smallest
 
 
 class DetectionOverrides(TypedDict, total=False):
@@ -117,6 +132,7 @@ class DetectionOverrides(TypedDict, total=False):
     margin: float
     crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"]
     crops: bool
+    min_face_share: float
 
 
 def with_overrides(options: DetectionOptions | None, overrides: Mapping[str, Any]) -> DetectionOptions:
