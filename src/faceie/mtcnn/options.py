@@ -106,9 +106,26 @@ class DetectionOptions:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
 
     def smallest_face(self, size: tuple[int, int]) -> float:
-        """Return the size in pixels of the smallest face to find in an image of this width and height.
+        """Return the size of the smallest face to find in an image.
 
-        It is that of a level of the pyramid for `min_face_size`, so that larger faces are found in the same way.
+        It is the size of one level of the pyramid for `min_face_size`. So a larger share leaves out the finest levels,
+        and does not change the search for larger faces.
+
+        Parameters
+        ----------
+        size : tuple of 2 ints
+            Width and height of the image in pixels.
+
+        Returns
+        -------
+        float
+            Size of the smallest face in pixels.
+
+        Examples
+        --------
+        >>> from faceie import DetectionOptions
+        >>> round(DetectionOptions(min_face_share=0.01).smallest_face((4000, 3000)))
+        40
         """
         smallest = self.min_face_size
         while smallest / self.factor <= self.min_face_share * max(size):
