@@ -79,6 +79,7 @@ def running(program: str, gallery: Path, album: Path, mark: str = "-") -> Iterat
     script = gallery.parent / "program.py"
     script.write_text(program)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(ROOT)]), _MARK: mark}
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # an interrupted measurement complains
     process = subprocess.Popen(
         [sys.executable, script, gallery, album],
         stdout=subprocess.PIPE,
