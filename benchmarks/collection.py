@@ -1,6 +1,6 @@
-"""The smallest face of a collection: what a larger one costs in faces, and saves in time.
+"""The smallest face of a collection: faces lost and time saved by a larger one.
 
-    python benchmarks/collection.py [--megapixels 12] [--shares 0.5 0.75 1 ...] [FOLDER ...]
+    python benchmarks/collection.py [FOLDER ...] [--megapixels 12] [--shares 0.5 0.75 1 ...]
 
 Takes the photos of examples/ and of the folders, enlarges those that are smaller to this size, as a phone would take
 them, and saves them as JPEG in a temporary folder. Then prints, for each share of the longer side:
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 
 def enlarge(folders: list[Path], megapixels: float, most: int, target: Path) -> list[Path]:
-    """Write photos of this size, at most so many, and return their paths."""
+    """Write up to `most` photos of this size, and return their paths."""
     photos = [photo.path for photo in search_folders([EXAMPLES, *folders]).photos]
     random.Random(0).shuffle(photos)
     written: list[Path] = []
@@ -88,10 +88,10 @@ def compare(reference: list[Result], results: list[Result]) -> tuple[int, int, A
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what the size of the smallest face costs and saves.")
+    parser = argparse.ArgumentParser(description="Measure faces lost and time saved by a larger smallest face.")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--megapixels", type=float, default=12)
-    parser.add_argument("--photos", type=int, default=60, help="at most so many")
+    parser.add_argument("--photos", type=int, default=60, help="largest number of photos")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.75, 1, 1.5, 2], help="per cent")
     arguments = parser.parse_args()
     set_threads(1)
