@@ -769,3 +769,10 @@ with Gallery({str(path)!r}) as gallery:
         "1",
         "workers import the running script, but this one cannot be imported (<stdin>); pass workers=1, or an executor",
     ]
+
+
+def test_workers_are_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines that C libraries write to standard error of a worker are discarded."""
+    with workers._processes(1) as executor:
+        assert executor.submit(os.write, 2, b"TIFFFetchNormalTag\n").result() == 19
+    assert capfd.readouterr() == ("", "")

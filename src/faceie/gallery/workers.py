@@ -199,8 +199,16 @@ def _start(lifeline: Connection) -> None:
     """Prepare a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also where there are no masks
     warnings.filterwarnings("ignore", module=r"PIL\b")  # about corrupt metadata: the user cannot do anything about it
+    _silence_libraries()
     set_threads(1)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+
+
+def _silence_libraries() -> None:
+    """Discard standard error: decoders in C write a line to it for each odd tag. Errors are part of the results."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 def _end_with(lifeline: Connection) -> None:
