@@ -225,3 +225,19 @@ def test_interrupted_index(tmp_path: Path) -> None:
     assert process.returncode == 130, messages
     assert b"Run the same command again to continue" in messages
     assert faceie("index", "--errors", "--gallery", file).returncode == 0
+
+
+def test_page_of_a_reader_who_left(gallery: Path, tmp_path: Path) -> None:
+    """The page is written even if the reader of the list has closed the pipe."""
+    for number, command in enumerate((["search", PHOTOS / "obama.jpg"], ["people"])):
+        page = tmp_path / f"{number}.html"
+        with running(*command, "--gallery", gallery, "--html", page) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            process.wait(60)
+        assert page.read_text("utf-8").endswith("</html>\n")
+
+
+def test_no_cluster_is_large_enough(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the number of faces that was asked for."""
+    assert "no clusters of at least 99 faces" in run(capsys, "people", "--gallery", gallery, "--min-faces", "99")[1]

@@ -100,7 +100,11 @@ def _list(arguments: argparse.Namespace) -> int:
         people = everyone[: arguments.limit]
         if not gallery.is_clustered():
             error(f"the clusters may be out of date{_why_not_clustered(gallery)}")
-        if not people:
+        if arguments.html:  # first: the reader of the list may leave
+            write_private(arguments.html, _page(gallery, everyone, people))
+        if not everyone and arguments.min_faces > 2:
+            error(f"no people, and no clusters of at least {arguments.min_faces} faces")
+        elif not everyone:
             error("no clusters: no two faces look like the same person")
         elif not arguments.json:
             write(_PEOPLE.header)
@@ -111,8 +115,6 @@ def _list(arguments: argparse.Namespace) -> int:
             else:
                 photo = example.path if example else "-"
                 write(_PEOPLE.row(person.number, person.faces, person.photos, person.name or "-", photo))
-        if arguments.html:
-            write_private(arguments.html, _page(gallery, everyone, people))
     return OK
 
 

@@ -109,16 +109,16 @@ def _search(gallery: Gallery, arguments: argparse.Namespace) -> None:
         )
     nearest = gallery.search(probe, limit=arguments.limit, prior=arguments.prior)
     matches = [m for m in nearest if m.probability is None or m.probability >= arguments.min_probability]
+    if arguments.html:  # first: the reader of the list may leave
+        about = f"{plural(len(matches), 'face')} of {len(gallery):,}, the most alike first."
+        title = f"Faces like the one in {printable(arguments.photo.name)}"
+        write_private(arguments.html, search_page(title, about, probe.thumbnail, matches, gallery.thumbnail))
     if not matches:
         error(_no_match(nearest, arguments.min_probability))
     elif not arguments.json:
         write(_MATCHES.header)
     for match in matches:
         write(json.dumps(_match_as_json(match)) if arguments.json else _match_row(match))
-    if arguments.html:
-        about = f"{plural(len(matches), 'face')} of {len(gallery):,}, the most alike first."
-        title = f"Faces like the one in {printable(arguments.photo.name)}"
-        write_private(arguments.html, search_page(title, about, probe.thumbnail, matches, gallery.thumbnail))
 
 
 def _no_match(nearest: list[Match], least: float) -> str:
@@ -136,14 +136,14 @@ def _list(gallery: Gallery, arguments: argparse.Namespace) -> None:
     photos = gallery.photos_of(*arguments.person)
     if not photos:
         error("no photo shows all of them" if len(arguments.person) > 1 else "no photo shows this person")
-    for photo in photos:
-        write(json.dumps(_photo_as_json(photo)) if arguments.json else _PHOTOS.row(_date(photo.taken), photo.path))
     if arguments.html:
         title = "Photos of " + " and ".join(map(str, arguments.person))
         faces = [Match(face, 0.0, None) for photo in photos for face in photo.faces]
         shown = f", the first {MAX_FACES_ON_PAGE:,} faces here" if len(faces) > MAX_FACES_ON_PAGE else ""
         about = f"{plural(len(photos), 'photo')}, the oldest first{shown}."
         write_private(arguments.html, search_page(title, about, None, faces[:MAX_FACES_ON_PAGE], gallery.thumbnail))
+    for photo in photos:
+        write(json.dumps(_photo_as_json(photo)) if arguments.json else _PHOTOS.row(_date(photo.taken), photo.path))
 
 
 def face_as_json(face: Face) -> dict[str, Any]:
