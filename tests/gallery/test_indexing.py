@@ -547,6 +547,21 @@ def test_progress_adds_up(gallery: Gallery, tmp_path: Path) -> None:
     assert report.done == 5
 
 
+def test_newest_first(gallery: Gallery, tmp_path: Path) -> None:
+    """Photos are analyzed by the time of their last change, the newest first; by default, by name."""
+    words = {"a.jpg": "1.1", "b.jpg": "2.1", "c.jpg": "3.1"}
+    album = fakes(tmp_path / "album", words)
+    for name, time in (("a.jpg", 2e9), ("b.jpg", 1e9), ("c.jpg", 3e9)):
+        os.utime(album / name, (time, time))
+    asked = Prepared(by_words)
+    gallery.index([tmp_path / "missing.jpg", album], executor=asked, newest_first=True)
+    assert [Path(path).name for path in asked.asked] == ["c.jpg", "a.jpg", "b.jpg"]
+    with Gallery(tmp_path / "by-name.faceie", options=QUICK) as other:
+        asked.asked.clear()
+        other.index([album], executor=asked)
+    assert [Path(path).name for path in asked.asked] == sorted(words)
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_workers_are_one_or_more(gallery: Gallery, workers: int) -> None:
     """An invalid number of workers is an OptionError."""

@@ -57,6 +57,11 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="with --prune: remove photos even if they are more than half of all",
     )
+    parser.add_argument(
+        "--newest-first",
+        action="store_true",
+        help="search the newest photos first; they can be found while the command runs",
+    )
     parser.add_argument("--verify", action="store_true", help="read all photos again and compare their contents")
     parser.add_argument(
         "--workers",
@@ -127,6 +132,7 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
                 prune_limit=1.0 if arguments.yes else 0.5,
                 retry=arguments.retry or arguments.truncated,
                 verify=arguments.verify,
+                newest_first=arguments.newest_first,
                 exclude=arguments.exclude,
                 follow_links=arguments.follow_links,
                 truncated=arguments.truncated,

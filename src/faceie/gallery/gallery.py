@@ -83,6 +83,7 @@ class Gallery(PeopleMethods):
         prune_limit: float = 0.5,
         retry: bool = False,
         verify: bool = False,
+        newest_first: bool = False,
         exclude: Iterable[str] | None = None,
         follow_links: bool = False,
         truncated: bool = False,
@@ -116,6 +117,8 @@ class Gallery(PeopleMethods):
             Whether to try bad photos again.
         verify : bool, default False
             Whether to read all photos and compare their contents.
+        newest_first : bool, default False
+            Whether to analyze the photos whose files changed last first.
         exclude : iterable of str, optional
             Patterns of files and folders to skip, as in ``.gitignore`` (`faceie.images.exclude`). The gallery keeps
             them: None stands for those of the last run.
@@ -154,7 +157,7 @@ class Gallery(PeopleMethods):
             self._weights()  # fails here, not in each worker
             patterns = exclude_patterns(self._store, exclude)
         settings = self._settings.with_limits(truncated, max_pixels)
-        run = IndexRun(self._store, settings, WorkerPool(workers, executor), verify=verify)
+        run = IndexRun(self._store, settings, WorkerPool(workers, executor), verify=verify, newest_first=newest_first)
         work = run.work(
             tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=patterns, follow_links=follow_links
         )

@@ -59,13 +59,22 @@ class _Task(NamedTuple):
 class IndexRun:
     """A run of `Gallery.index`."""
 
-    def __init__(self, store: Store, settings: Settings, workers: WorkerPool, *, verify: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        workers: WorkerPool,
+        *,
+        verify: bool = False,
+        newest_first: bool = False,
+    ) -> None:
         self.report = IndexReport()
         self.path = store.path
         self._store = store
         self._settings = settings
         self._workers = workers
         self._verify = verify
+        self._newest_first = newest_first
         self._waiting: deque[_Task] = deque()
 
     def work(
@@ -86,6 +95,8 @@ class IndexRun:
         found = search_folders(map(Path, tops), exclude=exclude, follow_links=follow_links)
         photos, report.problems, report.passed_over = found
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
+        if self._newest_first:
+            paths.sort(key=_time_of_change, reverse=True)
         for _ in self._work(paths, retry):
             report.seconds = time.monotonic() - started
             yield len(paths)
@@ -286,6 +297,14 @@ def _digest(path: str) -> bytes:
 def _ends_the_run(error: Exception) -> bool:
     """Tell whether an error lies with the gallery, the weights or the executor, not with a photo."""
     return isinstance(error, _ENDING) or type(error) is sqlite3.DatabaseError  # its subclasses may lie with a photo
+
+
+def _time_of_change(path: str) -> float:
+    """Return the time of the last change of a file's contents; 0 if it cannot be told."""
+    try:
+        return os.stat(path).st_mtime  # noqa: PTH116  # for many paths, which are strings
+    except OSError:
+        return 0.0
 
 
 def _version(path: str) -> FileVersion:
