@@ -43,7 +43,7 @@ def _template(name: str) -> Template:
 
 
 def _read(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text("utf-8")
+    return (resources.files(__package__) / "templates" / name).read_text("utf-8")
 
 
 def _escape(text: str) -> str:
