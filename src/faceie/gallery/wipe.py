@@ -48,7 +48,10 @@ def person(store: Store, who: int | str) -> Forgotten:
 
 
 def photo(store: Store, path: Path) -> Forgotten:
-    """Delete the rows of a photo, of its copies and of its faces. Raises GalleryError for an unknown path."""
+    """Delete the rows of a photo, of its copies and of its faces. People stay, even without faces.
+
+    Raises GalleryError for an unknown path.
+    """
     known = store.file(str(path))
     if known is None:
         raise GalleryError(f"{path}: this photo is not in the gallery")

@@ -9,7 +9,7 @@ Inside Faceie, an image is RGB, 8 bits a channel, sRGB and upright. On its way f
 `colors`          any mode, depth and profile to sRGB
 `exif`, `dates`   orientation and date
 `upright`         images in memory: upright, and scaled to the networks' input
-`refusals`        the messages for photos that cannot be opened
+`refusals`        the limit of pixels, and the messages for refused photos
 ================  ============================================================================
 """
 

@@ -1,4 +1,4 @@
-"""The messages for photos that cannot be opened: the format or the reason, and a remedy."""
+"""Photos that are refused: the limit of pixels, and the messages, with the reason and a remedy."""
 
 from __future__ import annotations
 

@@ -199,6 +199,7 @@ def _always(*_: object) -> bool:
     return True
 
 
+# The rows that `choose` goes through: `_winograd_pays` decides between `winograd` and `patches`.
 METHODS = {
     "pointwise": Method(
         pointwise, lambda kernel, stride, padding: (*kernel[:2], stride, *padding) == (1, 1, 1, 0, 0), _always
