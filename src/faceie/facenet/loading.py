@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..nn import layers
 from ..nn.tree import build, leaves
 from ..types import Array
 from ..weights import readers, registry, safetensors
+from ..weights.versions import read_once
 from .names import from_tensorflow, from_torch, from_weightie
 from .network import INPUT_SIZE, LAYOUT, InceptionResNetV1, inception_resnet_v1
 
@@ -68,22 +69,12 @@ def load(source: str | os.PathLike[str] = "vggface2") -> InceptionResNetV1:
     """
     if isinstance(source, str):
         return _load(source)
-    path = Path(source)
-    try:
-        about = path.stat()
-    except OSError:
-        return _read(path)  # which says why
-    return _load_file(path, about.st_mtime_ns, about.st_size)
+    return _load_file(Path(source))
 
 
 @cache
 def _load(name: str) -> InceptionResNetV1:
     return _read(registry.locate(name, convert_published))
-
-
-@lru_cache(maxsize=2)
-def _load_file(path: Path, _changed: int, _size: int) -> InceptionResNetV1:
-    return _read(path)
 
 
 def convert(source: Path, target: Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -142,6 +133,9 @@ def _read(path: Path) -> InceptionResNetV1:
         raise WeightsError(
             f"{path}: this file ({file.format}) does not hold the weights of the encoder: {fact}"
         ) from None
+
+
+_load_file = read_once(_read, maxsize=2)
 
 
 # The first eight numbers of the embedding of `check_picture`, as facenet-pytorch computes them: tools/make_golden.py

@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 from ..errors import ImageError
 from ..files import not_a_file
 from . import jpeg, png
-from .exif import exif_of
+from .exif import exif_of, profile_only
 from .formats import START, Format, heif_is_readable, identify, raw_name
 from .raw import largest_full_picture, open_raw
 from .refusals import check_size, one_line, refusal, too_large
@@ -117,15 +117,16 @@ def _identify(file: BinaryIO, format: Format, start: bytes, request: Request) ->
 def _by_pillow(file: BinaryIO) -> Image.Image:
     """Open an image as `Image.open` does, without its limit of the size, which is global and so not ours to change."""
     file.seek(0)
-    Image.init()
     start = file.read(16)
-    for name in Image.ID:
-        factory, accepts = Image.OPEN[name]
-        if accepts and accepts(start) is not True:  # a text is a reason why not
-            continue
-        file.seek(0)
-        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # a decoder refuses a file by one of these
-            return factory(file, "")
+    for import_decoders in (Image.preinit, Image.init):  # the common ones, then all of them: slow to import
+        import_decoders()
+        for name in Image.ID:
+            factory, accepts = Image.OPEN[name]
+            if accepts and accepts(start) is not True:  # a text is a reason why not
+                continue
+            file.seek(0)
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # a decoder refuses a file by one of these
+                return factory(file, "")
     raise UnidentifiedImageError
 
 
@@ -186,9 +187,8 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     """Decode the pixels, all of them or as many as the request accepts."""
     size, note = image.size, None
     reduce = request.decode and math.prod(size) > request.reduce_above
-    exif = (
-        exif_of(image) if image.format == "TIFF" else None
-    )  # TIFF needs its file for this, PNG may have it at the end
+    # TIFF needs its file for this; PNG may have it at the end.
+    exif = exif_of(image) if image.format == "TIFF" else None
     if request.decode:
         draft = reduce and image.format in ("JPEG", "MPO")
         if draft:
@@ -205,9 +205,9 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
             size = image.size  # Pillow turns TIFF images upright while it loads them
     exif, xmp = exif or exif_of(image), _xmp(image)
     if reduce and image.size == size:
-        info = image.info
+        info = profile_only(image.info)
         image = _in_a_mode_to_reduce(image).reduce(_REDUCED)
-        image.info = {key: value for key, value in info.items() if key == "icc_profile"}
+        image.info = info
     return Opened(image, size, exif, xmp, is_upright=False, note=note)
 
 
@@ -224,26 +224,26 @@ def _readable_part(
     file.seek(0)
     content = file.read() if image.format in ("JPEG", "MPO") else b""
     if content and not jpeg.lacks_pixels(content):
-        return _loaded(io.BytesIO(jpeg.with_end(content)), request), None
+        return _loaded(io.BytesIO(jpeg.with_end(content))), None
     if image.format == "PNG":
         with suppress(Exception):
-            return _loaded(_repaired_png(file, request), request), None
+            return _loaded(_repaired_png(file, request)), None
     if request.accept == "whole" or (request.accept == "early end" and not _ends_early(error)):
         raise _not_whole(error) from error
     if content:
-        return _load_part(_draft_again(image, io.BytesIO(jpeg.with_end(content)), request)), _note(error)
+        return _load_part(_draft_again(image, io.BytesIO(jpeg.with_end(content)))), _note(error)
     if image.format == "PNG":
         return _load_part(_by_pillow(_repaired_png(file, request))), _note(error)
     return _as_far_as_decoded(image, error), _note(error)
 
 
-def _loaded(file: BinaryIO, request: Request) -> Image.Image:
+def _loaded(file: BinaryIO) -> Image.Image:
     image = _by_pillow(file)
     image.load()
     return image
 
 
-def _draft_again(former: Image.Image, file: BinaryIO, request: Request) -> Image.Image:
+def _draft_again(former: Image.Image, file: BinaryIO) -> Image.Image:
     image = _by_pillow(file)
     if image.size != former.size:
         image.draft(None, former.size)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from ..types import Affine
 
-__all__ = ["EXIF_IFD", "SIDEWAYS", "Upright", "exif_of", "orientation_of", "turn_upright"]
+__all__ = ["EXIF_IFD", "SIDEWAYS", "Upright", "exif_of", "orientation_of", "profile_only", "turn_upright"]
 
 #: The tag of the directory with the camera's data about the exposure, dates included.
 EXIF_IFD = 0x8769
@@ -52,6 +52,11 @@ def exif_of(image: Image.Image) -> Image.Exif | None:
         return None
 
 
+def profile_only(info: dict[Any, Any]) -> dict[Any, Any]:
+    """Return Pillow's metadata of an image, reduced to the color profile."""
+    return {key: value for key, value in info.items() if key == "icc_profile"}
+
+
 def orientation_of(exif: Image.Exif | None) -> int:
     """Return the EXIF orientation, 1 to 8; 1, upright, if it is missing or invalid."""
     try:
@@ -68,6 +73,6 @@ def turn_upright(image: Image.Image, orientation: int) -> Upright:
     method, *rows = _ORIENTATIONS[orientation]
     image = image.transpose(method)
     # EXIF and XMP have the orientation: without them, the image is not turned a second time.
-    image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
+    image.info = profile_only(image.info)
     affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
     return Upright(image, affine)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from .exif import profile_only
 from .refusals import check_size
 from .tiff import Directory, directories, from_directory
 
@@ -44,7 +45,7 @@ def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | No
             if sizes.flip in _FLIPS and not turned_already:
                 image = image.transpose(_FLIPS[sizes.flip])
     image = image.copy()  # without Pillow's data about the file
-    image.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
+    image.info = profile_only(image.info)
     return image, _exif_of_file(file) or exif
 
 

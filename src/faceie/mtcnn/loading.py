@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from ..errors import WeightsError
 from ..nn.tree import build, leaves
 from ..types import Array
 from ..weights import safetensors, torch
+from ..weights.versions import read_once
 from .names import from_torch
 from .networks import LAYOUT, MTCNN
 
@@ -45,17 +45,14 @@ def load(path: str | os.PathLike[str] = PUBLISHED) -> MTCNN:
     >>> weights.p_net.conv_1.kernel.shape
     (3, 3, 3, 10)
     """
-    path = Path(path)
-    try:
-        about = path.stat()
-    except OSError:
-        return _load(path, 0, 0)  # which says why
-    return _load(path, about.st_mtime_ns, about.st_size)
+    return _load(Path(path))
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path, _changed: int, _size: int) -> MTCNN:
+def _read(path: Path) -> MTCNN:
     return _build(str(path), safetensors.read(path)[0])
+
+
+_load = read_once(_read, maxsize=4)
 
 
 def convert(p_net: Path, r_net: Path, o_net: Path, target: Path) -> None:
