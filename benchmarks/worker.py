@@ -4,6 +4,12 @@
 
 The peak of the memory in MB follows. With BENCHMARK_ONCE set, the program runs the task once and ends.
 
+    python worker.py SUBJECT collection FOLDER [SMALLEST SHARE]
+
+prints a line for each photo: the CPU seconds of opening it and of finding faces at all angles (the peer: upright), and
+the number of the faces. The smallest face has the larger one of SMALLEST pixels (default 20) and a SHARE of the longer
+side (default 0.01). The last line has the peak of the memory in MB.
+
 SUBJECT: faceie, facenet-pytorch or onnxruntime. TASK: ``encode BATCH``; ``detect PHOTO`` (upright faces);
 ``detect-all PHOTO`` (at all angles; the peer: upright); ``folder FOLDER`` (open, find upright faces of at least 60
 pixels, encode them) and ``folder-all FOLDER`` (at all angles). The weights of the peers, and the network in ONNX, are
@@ -93,6 +99,36 @@ def onnxruntime(task: str, argument: str) -> Callable[[], Any]:
     return lambda: session.run(None, {"x": x})
 
 
+def collection(subject: str, folder: str, smallest: str = "20", share: str = "0.01") -> None:
+    if subject == "faceie":
+        import faceie
+
+        options = faceie.DetectionOptions(min_face_size=float(smallest), min_face_share=float(share))
+
+        def find(photo: Path) -> int:
+            return len(faceie.detect_faces(photo, options).probabilities)
+    else:
+        import torch
+        from facenet_pytorch import MTCNN
+
+        torch.set_num_threads(THREADS)
+        detector = MTCNN(keep_all=True, margin=14)
+
+        def find(photo: Path) -> int:
+            image = Image.open(photo).convert("RGB")
+            detector.min_face_size = max(float(smallest), float(share) * max(image.size))
+            crops = detector(image)
+            return 0 if crops is None else len(crops)
+
+    photos = sorted(Path(folder).iterdir())
+    find(photos[0])
+    for photo in photos:
+        start = time.process_time()
+        faces = find(photo)
+        sys.stdout.write(f"{time.process_time() - start} {faces}\n")
+    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")
+
+
 def main(subject: str, task: str, argument: str) -> None:
     run = {"faceie": faceie, "facenet-pytorch": facenet_pytorch, "onnxruntime": onnxruntime}[subject](task, argument)
     run()
@@ -110,4 +146,7 @@ def main(subject: str, task: str, argument: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[2] == "collection":
+        collection(sys.argv[1], *sys.argv[3:])
+    else:
+        main(*sys.argv[1:])

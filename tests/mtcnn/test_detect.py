@@ -218,18 +218,44 @@ def test_unknown_options() -> None:
         detect_faces(np.zeros((9, 9, 3), np.uint8), min_size=5)  # type: ignore[call-arg]
 
 
-def test_smallest_face_as_a_share(astronaut: Image.Image) -> None:
-    """A share of the longer side leaves out the finest levels of the pyramid, and changes no larger face."""
+def test_smallest_face_is_that_of_a_level(astronaut: Image.Image) -> None:
+    """A search for larger faces leaves out the finest levels of the pyramid, and changes no larger face."""
     options = DetectionOptions(min_face_share=0.01)
     assert options.smallest_face((640, 480)) == 20
-    assert options.smallest_face((3000, 4000)) == pytest.approx(20 / 0.709**2)
-    assert DetectionOptions(min_face_size=60, min_face_share=0.01).smallest_face((4000, 3000)) == 60
-    half = detect_faces(astronaut, rotations=(0,), min_face_share=0.1)  # of 512 pixels
-    same = detect_faces(astronaut, rotations=(0,), min_face_size=20 / 0.709**2)
-    for a, b in zip(half[:4], same[:4], strict=True):
+    for longer in (3500, 4000, 4600):
+        assert options.smallest_face((3000, longer)) == pytest.approx(20 / 0.709**2)
+    assert DetectionOptions(min_face_size=60, min_face_share=0.01).smallest_face((4000, 3000)) == pytest.approx(
+        20 / 0.709**3
+    )
+    assert DetectionOptions(min_face_size=28).smallest_face((4000, 3000)) == 20
+    assert DetectionOptions(min_face_size=12).smallest_face((4000, 3000)) == pytest.approx(20 * 0.709**2)
+    found = [detect_faces(astronaut, min_face_size=size) for size in (20, 35)]
+    for a, b in zip(found[0][:4], found[1][:4], strict=True):
         assert np.array_equal(a, b)
     with pytest.raises(OptionError, match=r"min_face_share is 0\.6, expected 0 to 0\.5"):
         DetectionOptions(min_face_share=0.6)
+
+
+def test_smallest_face_of_the_reference(astronaut: Image.Image) -> None:
+    """A search at given angles takes the smallest face as it is, like the reference."""
+    assert DetectionOptions(min_face_size=60, rotations=(0,)).smallest_face((4000, 3000)) == 60
+    half = detect_faces(astronaut, rotations=(0,), min_face_share=0.1)  # of 512 pixels
+    same = detect_faces(astronaut, rotations=(0,), min_face_size=51.2)
+    for a, b in zip(half[:4], same[:4], strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_large_photo_is_searched_in_a_copy(astronaut: Image.Image) -> None:
+    """Boxes and landmarks are in pixels of the photo, and crops show its detail."""
+    pixels = np.asarray(astronaut.resize((1536, 1536), Image.Resampling.BICUBIC)).copy()
+    pixels[::2, ::2] //= 2  # a pattern that every copy loses
+    photo = Image.fromarray(pixels)
+    faces, whole = detect_faces(photo, min_face_size=112), detect_faces(photo, min_face_size=56)
+    assert_close(faces.bounding_boxes, whole.bounding_boxes, 0.04 * float(whole.sizes[0]))
+    assert_close(faces.landmarks, whole.landmarks, 0.02 * float(whole.sizes[0]))
+    assert faces.images is not None
+    assert whole.images is not None
+    assert faces.sharpness == pytest.approx(whole.sharpness, rel=0.1)
 
 
 def test_overrides_are_the_options() -> None:

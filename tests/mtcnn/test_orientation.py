@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceie import DetectedFaces, detect_faces, distance, encode_faces, open_image
-from faceie.mtcnn import orientation
+from faceie import DetectedFaces, detect_faces, distance, encode_faces, mtcnn, open_image
+from faceie.boxes import to_squares
+from faceie.mtcnn import cascade, orientation
+from faceie.mtcnn.options import DetectionOptions
 from faceie.mtcnn.pyramid import MipMap
 from faceie.mtcnn.views import View, close_up, rotate_view
 
@@ -124,10 +126,11 @@ def test_views_and_back(degrees: int, rng: np.random.Generator) -> None:
     assert scale == 1
     for view in (rotate_view(whole, math.radians(degrees)), close):
         assert math.remainder(view.angle - math.radians(degrees), 2 * math.pi) == pytest.approx(0, abs=1e-6)
-        middle = np.array(view.image.size) // 2
+        middle = np.array(view.size) // 2
         for point in (middle, middle + np.array([20, 10]), middle - np.array([15, 30])):
             x, y = view.affine[:, :2] @ (point + 0.5) + view.affine[:, 2]
-            here = np.asarray(view.image)[point[1], point[0]].astype(int)
+            left, top = point.tolist()
+            here = np.asarray(view.crop((left, top, left + 1, top + 1)))[0, 0].astype(int)
             assert np.abs(here - pixels[int(y), int(x)]).max() < 30
 
 
@@ -137,7 +140,60 @@ def test_close_ups_of_large_heads_are_reduced(photos: Path) -> None:
     square = np.array([900, 300, 1900, 1300], np.float32)
     view, scale = close_up(View(image, np.eye(2, 3)), square, math.pi)
     assert scale == pytest.approx(0.256)
-    assert view.image.size == (512, 512)
+    assert view.size == (512, 512)
     corner = view.affine @ (256, 256, 1)
     assert_close(corner, np.array([1400.0, 800]), 1e-6)
     assert np.linalg.det(view.affine[:, :2]) == pytest.approx(1 / 0.256**2)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, -90, 17, -71])
+def test_parts_of_a_view_are_those_of_the_whole(degrees: int, rng: np.random.Generator) -> None:
+    """A view is rotated part by part. The parts fit together to the bit, at right angles without loss."""
+    image = Image.fromarray(rng.integers(0, 256, (180, 270, 3), np.uint8))
+    view = rotate_view(View(image, np.eye(2, 3)), math.radians(degrees))
+    width, height = view.size
+    whole = np.asarray(view.crop((0, 0, width, height)))
+    if degrees % 90 == 0:
+        assert np.array_equal(whole, np.rot90(np.asarray(image), -degrees // 90))
+    for left, top in ((0, 0), (31, 77), (width - 40, height - 50)):
+        part = np.asarray(view.crop((left, top, left + 40, top + 50)))
+        assert np.array_equal(part, whole[top : top + 50, left : left + 40])
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 25])
+def test_view_of_a_reduced_image_and_of_the_original(degrees: int, photos: Path) -> None:
+    """The same view of the original is larger, with the same part of the scene at the same place."""
+    image = open_image(photos / "astronaut.jpg")
+    small = rotate_view(View(image, np.eye(2, 3)).reduced(2), math.radians(degrees))
+    large = small.of_original(image, 2)
+    assert large.size == (small.size[0] * 2, small.size[1] * 2)
+    assert_close(large.affine @ (100, 60, 1), small.affine @ (50, 30, 1), 1e-9)
+    a = np.asarray(small.crop((60, 50, 160, 150)), np.float32)
+    b = np.asarray(large.crop((120, 100, 320, 300)).reduce(2), np.float32)
+    assert np.abs(a - b).mean() < 3
+
+
+def test_squares_of_an_image_in_its_view() -> None:
+    """A square of the image is found at its place in a view, upright there."""
+    view = rotate_view(View(Image.new("RGB", (300, 200)), np.eye(2, 3)), math.radians(30))
+    squares = np.array([[50, 60, 90, 100], [-20, 150, 30, 200]], np.float32)
+    there = view.squares_at(squares)
+    assert_close(there[:, 2:] - there[:, :2], squares[:, 2:] - squares[:, :2], 1e-4)
+    center = (there[:, :2] + there[:, 2:]) / 2
+    assert_close(center @ view.affine[:, :2].T + view.affine[:, 2], (squares[:, :2] + squares[:, 2:]) / 2, 1e-3)
+
+
+@pytest.mark.parametrize("degrees", [15, 40])
+def test_search_near_probable_faces(degrees: int, photos: Path) -> None:
+    """A search near probable faces finds what a search of the whole image finds there."""
+    image = open_image(photos / "obama-congress.jpg").rotate(degrees, expand=True)
+    whole = View(image, np.eye(2, 3))
+    view, w, options = rotate_view(whole, math.radians(degrees)), mtcnn.load(), DetectionOptions(min_face_size=30)
+    every = cascade.find_faces(MipMap(view), w, options)
+    assert len(every.boxes)
+    squares = to_squares(every.boxes[:1]) + np.float32(3)  # it need not be exact
+    near = cascade.find_faces_near(squares, view, w, options)
+    for field, same in zip(every, near, strict=True):
+        assert_close(field[:1], same[:1], 1e-3)  # the last digits depend on the number of boxes in a batch
+    nowhere = cascade.find_faces_near(np.empty((0, 4), np.float32), view, w, options)
+    assert len(nowhere.boxes) == 0

@@ -27,6 +27,22 @@ def test_planes(rng: np.random.Generator) -> None:
     assert [planes.shape for planes in MipMap(Image.new("RGB", (1, 9))).planes] == [(3, 9, 1)]
 
 
+def test_planes_near_boxes(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only parts are read, these are equal to the same parts of the whole, on all levels."""
+    monkeypatch.setattr(pyramid, "_BLOCK", 16)
+    image = Image.fromarray(rng.integers(1, 256, (83, 121, 3), np.uint8))
+    boxes = np.array([[-9, 20, 20, 35], [60, 40, 61, 41], [100, 70, 400, 400], [200, 200, 220, 220]], np.float32)
+    whole, parts = MipMap(image), MipMap(image, boxes)
+    read = parts.planes[0][0] > 0
+    assert 0.1 < read.mean() < 0.5
+    assert read[20:35, :20].all()
+    assert read[70:, 100:].all()
+    for level, (all_, some) in enumerate(zip(whole.planes, parts.planes, strict=True)):
+        here = some > 0
+        assert np.array_equal(all_[here], some[here])
+        assert here[:, 40 >> level, 60 >> level].all()
+
+
 def test_only_large_images_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only large images are averaged from their halves, over many pixels, unless rough averages are enough."""
     image = Image.new("RGB", (64, 64))

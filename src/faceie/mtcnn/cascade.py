@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..boxes import non_maximum_suppression, to_squares
 from ..nn.parallel import parallel
@@ -21,10 +22,17 @@ from .crops import crop_boxes, keep_inside
 from .networks import MTCNN, ONet, PNet, RNet
 from .options import DetectionOptions
 from .pyramid import FIELD, STRIDE, Level, MipMap, Tile, levels, scales
+from .views import View
 
-__all__ = ["Faces", "faces_from", "find_faces", "find_windows", "merge_levels", "output", "propose", "refine"]
+__all__ = [
+    "Faces", "faces_from", "find_faces", "find_faces_near", "find_windows", "merge_levels", "output", "propose",
+    "refine",
+]  # fmt: skip
 
 _PROPOSALS = 32  # that a thread crops and runs R-Net on at a time: enough for the fastest batch size
+# Sides of the surroundings of a probable face, in sides of the face: in which windows are searched, and are read.
+_NEAR, _READ = 2.5, 3.0
+_SIMILAR = 3.0  # ratio of the sides of a face and of a window that may show it, at most
 _CANDIDATES = 8  # the same for O-Net, which gets few
 
 
@@ -55,6 +63,16 @@ def find_faces(mipmap: MipMap, w: MTCNN, options: DetectionOptions) -> Faces:
     return faces_from(propose(mipmap, w.p_net, options), mipmap, w, options)
 
 
+def find_faces_near(squares: Array, image: Image.Image | View, w: MTCNN, options: DetectionOptions) -> Faces:
+    """Find the upright faces at squares (n, 4) in which faces are probable.
+
+    These faces are those that `find_faces` finds there.
+    """
+    mipmap = MipMap(image, widen(squares, _READ))
+    of_levels = find_windows(mipmap, scales(mipmap, options), w.p_net, options, squares)
+    return faces_from(merge_levels(of_levels, options), mipmap, w, options)
+
+
 def faces_from(proposals: Array, mipmap: MipMap, w: MTCNN, options: DetectionOptions) -> Faces:
     """Run stages 2 and 3 on proposals (n, 4): return the upright faces among them."""
     return output(mipmap, refine(mipmap, proposals, w.r_net, options), w.o_net, options)
@@ -65,16 +83,50 @@ def propose(mipmap: MipMap, w: PNet, options: DetectionOptions) -> Array:
     return merge_levels(find_windows(mipmap, scales(mipmap, options), w, options), options)
 
 
-def find_windows(mipmap: MipMap, at_scales: Iterable[float], w: PNet, options: DetectionOptions) -> list[ScoredBoxes]:
-    """Return P-Net's windows that may hold a face, for each level of the pyramid."""
-    pyramid = levels(*mipmap.size, tuple(at_scales))
-    tiles = [(level, tile) for level in pyramid for tile in level.tiles]
+def find_windows(
+    mipmap: MipMap, at_scales: Iterable[float], w: PNet, options: DetectionOptions, near: Array | None = None
+) -> list[ScoredBoxes]:
+    """Return P-Net's windows that may hold a face, for each level of the pyramid.
+
+    `near`: squares (n, 4). Only windows of similar place and size are returned.
+    """
+    pyramid = levels(*mipmap.size, tuple(at_scales), near is not None)
+    wanted = None if near is None else [_surroundings(near, FIELD / level.scale) for level in pyramid]
+    tiles = [
+        (level, tile)
+        for number, level in enumerate(pyramid)
+        for tile in (level.tiles if wanted is None else level.tiles_with(wanted[number]))
+    ]
     windows = parallel(lambda item: windows_of_tile(mipmap, *item, w, options.thresholds[0]), tiles)
     kept = []
-    for level in pyramid:
-        of_level = _concatenate(boxes for boxes, (other, _) in zip(windows, tiles, strict=True) if other is level)
+    for number, level in enumerate(pyramid):
+        parts = [boxes for boxes, (other, _) in zip(windows, tiles, strict=True) if other is level]
+        if not parts:
+            continue
+        of_level = _concatenate(parts)
+        if wanted is not None:
+            of_level = of_level.take(_lie_in(of_level.boxes, wanted[number]))
         kept.append(of_level.take(non_maximum_suppression(of_level.boxes, of_level.scores, options.nms_overlaps[0])))
     return kept
+
+
+def _surroundings(squares: Array, side: float) -> Array:
+    """Return the surroundings (m, 4) of those squares (n, 4) whose faces P-Net may see in windows of this side."""
+    sides = squares[:, 2] - squares[:, 0]
+    return widen(squares[(sides < _SIMILAR * side) & (sides > side / _SIMILAR)], _NEAR)
+
+
+def _lie_in(boxes: Array, areas: Array) -> NDArray[np.bool_]:
+    """Tell which boxes (n, 4) lie within one of the areas (m, 4)."""
+    corners = (boxes[:, None, :2] >= areas[:, :2]) & (boxes[:, None, 2:] <= areas[:, 2:])  # [n, m, 2]
+    inside: NDArray[np.bool_] = np.any(np.all(corners, 2), 1)
+    return inside
+
+
+def widen(squares: Array, factor: float) -> Array:
+    """Return squares (n, 4) of the same centers, larger by a factor."""
+    more = (squares[:, 2:] - squares[:, :2]) * np.float32((factor - 1) / 2)
+    return np.concatenate([squares[:, :2] - more, squares[:, 2:] + more], 1)
 
 
 def windows_of_tile(mipmap: MipMap, level: Level, tile: Tile, w: PNet, threshold: float) -> ScoredBoxes:

@@ -11,17 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..boxes import area, iou, non_maximum_suppression
+from ..boxes import area, iou, non_maximum_suppression, to_squares
 from ..errors import WeightsError
 from ..images import upright
 from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
-from .cascade import Faces, faces_from, find_faces, find_windows, merge_levels
+from .cascade import Faces, faces_from, find_faces, find_faces_near, find_windows, merge_levels
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
 from .options import DetectionOptions, DetectionOverrides, with_overrides
-from .orientation import UPRIGHT, TurnedFace, eye_rolls, find_orientations, surprisal, vote_weights
+from .orientation import (
+    UPRIGHT,
+    OrientationVotes,
+    TurnedFace,
+    eye_rolls,
+    find_orientations,
+    is_right_angle,
+    surprisal,
+    vote_weights,
+)
 from .pyramid import MipMap, scales
 from .tones import has_narrow_tones, stretch_tones
 from .views import View, close_up, compose, rotate_view
@@ -38,6 +47,8 @@ _SETTLED = np.float32(0.99)  # probability from which a level face at the main a
 _ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
 _SMALLER = 0.95  # relative size below which a face counts as smaller than asked for
 _STRETCHED = 2.0  # weight of a copy with stretched tones: its crops give better embeddings
+_ENOUGH = 36.0  # pixels: the least size of the smallest face in a reduced copy of a large image
+_JUST_ENOUGH = 18.0  # the same in a copy that is rotated
 _SAME_FACE = 0.5  # intersection over the smaller box, above which faces of different views are the same
 
 
@@ -47,6 +58,13 @@ class ViewFaces(NamedTuple):
     view: View
     faces: Faces
     weight: float = 1.0  # of its votes for the main view; 0 for a close-up
+
+    def of_original(self, original: Image.Image, factor: int) -> ViewFaces:
+        """Return the faces of a view of a reduced image in the same view of the original."""
+        boxes, probabilities, landmarks = self.faces
+        scale = np.float32(factor)
+        faces = Faces(boxes * scale, probabilities, landmarks * scale)
+        return ViewFaces(self.view.of_original(original, factor), faces, self.weight)
 
 
 def detect_faces(
@@ -124,11 +142,11 @@ def detect_faces(
     """
     options = with_overrides(options, overrides)
     whole = View(*upright(image))
-    options = replace(options, min_face_size=options.smallest_face(whole.image.size), min_face_share=0.0)
+    options = replace(options, min_face_size=options.smallest_face(whole.size), min_face_share=0.0)
     w = _loaded(weights)
     with single_threaded_blas():
         if options.rotations == "auto":
-            found = _search_main_angle(whole, w, options)
+            found = _search_reduced(whole, w, options)
             if (copy := stretch_tones(whole.image)) is not None:
                 found += _search_stretched(copy, whole, w, options)
         else:
@@ -149,12 +167,28 @@ def _loaded(weights: str | os.PathLike[str] | MTCNN | None) -> MTCNN:
 
 
 def _search(view: View, w: MTCNN, options: DetectionOptions) -> ViewFaces:
-    return ViewFaces(view, find_faces(MipMap(view.image), w, options))
+    return ViewFaces(view, find_faces(MipMap(view), w, options))
+
+
+def _search_reduced(whole: View, w: MTCNN, options: DetectionOptions) -> list[ViewFaces]:
+    """Search a copy of the image that is as small as the smallest face allows. Crops are taken from the image itself.
+
+    So the cost is bounded for images of any size.
+    """
+    factor = max(int(options.min_face_size / _ENOUGH), 1)
+    copy = whole.reduced(factor)
+    found = _search_main_angle(copy, w, _for_copy(options, factor))
+    return [item.of_original(whole.image, factor) if item.view.image is copy.image else item for item in found]
+
+
+def _for_copy(options: DetectionOptions, factor: int) -> DetectionOptions:
+    """Return the options for a copy of an image that is smaller by this factor."""
+    return replace(options, min_face_size=options.min_face_size / factor)
 
 
 def _search_main_angle(whole: View, w: MTCNN, options: DetectionOptions) -> list[ViewFaces]:
     """Search an image at the angle of most faces, upright or not, and take close-ups of faces at other angles."""
-    mipmap = MipMap(whole.image)
+    mipmap = MipMap(whole)
     every_scale = list(scales(mipmap, options))
     # The finest level takes half of the time. It is searched only if the image may have upright faces.
     coarse = find_windows(mipmap, every_scale[1:], w.p_net, options)
@@ -168,10 +202,29 @@ def _search_main_angle(whole: View, w: MTCNN, options: DetectionOptions) -> list
         searched.append(0.0)
         votes = votes.with_faces(faces)
         angle, _ = votes.main_angle()
+    del mipmap  # the next one takes as much memory
     if angle:
-        found.append(_search(rotate_view(whole, angle), w, options))
+        found.append(_search_turned(whole, angle, votes, w, options))
         searched.append(angle)
     return found + parallel(lambda face: _search_close_up(whole, face, w, options), votes.turned_faces(searched))
+
+
+def _search_turned(
+    whole: View, angle: float, votes: OrientationVotes, w: MTCNN, options: DetectionOptions
+) -> ViewFaces:
+    """Search an image at an angle: all of it at right angles, else where faces are probable.
+
+    At other angles, the pixels are interpolated. That takes longer than the search.
+    """
+    view = rotate_view(whole, angle)
+    if is_right_angle(angle):
+        return _search(view, w, options)
+    squares = view.squares_at(votes.squares_near(angle))
+    if abs(angle) > UPRIGHT:  # no search has seen these faces: a small copy shows where they are
+        factor = max(int(options.min_face_size / _JUST_ENOUGH), 1)
+        copy = _search(rotate_view(whole.reduced(factor), angle), w, _for_copy(options, factor))
+        squares = np.concatenate([squares, to_squares(copy.faces.boxes) * np.float32(factor)])
+    return ViewFaces(view, find_faces_near(squares, view, w, options))
 
 
 def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: DetectionOptions) -> list[ViewFaces]:
@@ -180,10 +233,11 @@ def _search_stretched(copy: Image.Image, whole: View, w: MTCNN, options: Detecti
     Well exposed faces before a dark or white background are clipped in the copy. The search of the photo finds them.
     """
     found = []
-    for view, faces, weight in _search_main_angle(View(copy, np.eye(2, 3)), w, options):
+    for view, faces, weight in _search_reduced(View(copy, np.eye(2, 3)), w, options):
         narrow = [has_narrow_tones(_crop(whole.image, box)) for box in view.boxes(faces.boxes)]
         faces = faces.take(np.array(narrow, bool))
-        found.append(ViewFaces(View(view.image, compose(whole.affine, view.affine)), faces, _STRETCHED * weight))
+        stretched = view._replace(affine=compose(whole.affine, view.affine))
+        found.append(ViewFaces(stretched, faces, _STRETCHED * weight))
     return found
 
 
@@ -200,7 +254,7 @@ def _search_close_up(whole: View, face: TurnedFace, w: MTCNN, options: Detection
     side = float(face.square[2] - face.square[0]) * scale
     smallest = max(options.min_face_size * scale, side / 2, 1.0)
     faces = _search(view, w, replace(options, min_face_size=smallest)).faces
-    corner = (view.image.width - side) / 2
+    corner = (view.size[0] - side) / 2
     middle = np.array([[corner, corner, corner + side, corner + side]], np.float32)
     return ViewFaces(view, faces.take(iou(faces.boxes, middle, "min")[:, 0] > _SAME_FACE), weight=0.0)
 
@@ -230,7 +284,7 @@ def _merge(found: list[ViewFaces], options: DetectionOptions) -> DetectedFaces:
     rolls = np.array([view.angle for view in views], np.float32)
     images = None
     if options.crops:
-        images = [crop_face(view.image, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
+        images = [crop_face(view, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
     return DetectedFaces(probabilities[order], rolls, boxes[order], landmarks[order], images)
 
 
@@ -250,7 +304,7 @@ def _is_credible(item: ViewFaces, is_main: bool, options: DetectionOptions) -> N
     return credible
 
 
-def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:
+def crop_face(image: Image.Image | View, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:
     """Crop a face with some surroundings, and resize it to a square.
 
     The box is widened until it fills all but `margin` of the `crop_size` pixels, and clipped at the border of the
@@ -261,8 +315,9 @@ def crop_face(image: Image.Image, box: NDArray[np.float32], options: DetectionOp
     margin = options.margin / (options.crop_size - options.margin) / 2  # on each side, relative to the box
     wider, taller = margin * (x2 - x1), margin * (y2 - y1)
     left, top = int(max(x1 - wider, 0)), int(max(y1 - taller, 0))
-    right, bottom = int(min(x2 + wider, image.width)), int(min(y2 + taller, image.height))
+    width, height = image.size
+    right, bottom = int(min(x2 + wider, width)), int(min(y2 + taller, height))
     # A face may lie almost wholly outside of the image: crop at least one pixel.
-    left, top = min(left, image.width - 1), min(top, image.height - 1)
+    left, top = min(left, width - 1), min(top, height - 1)
     crop = image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     return crop.resize((options.crop_size,) * 2, Image.Resampling[options.crop_filter.upper()])

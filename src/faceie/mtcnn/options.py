@@ -12,6 +12,7 @@ from ..errors import OptionError
 
 __all__ = ["DEFAULTS", "DetectionOptions", "DetectionOverrides", "with_overrides"]
 
+_FIRST = 20.0  # pixels: the default of `min_face_size`
 _FILTERS = ("lanczos", "bicubic", "bilinear", "box")
 
 
@@ -25,7 +26,8 @@ class DetectionOptions:
     Parameters
     ----------
     min_face_size : float, default 20
-        Size of the smallest face to find, in pixels, at least 1. Twice the size takes a quarter of the time.
+        Size of the smallest face to find, in pixels, at least 1. Twice the size takes a quarter of the time. With
+        ``rotations="auto"``, faces that are a little smaller are found, too: see `smallest_face`.
     factor : float, default 0.709
         Ratio of the sizes of neighboring levels of the image pyramid, 0.1 to 0.99. 0.709 halves the area.
     thresholds : tuple of 3 floats, default (0.6, 0.7, 0.7)
@@ -72,7 +74,7 @@ class DetectionOptions:
     faceie.errors.OptionError: margin is 200, expected less than crop_size, which is 160
     """
 
-    min_face_size: float = 20.0
+    min_face_size: float = _FIRST
     factor: float = 0.709
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     nms_overlaps: tuple[float, float, float, float] = (0.5, 0.7, 0.7, 0.7)
@@ -108,8 +110,9 @@ class DetectionOptions:
     def smallest_face(self, size: tuple[int, int]) -> float:
         """Return the size of the smallest face to find in an image.
 
-        It is the size of one level of the pyramid for `min_face_size`. So a larger share leaves out the finest levels,
-        and does not change the search for larger faces.
+        With ``rotations="auto"``, it is the size of a level of the pyramid for faces of 20 pixels: the largest that is
+        not above `min_face_size`, or the nearest to `min_face_share` if that is larger. So a search for larger faces
+        leaves out the finest levels, and finds the same large faces.
 
         Parameters
         ----------
@@ -127,10 +130,17 @@ class DetectionOptions:
         >>> round(DetectionOptions(min_face_share=0.01).smallest_face((4000, 3000)))
         40
         """
-        smallest = self.min_face_size
-        while smallest / self.factor <= self.min_face_share * max(size):
-            smallest /= self.factor
-        return smallest
+        share = self.min_face_share * max(size)
+        if self.rotations != "auto":
+            return max(self.min_face_size, share)
+        level = math.floor(self._level(self.min_face_size) + 1e-6)
+        if share:
+            level = max(level, round(self._level(share)))
+        return _FIRST * self.factor**-level
+
+    def _level(self, size: float) -> float:
+        """Return the level of the pyramid at which faces of this size fill the windows of P-Net: 0 for 20 pixels."""
+        return math.log(size / _FIRST) / -math.log(self.factor)
 
 
 class DetectionOverrides(TypedDict, total=False):

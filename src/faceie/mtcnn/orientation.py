@@ -28,7 +28,16 @@ from .crops import crop_boxes, keep_inside
 from .networks import MTCNN
 from .pyramid import MipMap
 
-__all__ = ["UPRIGHT", "OrientationVotes", "TurnedFace", "eye_rolls", "find_orientations", "surprisal", "vote_weights"]
+__all__ = [
+    "UPRIGHT",
+    "OrientationVotes",
+    "TurnedFace",
+    "eye_rolls",
+    "find_orientations",
+    "is_right_angle",
+    "surprisal",
+    "vote_weights",
+]
 
 UPRIGHT = math.radians(22.5)
 """Faces within this angle of a searched angle are found by that search."""
@@ -79,6 +88,11 @@ class OrientationVotes(NamedTuple):
         density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ self.weights
         best = int(density.argmax())
         return _snap(float(grid[best])), bool(density[best] >= _SURE)
+
+    def squares_near(self, angle: float) -> Array:
+        """Return the squares (n, 4) of probable faces that a search at this angle may find."""
+        squares: Array = self.squares[(self.weights > 0) & (abs(_wrap(self.rolls - angle)) <= 2 * UPRIGHT)]
+        return squares
 
     def turned_faces(self, searched: list[float]) -> list[TurnedFace]:
         """Return the probable faces whose roll differs from all searched angles."""
@@ -180,6 +194,11 @@ def _votes(mipmap: MipMap, candidates: Candidates, w: MTCNN) -> tuple[Array, Arr
 def _wrap(angle: Any) -> Any:
     """Return an angle, or an array of them, in the range -pi to pi."""
     return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
+def is_right_angle(angle: float) -> bool:
+    """Tell whether an angle is a right one, or 0."""
+    return math.isclose(angle, round(angle / (math.pi / 2)) * math.pi / 2, abs_tol=1e-6)
 
 
 def _snap(angle: float) -> float:

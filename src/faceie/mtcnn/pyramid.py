@@ -11,6 +11,7 @@ level. So one list of calls (`faceie.nn.buffers`) is enough for a level.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from ..nn.resample import AreaResampler
 from ..types import Array
 from .networks import PNet, p_net
 from .options import DetectionOptions
+from .views import View
 
 __all__ = ["FIELD", "STRIDE", "Level", "MipMap", "Planes", "Tile", "levels", "scales"]
 
@@ -35,22 +37,42 @@ Planes = NDArray[np.uint8]  # (3, height, width)
 FIELD = 12  # pixels: the side of P-Net's window
 STRIDE = 2  # pixels between its windows
 _TILE = (64, 288)  # windows, down and right, at most
+_SMALL_TILE = (24, 48)  # the same where only some tiles are searched
 _KEPT = 64  # lists of calls that a thread keeps
 
 _EXACT = 4_000_000  # pixels: up to this size, results equal those of the reference to the last digits
 _SIDE = 6  # pixels of a mipmap level, along each axis, that an average covers at least
 _HALVINGS = 3
+_WHOLE = 1 << _HALVINGS  # pixels: parts of the image begin at multiples of this number, so that all halvings are whole
 _STRIP = 1_000_000  # pixels at a time: the copies that Pillow makes stay in the cache
+_BLOCK = 128  # pixels along each axis of a block: boxes are read in whole blocks
 
 
 class MipMap:
-    """An image as color planes, at its full size and halved up to three times."""
+    """An image, or parts of it, as color planes: at its full size and halved up to three times."""
 
-    def __init__(self, image: Image.Image) -> None:
-        """Take an RGB image."""
-        self.size = (image.height, image.width)
-        self._exact = image.width * image.height <= _EXACT
-        self.planes = _halved(image)  # by mipmap level: 0 is the full size
+    def __init__(self, image: Image.Image | View, near: Array | None = None) -> None:
+        """Take an RGB image or a view of one; with boxes (n, 4) `near`, only blocks around these. The rest is 0."""
+        width, height = image.size
+        self.size = (height, width)
+        self._exact = width * height <= _EXACT
+        self.planes: list[Planes] = []  # by mipmap level: 0 is the full size
+        while len(self.planes) <= _HALVINGS and (not self.planes or min(self.planes[-1].shape[1:]) > 1):
+            # Memory of zeros takes no space before it is written.
+            self.planes.append((np.empty if near is None else np.zeros)((3, height, width), np.uint8))
+            height, width = -(-height // 2), -(-width // 2)
+        for box in _strips(image.size) if near is None else _blocks(image.size, near):
+            self._read(image, box)
+
+    def _read(self, image: Image.Image | View, box: tuple[int, int, int, int]) -> None:
+        """Copy a part of the image to all levels."""
+        left, top, _, _ = box
+        part = image.crop(box)
+        for level, planes in enumerate(self.planes):
+            part = part.reduce(2) if level else part
+            down, right = top >> level, left >> level
+            for plane, channel in zip(planes, part.split(), strict=True):
+                plane[down : down + part.height, right : right + part.width] = np.asarray(channel)
 
     def mip_level(self, pixels: float, *, exact: bool = True) -> int:
         """Return the mipmap level from which to average over `pixels` of the image along each axis.
@@ -62,24 +84,24 @@ class MipMap:
         return min(max(int(np.log2(max(pixels / _SIDE, 1))), 0), len(self.planes) - 1)
 
 
-def _halved(image: Image.Image) -> list[Planes]:
-    """Return the planes of an image, and of its halves, down to one row or column."""
-    width, height = image.size
-    sizes = [(height, width)]
-    while len(sizes) <= _HALVINGS and min(sizes[-1]) > 1:
-        height, width = -(-height // 2), -(-width // 2)
-        sizes.append((height, width))
-    halved = [np.empty((3, *size), np.uint8) for size in sizes]
-    whole = 1 << _HALVINGS  # rows: each strip has a multiple of this number, so that all halvings are whole
-    height = max(_STRIP // image.width // whole, 1) * whole
-    for top in range(0, image.height, height):
-        strip = image.crop((0, top, image.width, min(top + height, image.height)))
-        for level, planes in enumerate(halved):
-            strip = strip.reduce(2) if level else strip
-            rows = slice(top >> level, (top >> level) + strip.height)
-            for plane, channel in zip(planes, strip.split(), strict=True):
-                plane[rows] = np.asarray(channel)
-    return halved
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield boxes that cover an image of this width and height, all of its width at a time."""
+    width, height = size
+    rows = max(_STRIP // width // _WHOLE, 1) * _WHOLE
+    for top in range(0, height, rows):
+        yield 0, top, width, min(top + rows, height)
+
+
+def _blocks(size: tuple[int, int], boxes: Array) -> Iterator[tuple[int, int, int, int]]:
+    """Yield boxes, of whole blocks, that cover given boxes (n, 4) in an image of this width and height."""
+    width, height = size
+    wanted = np.zeros((-(-height // _BLOCK), -(-width // _BLOCK) + 1), bool)
+    for left, top, right, bottom in np.maximum(boxes, 0) / _BLOCK:
+        wanted[int(top) : math.ceil(bottom), int(left) : min(math.ceil(right), wanted.shape[1] - 1)] = True
+    edges = np.diff(wanted, axis=1, prepend=False)  # the last column is not wanted: so each run has an end
+    for row, columns in enumerate(map(np.flatnonzero, edges)):
+        for first, last in columns.reshape(-1, 2).tolist():
+            yield first * _BLOCK, row * _BLOCK, min(last * _BLOCK, width), min((row + 1) * _BLOCK, height)
 
 
 def scales(mipmap: MipMap, options: DetectionOptions) -> Iterator[float]:
@@ -105,14 +127,27 @@ class Tile(NamedTuple):
 class Level:
     """A level of the pyramid, for images of one size."""
 
-    def __init__(self, height: int, width: int, scale: float) -> None:
+    def __init__(self, height: int, width: int, scale: float, small_tiles: bool = False) -> None:
         self.scale = scale
         self.size = (int(height * scale + 1), int(width * scale + 1))
         self._resamplers: dict[int, AreaResampler] = {}  # by mipmap level
         windows = [-(-(side - 2) // STRIDE) - 4 for side in self.size]
-        self._tile = [-(-count // -(-count // most)) for count, most in zip(windows, _TILE, strict=True)]
+        largest = _SMALL_TILE if small_tiles else _TILE
+        self._tile = [-(-count // -(-count // most)) for count, most in zip(windows, largest, strict=True)]
         rows, columns = (_starts(count, tile) for count, tile in zip(windows, self._tile, strict=True))
         self.tiles = [Tile(top, left, up, aside) for top, up in rows for left, aside in columns]
+
+    def tiles_with(self, boxes: Array) -> list[Tile]:
+        """Return the tiles that have windows within some of the boxes (n, 4) of the image."""
+        left, top, right, bottom = (boxes * np.float32(self.scale / STRIDE)).T  # [n], in windows
+        rows, columns = self._tile
+        return [
+            tile
+            for tile in self.tiles
+            if np.any(
+                (left < tile.left + columns) & (right > tile.left) & (top < tile.top + rows) & (bottom > tile.top)
+            )
+        ]
 
     def run_p_net(self, mipmap: MipMap, tile: Tile, w: PNet) -> tuple[Array, Array]:
         """Return the scores (rows, columns) and offsets (rows, 4, columns) of the windows of a tile.
@@ -140,10 +175,10 @@ def _starts(count: int, size: int) -> list[tuple[int, int]]:
     return [(min(start, count - size), max(0, start - (count - size))) for start in starts]
 
 
-@lru_cache(maxsize=4)
-def levels(height: int, width: int, scales: tuple[float, ...]) -> list[Level]:
+@lru_cache(maxsize=6)
+def levels(height: int, width: int, scales: tuple[float, ...], small_tiles: bool = False) -> list[Level]:
     """Return the levels of the pyramid for images of this size."""
-    return [Level(height, width, scale) for scale in scales]
+    return [Level(height, width, scale, small_tiles) for scale in scales]
 
 
 class _Network:
