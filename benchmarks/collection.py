@@ -104,8 +104,8 @@ def rework(photos: list[Path], target: Path, change: Callable[[Image.Image], Ima
 def paint_over(image: Image.Image) -> Image.Image:
     """Cover the faces of an image with gray."""
     image = image.copy()
-    for box in detect_faces(image, crops=False, min_face_share=0.005).bounding_boxes.tolist():
-        image.paste((127, 127, 127), tuple(map(int, box)))
+    for left, top, right, bottom in detect_faces(image, crops=False).bounding_boxes.astype(int).tolist():
+        image.paste((127, 127, 127), (left, top, right, bottom))
     return image
 
 

@@ -23,6 +23,8 @@ from .text import name_options, plural, printable
 
 __all__ = ["add_parser"]
 
+_SMOOTHING = 0.05  # weight of the last photos in the mean speed, and so in the time left
+
 _DESCRIPTION = """\
 Find the faces in all photos in these folders, and store them in a gallery, one
 file, for faceie search and faceie people. Photos are only read. Run the command
@@ -112,7 +114,7 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
     from tqdm import tqdm  # slow to import
 
     reported = 0
-    with tqdm(unit="photo", leave=False, disable=None) as bar:
+    with tqdm(unit="photo", leave=False, disable=None, smoothing=_SMOOTHING) as bar:
 
         def progress(done: int, total: int, report: IndexReport) -> None:
             nonlocal reported
