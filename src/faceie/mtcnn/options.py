@@ -105,6 +105,11 @@ class DetectionOptions:
         if self.crop_filter not in _FILTERS:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
 
+    @property
+    def has_one_angle(self) -> bool:
+        """Whether only one angle is searched, with the results of facenet-pytorch."""
+        return self.rotations != "auto" and len(self.rotations) == 1
+
     def smallest_face(self, size: tuple[int, int]) -> float:
         """Return the size of the smallest face to find in an image.
 
