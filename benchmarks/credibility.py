@@ -36,6 +36,7 @@ from faceie.mtcnn.views import View
 
 SIZES = (20, 40, 80)  # pixels
 PARTS = 10
+RIDGE = 1e-3  # keeps coefficients finite where few finds are wrong
 SAMPLES = 200  # of the bootstrap
 COLUMNS = {
     "O-Net's score": [0, 4],
@@ -50,7 +51,7 @@ class Photo(NamedTuple):
 
     finds: Finds
     properties: Floats  # [n, 5]: those of `credibility.evidence`, and the logit of O-Net's score
-    verdicts: NDArray[np.float64]  # [n]: 1 is a face, 0 is none, NaN does not count
+    verdicts: NDArray[np.float64]  # [n]: 1 for a face, 0 for a false positive, NaN if it does not count
     part: int
 
 
@@ -84,12 +85,12 @@ def gather(folder: Path, truth: Truth) -> dict[str, Photo]:
 
 
 def fit(x: Floats, y: Floats) -> Floats:
-    """Return the coefficients of a logistic regression: Newton's method."""
+    """Return the coefficients of a logistic regression by Newton's method."""
     coefficients = np.zeros(x.shape[1])
     for _ in range(50):
         p = predict(x, coefficients)
-        curvature = (x.T * (p * (1 - p))) @ x + 1e-6 * np.eye(x.shape[1])
-        coefficients += np.linalg.solve(curvature, x.T @ (y - p))
+        curvature = (x.T * (p * (1 - p))) @ x + RIDGE * np.eye(x.shape[1])
+        coefficients += np.linalg.solve(curvature, x.T @ (y - p) - RIDGE * coefficients)
     return coefficients
 
 
@@ -130,8 +131,10 @@ def bootstrap(ours: dict[str, Finds], upright: dict[str, Finds], truth: Truth) -
         chosen = {str(i): names[j] for i, j in enumerate(random.integers(0, len(names), len(names)))}
         sample = {i: truth[name] for i, name in chosen.items()}
         both = [{i: found[name] for i, name in chosen.items()} for found in (ours, upright)]
-        scores = [[average_precision(found, sample, size).average_precision for size in SIZES] for found in both]
-        differences.append(np.subtract(*scores))
+        a, b = (
+            np.array([average_precision(found, sample, size).average_precision for size in SIZES]) for found in both
+        )
+        differences.append(a - b)
     low, high = np.percentile(differences, [2.5, 97.5], axis=0)
     return [f"{a:+.4f} to {b:+.4f}" for a, b in zip(low, high, strict=True)]
 

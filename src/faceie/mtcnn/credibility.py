@@ -64,15 +64,14 @@ def evidence(finds: Sequence[tuple[View, Faces]], main: View, w: MTCNN) -> Array
 
 def _mirrored_scores(finds: Sequence[tuple[View, Faces]], w: MTCNN) -> list[Array]:
     """Return the scores (n,) of O-Net and of R-Net for the mirror images of all finds."""
-    boxes = [(view.image, box) for view, faces in finds for box in to_squares(faces.boxes)]
+    images = [view.image for view, faces in finds for _ in faces.boxes]
+    squares = [square for _, faces in finds for square in to_squares(faces.boxes)]
 
     def look(index: NDArray[np.intp]) -> tuple[Array, Array]:
-        large, small = (np.stack([_mirrored_crop(*boxes[i], size) for i in index]) for size in (48, 24))
+        large, small = (np.stack([_mirrored_crop(images[i], squares[i], size) for i in index]) for size in (48, 24))
         return run_o_net(large, w.o_net)[0], run_r_net(small, w.r_net)[0]
 
-    if not boxes:
-        return []
-    return run_in_batches(look, np.arange(len(boxes)), _LOOKS)
+    return run_in_batches(look, np.arange(len(squares)), _LOOKS) if squares else []
 
 
 def _mirrored_crop(image: Image.Image, box: Array, size: int) -> Array:
