@@ -91,25 +91,39 @@ def overlaps(box: Floats, boxes: Floats) -> Floats:
     return np.asarray(intersection / union)
 
 
+def countable(known: Known, smallest: float) -> NDArray[np.bool_]:
+    """Tell which labeled faces (n,) count."""
+    counts: NDArray[np.bool_] = known.valid & (known.boxes[:, 3] - known.boxes[:, 1] >= smallest)
+    return counts
+
+
+def judge(finds: Finds, known: Known, smallest: float) -> list[bool | None]:
+    """Tell for each detection of a photo whether it is right; None for those that do not count."""
+    counts, taken = countable(known, smallest), np.zeros(len(known.boxes), bool)
+    verdicts: list[bool | None] = [None] * len(finds.boxes)
+    for i in np.argsort(-finds.probabilities):
+        box = finds.boxes[i]
+        overlap = overlaps(box, known.boxes) if len(known.boxes) else np.zeros(1)
+        best = int(overlap.argmax())
+        if overlap[best] >= 0.5 and not counts[best]:
+            continue
+        if overlap[best] >= 0.5 and not taken[best]:
+            taken[best] = verdicts[i] = True
+        elif box[3] - box[1] >= smallest:
+            verdicts[i] = False
+    return verdicts
+
+
 def average_precision(found: dict[str, Finds], truth: Truth, smallest: float) -> Score:
     """Compare detections with the labels, for faces at least `smallest` pixels high, over all photos."""
     verdicts, faces = [], 0
     for photo, finds in found.items():
-        known, valid = truth[photo]
-        counts = valid & (known[:, 3] - known[:, 1] >= smallest)
-        faces += int(counts.sum())
-        taken = np.zeros(len(known), bool)
-        for i in np.argsort(-finds.probabilities):
-            box = finds.boxes[i]
-            overlap = overlaps(box, known) if len(known) else np.zeros(1)
-            best = int(overlap.argmax())
-            if overlap[best] >= 0.5 and not counts[best]:
-                continue
-            if overlap[best] >= 0.5 and not taken[best]:
-                taken[best] = True
-                verdicts.append((finds.probabilities[i], True))
-            elif box[3] - box[1] >= smallest:
-                verdicts.append((finds.probabilities[i], False))
+        faces += int(countable(truth[photo], smallest).sum())
+        verdicts += [
+            (p, verdict)
+            for p, verdict in zip(finds.probabilities, judge(finds, truth[photo], smallest), strict=True)
+            if verdict is not None
+        ]
     if not verdicts or not faces:
         return Score(0.0 if faces else math.nan, 0.0, math.nan)
     verdicts.sort(key=lambda verdict: -verdict[0])

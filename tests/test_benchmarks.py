@@ -96,3 +96,22 @@ def test_tones(wider: Path) -> None:
     assert "2 photos, 2 faces" in output
     assert re.search(r"^\| brightness 0\.04 \| 2 \| \d \| 2 \|", output, re.MULTILINE), output
     assert re.search(r"^\| undegraded, 2 photos \| 0 \| 0 \|", output, re.MULTILINE), output
+
+
+def test_credibility(wider: Path) -> None:
+    """The upright search and four sets of properties have a row each, then the coefficients are printed."""
+    output = run("credibility.py", wider, "--truth", wider / "faces.json")
+    assert output.count(" 1.0000 | 1.0000 | 1.0000 | 1.000 |") == 5, output
+    coefficients = json.loads(output.splitlines()[-1].removeprefix("coefficients:"))
+    assert len(coefficients) == 4
+
+
+def test_quality(lfw: Path) -> None:
+    """Four qualities have a row each; without rejected faces, all have the same rate."""
+    for options in ([], ["--degraded"]):
+        output = run("quality.py", lfw, *options)
+        rows = [
+            line.split("|")[2].split()[0] for line in output.splitlines() if re.match(r"\| [^|]*(size|norm|`)", line)
+        ]
+        assert len(rows) == 4, output
+        assert len(set(rows)) == 1

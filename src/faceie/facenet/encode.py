@@ -81,7 +81,7 @@ def encode_faces(
     >>> faces = detect_faces("obama.jpg")
     >>> embeddings = encode_faces(faces.images)
     >>> embeddings.shape, embeddings.dtype
-    ((2, 512), dtype('float32'))
+    ((1, 512), dtype('float32'))
     """
     if not (weights is None or isinstance(weights, str | os.PathLike | InceptionResNetV1)):
         raise WeightsError(

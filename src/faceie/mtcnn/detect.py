@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..boxes import area, iou, non_maximum_suppression, to_squares
+from ..boxes import iou, non_maximum_suppression, to_squares
 from ..errors import WeightsError
 from ..images import upright
 from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
 from .cascade import Faces, faces_from, find_faces, find_faces_near, find_windows, merge_levels
+from .credibility import LEAST_PROBABILITY, LENIENCE, face_probabilities
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
@@ -42,10 +43,7 @@ elif TYPE_CHECKING:
 
 __all__ = ["detect_faces"]
 
-_SETTLED = np.float32(0.99)  # probability from which a level face at the main angle is kept as it was found there
-# Least probabilities of faces: at another angle than the main one; tilted at the main angle; smaller than asked for.
-_ELSEWHERE, _TILTED, _SMALL = np.float32(0.97), np.float32(0.95), np.float32(0.9)
-_SMALLER = 0.95  # relative size below which a face counts as smaller than asked for
+_SETTLED = np.float32(0.99)  # score from which a level face at the main angle is kept as it was found there
 _STRETCHED = 2.0  # weight of a copy with stretched tones: its crops give better embeddings
 _ENOUGH = 36.0  # pixels: the least size of the smallest face in a reduced copy of a large image
 _JUST_ENOUGH = 18.0  # the same in a copy that is rotated
@@ -114,6 +112,9 @@ def detect_faces(
 
     Notes
     -----
+    Except with a single angle, such as ``rotations=(0,)``, probabilities are calibrated, and finds with a probability
+    below 0.25 are left out. A telephone that O-Net gives a score of 0.92 has 0.16.
+
     With ``rotations="auto"``, dark, faded and color-lit photos are searched twice: as they are, and with their tones
     stretched. Faces that are found in the stretched copy are cropped from it.
 
@@ -128,11 +129,11 @@ def detect_faces(
     >>> from faceie import DetectionOptions, detect_faces
     >>> faces = detect_faces("obama.jpg")
     >>> faces.bounding_boxes.shape, faces.landmarks.shape
-    ((2, 4), (2, 5, 2))
-    >>> print(faces.probabilities.round(1))
-    [1.  0.9]
+    ((1, 4), (1, 5, 2))
+    >>> print(faces.probabilities.round(2))
+    [1.]
     >>> [image.size for image in faces.images]
-    [(160, 160), (160, 160)]
+    [(160, 160)]
 
     Options can be shared, and single ones replaced:
 
@@ -143,6 +144,9 @@ def detect_faces(
     options = with_overrides(options, overrides)
     whole = View(*upright(image))
     options = replace(options, min_face_size=options.smallest_face(whole.size), min_face_share=0.0)
+    if not options.has_one_angle:
+        p_net, r_net, o_net = options.thresholds
+        options = replace(options, thresholds=(p_net, r_net, max(o_net - LENIENCE, 0)))
     w = _loaded(weights)
     with single_threaded_blas():
         if options.rotations == "auto":
@@ -151,7 +155,7 @@ def detect_faces(
                 found += _search_stretched(copy, whole, w, options)
         else:
             found = [_search(rotate_view(whole, angle), w, options) for angle in options.rotations]
-        return _merge(found, options)
+        return _merge(found, w, options)
 
 
 def _loaded(weights: str | os.PathLike[str] | MTCNN | None) -> MTCNN:
@@ -259,49 +263,32 @@ def _search_close_up(whole: View, face: TurnedFace, w: MTCNN, options: Detection
     return ViewFaces(view, faces.take(iou(faces.boxes, middle, "min")[:, 0] > _SAME_FACE), weight=0.0)
 
 
-def _merge(found: list[ViewFaces], options: DetectionOptions) -> DetectedFaces:
+def _merge(found: list[ViewFaces], w: MTCNN, options: DetectionOptions) -> DetectedFaces:
     """Take the best view of each face, crop it there, and map it to the pixels of the image that was passed in.
 
     The networks tolerate some rotation, so a face may be found in several views. The best is the main view, which has
-    most faces, if the face is level there. Otherwise it is the view with the highest probability and most level eyes.
+    most faces, if the face is level there. Otherwise it is the view with the highest score and most level eyes.
     """
-    main = int(np.argmax([item.weight * float(vote_weights(item.faces).sum()) for item in found]))
-    found = [
-        item._replace(faces=item.faces.take(_is_credible(item, i == main, options))) for i, item in enumerate(found)
-    ]
     of_view = np.repeat(np.arange(len(found)), [len(item.faces.boxes) for item in found])  # [n]
-    view_boxes, probabilities, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
+    view_boxes, scores, view_landmarks = map(np.concatenate, zip(*(item.faces for item in found), strict=True))
     boxes = np.concatenate([item.view.boxes(item.faces.boxes) for item in found])
     landmarks = np.concatenate([item.view.landmarks(item.faces.landmarks) for item in found])
-    order = np.argsort(-probabilities, kind="stable")
-    if len(found) > 1:
+    probabilities, kept = scores, np.arange(len(scores))  # with one angle, all faces, as the reference does
+    if not options.has_one_angle:
+        main = int(np.argmax([item.weight * float(vote_weights(item.faces).sum()) for item in found]))
+        probabilities = face_probabilities([item[:2] for item in found], found[main].view, w)
+        kept = np.flatnonzero(probabilities >= LEAST_PROBABILITY)
         tilt = eye_rolls(view_landmarks)  # [n]
-        settled = (of_view == main) & (probabilities >= _SETTLED) & (abs(tilt) < UPRIGHT)
-        merits = surprisal(probabilities) * np.cos(tilt) + 10 * settled  # [n]
-        kept = non_maximum_suppression(boxes, merits, _SAME_FACE, mode="min")
-        order = order[np.isin(order, kept)]
+        settled = (of_view == main) & (scores >= _SETTLED) & (abs(tilt) < UPRIGHT)
+        merits = surprisal(scores) * np.cos(tilt) + 10 * settled  # [n]
+        kept = kept[non_maximum_suppression(boxes[kept], merits[kept], _SAME_FACE, mode="min")]
+    order = kept[np.argsort(-probabilities[kept], kind="stable")]
     views = [found[of_view[i]].view for i in order]
     rolls = np.array([view.angle for view in views], np.float32)
     images = None
     if options.crops:
         images = [crop_face(view, view_boxes[i], options) for view, i in zip(views, order, strict=True)]
     return DetectedFaces(probabilities[order], rolls, boxes[order], landmarks[order], images)
-
-
-def _is_credible(item: ViewFaces, is_main: bool, options: DetectionOptions) -> NDArray[np.bool_]:
-    """Tell which faces (n,) of a view to keep.
-
-    False positives are rare at the main angle. Faces at other angles, tilted faces and faces smaller than asked for
-    need a higher probability.
-    """
-    faces = item.faces
-    size = np.sqrt(area(faces.boxes))
-    needed = np.full(len(size), 0 if is_main else _ELSEWHERE, np.float32)
-    if is_main and options.rotations == "auto":  # otherwise, keep all faces, as the reference does
-        needed[size < _SMALLER * options.min_face_size] = _SMALL
-        needed[abs(eye_rolls(faces.landmarks)) > UPRIGHT] = _TILTED
-    credible: NDArray[np.bool_] = faces.probabilities >= needed
-    return credible
 
 
 def crop_face(image: Image.Image | View, box: NDArray[np.float32], options: DetectionOptions) -> Image.Image:

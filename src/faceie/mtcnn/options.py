@@ -31,7 +31,8 @@ class DetectionOptions:
     factor : float, default 0.709
         Ratio of the sizes of neighboring levels of the image pyramid, 0.1 to 0.99. 0.709 halves the area.
     thresholds : tuple of 3 floats, default (0.6, 0.7, 0.7)
-        Least scores of P-, R- and O-Net, 0 to 1.
+        Least scores of P-, R- and O-Net, 0 to 1. If several angles are searched, or "auto", O-Net's score may be lower
+        by 0.2, and faces need a probability of 0.25.
     nms_overlaps : tuple of 4 floats, default (0.5, 0.7, 0.7, 0.7)
         Overlaps, 0 to 1, above which non-maximum suppression drops the less probable box: within a level, over all
         levels, after R-Net (all three intersection over union), and after O-Net (intersection over the smaller box).
@@ -39,8 +40,8 @@ class DetectionOptions:
         Rolls of faces to search for, in radians, -2 pi to 2 pi, counter-clockwise as seen in the image. "auto" searches
         at the angle of most faces, and takes close-ups of faces at other angles (see `faceie.mtcnn.orientation`). It
         also searches dark, faded and color-lit photos a second time with stretched tones (see `faceie.mtcnn.tones`).
-        Each number costs a search. Faces at another angle than most need a probability of 0.97. ``(0,)`` searches for
-        upright faces in the tones of the photo only, as facenet-pytorch does.
+        Each number costs a search. ``(0,)`` searches for upright faces in the tones of the photo only, as
+        facenet-pytorch does, and its probabilities are O-Net's scores.
     crop_size : int, default 160
         Height and width of the crops in pixels, 1 to 4096.
     margin : float, default 44
@@ -106,6 +107,11 @@ class DetectionOptions:
             raise OptionError(f"margin is {self.margin:g}, expected less than crop_size, which is {self.crop_size}")
         if self.crop_filter not in _FILTERS:
             raise OptionError(f"crop_filter is {self.crop_filter!r}, expected one of {[*_FILTERS]}")
+
+    @property
+    def has_one_angle(self) -> bool:
+        """Whether only one angle is searched, with the results of facenet-pytorch."""
+        return self.rotations != "auto" and len(self.rotations) == 1
 
     def smallest_face(self, size: tuple[int, int]) -> float:
         """Return the size of the smallest face to find in an image.
