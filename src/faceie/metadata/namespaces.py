@@ -9,21 +9,23 @@ __all__ = [
     "DIGIKAM",
     "DIMENSIONS",
     "DUBLIN_CORE",
-    "MEDIA_PRO",
+    "EXPRESSION_MEDIA",
     "IPTC",
     "LIGHTROOM",
+    "MEDIA_PRO",
     "MICROSOFT_PHOTO",
     "MP",
     "MP_INFO",
     "MP_REGION",
     "MWG",
+    "PHOTOSHOP",
     "PREFIXES",
     "RDF",
     "RDFS",
     "TIFF",
-    "X",
     "XML",
     "XMP_NOTE",
+    "X",
 ]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -54,9 +56,11 @@ DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
 MICROSOFT_PHOTO = "http://ns.microsoft.com/photo/1.0/"
+EXPRESSION_MEDIA = "http://ns.microsoft.com/expressionmedia/1.0/"
 MEDIA_PRO = "http://ns.iview-multimedia.com/mediapro/1.0/"
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/"
 
+PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 TIFF = "http://ns.adobe.com/tiff/1.0/"
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 
@@ -80,8 +84,10 @@ PREFIXES = {
     LIGHTROOM: "lr",
     DIGIKAM: "digiKam",
     MICROSOFT_PHOTO: "MicrosoftPhoto",
+    EXPRESSION_MEDIA: "expressionmedia",
     MEDIA_PRO: "mediapro",
     ACDSEE: "acdsee",
+    PHOTOSHOP: "photoshop",
     TIFF: "tiff",
     XMP_NOTE: "xmpNote",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -45,7 +46,7 @@ def parse_xml(packet: bytes) -> Element:
     text = text[max(text.find("<"), 0) : text.rfind(">") + 1]
     if not text:
         raise MetadataError("its metadata is empty")
-    parser = XMLParser(target=_Guard())  # noqa: S314  # the target is the guard
+    parser = XMLParser(target=_Guard())
     try:
         parser.feed(_DECLARATION.sub("", text))
         root: Element = parser.close()
@@ -95,13 +96,10 @@ def _decoded(packet: bytes) -> str:
         if start.startswith(beginning):
             return packet.decode(encoding, "replace")
     declared = _ENCODING.match(packet.removeprefix(b"\xef\xbb\xbf").lstrip())
-    encodings = ["utf-8-sig", declared[1].decode() if declared else "cp1252", "latin-1"]
-    for encoding in encodings:
-        try:
+    for encoding in ("utf-8-sig", declared[1].decode() if declared else "cp1252"):
+        with suppress(ValueError, LookupError):  # of bytes, or of an encoding that Python does not know
             return packet.decode(encoding)
-        except (UnicodeDecodeError, LookupError, ValueError):
-            continue
-    raise AssertionError  # Latin-1 decodes all bytes
+    return packet.decode("latin-1")
 
 
 def _without_forbidden(text: str) -> str:
@@ -143,11 +141,11 @@ def photo_packets(path: Path) -> list[bytes]:
             if family in ("tiff", "raw"):
                 return _in_tiff(file)
         xmp = open_file(path, Request(max_pixels=1_000_000_000, decode=False)).xmp
-    except ImageError as error:
+    except ImageError as error:  # before ValueError, which it is
         raise MetadataError(str(error)) from error
     except OSError as error:
         raise MetadataError(f"it cannot be read: {error.strerror or error}") from error
-    except struct.error as error:
+    except (struct.error, OverflowError, ValueError) as error:
         raise MetadataError("its metadata ends early") from error
     if isinstance(xmp, str):
         xmp = xmp.encode("utf-8", "surrogateescape")
