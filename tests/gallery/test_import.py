@@ -520,6 +520,6 @@ def test_the_second_search_on_a_real_photo(path: Path, tmp_path: Path) -> None:
         (face,) = gallery.faces_of("Barack")
         overlap = np.clip(np.minimum(face.box[2:], box[2:]) - np.maximum(face.box[:2], box[:2]), 0, None).prod()
         assert overlap > 0.5 * (box[2] - box[0]) * (box[3] - box[1])
-        assert np.linalg.norm(gallery.embedding(face.id) - gallery.embedding(1)) < 0.9
+        assert np.linalg.norm(gallery.embedding(face.id) - gallery.embedding(1)) < 1.0  # of two people: 1.3
         assert gallery.thumbnail(face.id)[:2] == b"\xff\xd8"
         assert gallery.import_names().known == 1
