@@ -7,7 +7,8 @@ A region goes with the face that it overlaps most, one to one. Names without reg
 
 The second way is only taken where it is nearly certain. A cluster must be in at least three photos with the name, in
 more than half of all photos with the name, and in no other photo with names. No other name and no other cluster may fit
-about as well. So a couple that is always together stays without names, until one photo tells them apart.
+about as well. So a couple that is always together stays without names, until one photo tells them apart. Each name that
+is placed may leave one face and one name over in its photo, so both ways are repeated until nothing changes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _INSIDE = 0.5  # share of the smaller box in the larger one, which may be
 _MOST_LARGER = 16.0  # this many times as large
 _PHOTOS = 3  # photos that a cluster and a name must share
 _COVERAGE = 0.5  # share of the photos with a name in which the cluster must be
+_UNLIKE = 1.06  # distance that is equally frequent among pairs of one person and of two
 _RIVAL = 2  # photos in which a rival must be missing
 
 
@@ -108,9 +110,24 @@ def settle(
         if groups is not None and groups[face] >= 0:
             person_of.setdefault(int(groups[face]), who)
 
+    def is_likely(face: int, who: Who) -> bool:
+        """Tell whether nothing speaks against a face and a name that are left over.
+
+        Once clusters have taken others away, the face must not be of another person's cluster, and must resemble some
+        of the person's faces, if there are a few.
+        """
+        if who in denied.get(face, ()):
+            return False
+        if groups is None:
+            return True
+        theirs = [other for faces in (known, settled) for other, person in faces.items() if person == who]
+        distances = np.sort(np.linalg.norm(embeddings[theirs] - embeddings[face], axis=1))
+        resembles = len(theirs) < _PHOTOS or float(distances[_PHOTOS - 1]) < _UNLIKE
+        return resembles and person_of.get(int(groups[face])) in (None, who)
+
     while True:
         for photo in photos:
-            if len(photo.faces) == len(photo.names) == 1 and photo.names[0] not in denied.get(photo.faces[0], ()):
+            if len(photo.faces) == len(photo.names) == 1 and is_likely(photo.faces[0], photo.names[0]):
                 take(photo, photo.faces[0], photo.names[0])
         if not any(photo.faces and photo.names for photo in photos):
             return settled
