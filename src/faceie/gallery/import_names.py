@@ -126,8 +126,12 @@ class ImportRun:
                 open_photo.known[index] = self._clusters.get(stored.person, stored.person)
             else:
                 open_photo.faces.append(index)
-        placed.update(open_photo.known.values())
-        open_photo.names += [who for who in dict.fromkeys(others) if who is not None and who not in placed]
+        named_faces = set(open_photo.known.values())
+        for who in dict.fromkeys(who for who in others if who is not None):
+            if who in named_faces:
+                self._known += who not in placed
+            elif who not in placed:
+                open_photo.names.append(who)
         self._photos.append(open_photo)
         self._of_photos.append((photo, path))
 

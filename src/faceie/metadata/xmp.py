@@ -43,8 +43,8 @@ def parse_xml(packet: bytes) -> Element:
     if len(packet) > _MOST_BYTES:
         raise MetadataError(f"its metadata has {len(packet):,} bytes, expected at most {_MOST_BYTES:,}")
     text = _without_forbidden(_decoded(packet))
-    text = text[max(text.find("<"), 0) : text.rfind(">") + 1]
-    if not text:
+    text = text[max(text.find("<"), 0) : text.rfind(">") + 1 or None]
+    if not text.strip():
         raise MetadataError("its metadata is empty")
     if text.count("=") > _MOST_ELEMENTS:  # the parser holds all attributes of an element before the guard sees one
         raise MetadataError(f"its metadata is refused: it has more than {_MOST_ELEMENTS:,} attributes")
