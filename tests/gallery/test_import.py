@@ -1,4 +1,4 @@
-"""Imported names: on which faces they end, who wins, and what is told."""
+"""Imported names: on which faces they end, who wins, and the report."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_regions_go_with_the_faces_that_they_overlap() -> None:
     assert partners((-8, -12, 20, 16)) == [0]  # with hair and shoulders
     assert partners((3, 3, 7, 7)) == [0]  # eyes only
     assert partners((10, 0, 20, 10), (50, 50, 60, 60)) == [None, None]
-    assert partners((-200, -200, 200, 200)) == [None]  # the whole photo is nobody's face
+    assert partners((-200, -200, 200, 200)) == [None]  # the whole photo is not a face
     assert partners() == []
     assert match_regions(np.ones((1, 4), np.float32), np.empty((0, 4), np.float32)) == [None]
 

@@ -268,7 +268,7 @@ class ImportRun:
         return not (self._labels or self._clusters or self._kept)
 
     def store(self) -> None:
-        """Store what was decided. The caller opens the transaction."""
+        """Store the decisions. The caller opens the transaction."""
         numbers: dict[Who, int] = {}
         for cluster, who in self._clusters.items():
             if self._store.people.exists(cluster) and self._store.people.name_of(cluster) is None:
