@@ -279,6 +279,20 @@ def test_known_people_are_found_among_several(gallery: Gallery, add: Callable[..
     assert (names(gallery)[a], names(gallery)[b]) == ("Ben", "Anna")
 
 
+def test_a_recognized_face_takes_its_name(
+    gallery: Gallery, add: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A face that was recognized as a person of a name in the photo is confirmed, also without SciPy."""
+    gallery.confirm("Anna", add("0.jpg", None, face_of(1, 0)))
+    a, b, c = add("a.jpg", people("Anna", "Ben"), face_of(2, 9), face_of(1, 9), face_of(3, 9))
+    gallery.cluster()
+    monkeypatch.setattr("faceie.gallery.import_match.can_cluster", lambda: False)
+    report = gallery.import_names()
+    assert names(gallery) == {1: "Anna", a: None, b: "Anna", c: None}
+    assert gallery.face(b).confirmed
+    assert [one.name for one in report.leftovers] == ["Ben"]
+
+
 def test_names_and_faces_that_occur_together(gallery: Gallery, add: Callable[..., list[int]]) -> None:
     """Names are told apart by the photos in which they occur with a cluster; a couple always together is not."""
     faces = {"Anna": 1, "Ben": 2, "Clara": 3, "Dora": 4, "Emil": 5}

@@ -128,10 +128,17 @@ class ImportRun:
                 open_photo.faces.append(index)
         named_faces = set(open_photo.known.values())
         for who in dict.fromkeys(who for who in others if who is not None):
+            recognized = [index for index in open_photo.faces if self._is_recognized(index, who)]
             if who in named_faces:
                 self._known += who not in placed
+            elif len(recognized) == 1 and who not in placed:
+                self._label(recognized[0], who)
+                open_photo.faces.remove(recognized[0])
+                open_photo.known[recognized[0]] = who
             elif who not in placed:
                 open_photo.names.append(who)
+        for who in named_faces:
+            self._kept.pop((photo.id, who), None)  # a second region with this name has no face
         self._photos.append(open_photo)
         self._of_photos.append((photo, path))
 
@@ -227,6 +234,11 @@ class ImportRun:
         elif self._clusters.setdefault(stored.person, who) != who:
             other = self._names[self._clusters[stored.person]]
             self._conflict(face, who, f"you have put this face into one cluster with {other}")
+
+    def _is_recognized(self, index: int, who: Who) -> bool:
+        """Tell whether a face was recognized as a person, without any statement."""
+        stored = self._faces[index].stored
+        return stored is not None and not stored.confirmed and stored.person == who
 
     def _conflict(self, face: _Face, who: Who, reason: str) -> None:
         assert face.stored
