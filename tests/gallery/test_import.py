@@ -117,6 +117,7 @@ def test_texts_that_are_no_names(gallery: Gallery, add: Callable[..., list[int]]
     """A number is told, and the other names count."""
     add("a.jpg", regions(("2024", BOXES[0]), ("Anna", BOXES[5])), face_of(1, 1), face_of(2, 1))
     report = gallery.import_names()
+    assert len(report.problems) == 1
     assert "'2024' is not a name" in report.problems[0].reason
     assert report.people == 1
 
