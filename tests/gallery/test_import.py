@@ -427,6 +427,14 @@ def test_folders_that_cannot_be_listed(gallery: Gallery, add: Callable[..., list
         tmp_path.chmod(0o700)
 
 
+def test_nothing_is_written_beside_photos(gallery: Gallery, add: Callable[..., list[int]], tmp_path: Path) -> None:
+    """The files beside the photos, and the photos, stay as they are."""
+    add("a.jpg", regions(("Anna", BOXES[0]), ("Ben", (300, 300, 350, 350))), face_of(1, 1))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.glob("*.*")}
+    gallery.import_names()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.glob("*.*")} == before
+
+
 def test_another_program_changes_a_face(gallery: Gallery, add: Callable[..., list[int]]) -> None:
     """A face that is named during the import is left alone, and told."""
     a, b = add("a.jpg", regions(("Anna", BOXES[0])), face_of(1, 1)) + add(
