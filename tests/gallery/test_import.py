@@ -231,6 +231,16 @@ def test_imports_win_over_clusters(gallery: Gallery, add: Callable[..., list[int
     assert names(gallery)[face] == "Anna"
 
 
+def test_similar_faces_follow(gallery: Gallery, add: Callable[..., list[int]]) -> None:
+    """The other faces of a person's cluster join the person in the next listing."""
+    for number in range(6):
+        add(f"{number}.jpg", regions(("Anna", BOXES[0])) if number < 2 else None, face_of(1, number))
+    gallery.people()
+    gallery.import_names()
+    assert [(person.name, person.faces) for person in gallery.people()] == [("Anna", 6)]
+    assert sum(face.confirmed for face in gallery.faces()) == 2
+
+
 def test_an_import_names_a_confirmed_cluster(gallery: Gallery, add: Callable[..., list[int]]) -> None:
     """Faces that the user has put together get a name together. Another name for one of them is a conflict."""
     a, b, c = (add(f"{k}.jpg", regions((name, BOXES[0])) if name else None, face_of(k, 1))[0]
@@ -313,6 +323,10 @@ def test_names_and_faces_that_occur_together(gallery: Gallery, add: Callable[...
     report = gallery.import_names()
     assert names(gallery) == {face: name if faces[name] < 4 else None for face, name in expected.items()}
     assert len(report.leftovers) == 8
+    before = rows(gallery.path)
+    again = gallery.import_names()
+    assert (again.faces, again.known, again.leftovers) == (0, report.faces, report.leftovers)
+    assert rows(gallery.path) == before
 
 
 def test_strangers_get_no_name(gallery: Gallery, add: Callable[..., list[int]]) -> None:

@@ -66,6 +66,8 @@ def test_killed_at_any_moment(path: Path, tmp_path: Path, no_weights: None) -> N
     undisturbed = Path(shutil.copy(path, tmp_path / "undisturbed" / path.name))
     seconds = run(_IMPORT, undisturbed, album)
     after = rows(undisturbed)
+    run(_IMPORT, undisturbed, album)
+    assert rows(undisturbed) == after
     assert len(after["faces"]) == _PHOTOS * 4 // 3
     moments = random.Random(0)
     seen = []

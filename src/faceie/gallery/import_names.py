@@ -28,7 +28,7 @@ from .names import checked_name, name_key
 from .records import BadPhoto, ImportReport, NameConflict, NewFace, PhotoName
 from .settings import Settings
 from .store import Store
-from .store_imports import BY_USER, NamedPhoto, StoredFace
+from .store_imports import BY_IMPORT, BY_USER, NamedPhoto, StoredFace
 
 __all__ = ["ImportRun"]
 
@@ -123,6 +123,8 @@ class ImportRun:
             stored = self._faces[index].stored
             if index in self._labels:
                 open_photo.known[index] = self._labels[index]
+            elif stored and stored.confirmed == BY_IMPORT and stored.person in others and index not in partners:
+                open_photo.faces.append(index)  # an earlier import has settled it: do that again, on equal terms
             elif stored and stored.confirmed and stored.person is not None:
                 open_photo.known[index] = self._clusters.get(stored.person, stored.person)
             else:
@@ -241,6 +243,11 @@ class ImportRun:
         stored = self._faces[index].stored
         return stored is not None and not stored.confirmed and stored.person == who
 
+    def _imported_person(self, index: int) -> Who | None:
+        """Return the person of a face by an earlier import."""
+        stored = self._faces[index].stored
+        return stored.person if stored and stored.confirmed == BY_IMPORT else None
+
     def _conflict(self, face: _Face, who: Who, reason: str) -> None:
         assert face.stored
         self._conflicts.append(NameConflict(face.path, self._names[who], face.stored.id, reason))
@@ -264,7 +271,14 @@ class ImportRun:
                 if face.stored and face.stored.id in self._denied
             }
             matrix = np.array(embeddings, np.float32).reshape(len(embeddings), -1)  # [n, 512]
-            self._labels.update(settle(self._photos, matrix, np.array(qualities, np.float64), known, denied))
+            for index, who in settle(self._photos, matrix, np.array(qualities, np.float64), known, denied).items():
+                self._label(index, who)
+        for open_photo in self._photos:
+            for index in open_photo.faces:
+                person = self._imported_person(index)
+                if person is not None and person in open_photo.names:
+                    open_photo.names.remove(person)
+                    self._known += 1
         for (photo, path), open_photo in zip(self._of_photos, self._photos, strict=True):
             self._kept.update({(photo.id, who): path for who in open_photo.names})
 
@@ -299,6 +313,8 @@ class ImportRun:
         for photo, who in self._kept:
             self._store.imports.add_person(photo, self._number(who, numbers))
         self._store.people.delete_empty_clusters()
+        if self._labels or self._clusters:
+            self._store.unset("clustered")  # the next listing puts similar faces with these people
 
     def _number(self, who: Who, numbers: dict[Who, int]) -> int:
         """Return the number of a person, who may be new."""
