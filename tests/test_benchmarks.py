@@ -115,3 +115,12 @@ def test_quality(lfw: Path) -> None:
         ]
         assert len(rows) == 4, output
         assert len(set(rows)) == 1
+
+
+def test_names(wider: Path, lfw: Path) -> None:
+    """Nothing is found where no face is, and names of albums end on the right faces."""
+    output = run("names.py", "search", wider, "--truth", wider / "faces.json")
+    assert re.search(r"^\d+ missed faces: ", output, re.MULTILINE), output
+    assert re.search(r"^\d regions without a face: 0 found$", output, re.MULTILINE), output
+    output = run("names.py", "albums", lfw, lfw / "E_C")
+    assert re.search(r"^all is named: .* of \d+ faces named, 0 of \d+ names wrong$", output, re.MULTILINE), output

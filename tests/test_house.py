@@ -35,7 +35,20 @@ ROOMS = {
     "mtcnn": {"nn", "boxes", "images", "types", "weights"},
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},
-    "gallery": {"checks", "machine", "files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "types"},
+    "metadata": {"checks", "files", "images", "types"},
+    "gallery": {
+        "checks",
+        "machine",
+        "files",
+        "nn",
+        "boxes",
+        "images",
+        "mtcnn",
+        "facenet",
+        "metadata",
+        "recognition",
+        "types",
+    },
     "web": {"gallery"},
 }
 

@@ -7,6 +7,7 @@ The class, from the file to the whole:
 
 ================  =====================================================================================
 `base`            `GalleryFile`: open, close, copy and delete the files
+`import_methods`  `ImportMethods`: names from other programs
 `people_methods`  `PeopleMethods`: people, clusters and your statements about faces
 `gallery`         `Gallery`: photos, faces and search; the public class
 `records`         row types: faces, matches, people, reports; imports no network and no database
@@ -21,6 +22,7 @@ The database. Only these modules execute SQL. The first two deal with the file a
 `store`           `Store`: settings, files, photos
 `store_faces`     `FaceStore`: faces, embeddings, thumbnails
 `store_people`    `PeopleStore`: people, clusters, labels
+`store_imports`   `ImportStore`: imported names
 ================  =====================================================================================
 
 The work, by the path of a photo:
@@ -37,12 +39,26 @@ The work, by the path of a photo:
 `assignment`      apply clusters to the gallery, if it has not changed since
 `people`          your statements: names, merged and split people, confirmed and rejected faces
 `names`           valid and equal names
+`import_names`    read the names of other programs, and decide about each
+`import_match`    which name belongs to which face; knows no database
 `wipe`            delete rows, and overwrite their bytes
 ================  =====================================================================================
 """
 
 from .gallery import PRIOR, Gallery
-from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, PhotoMatch, Probe
+from .records import (
+    BadPhoto,
+    Face,
+    Forgotten,
+    ImportReport,
+    IndexReport,
+    Match,
+    NameConflict,
+    Person,
+    PhotoMatch,
+    PhotoName,
+    Probe,
+)
 from .settings import default_path
 
 __all__ = [
@@ -51,10 +67,13 @@ __all__ = [
     "Face",
     "Forgotten",
     "Gallery",
+    "ImportReport",
     "IndexReport",
     "Match",
+    "NameConflict",
     "Person",
     "PhotoMatch",
+    "PhotoName",
     "Probe",
     "default_path",
 ]

@@ -143,8 +143,9 @@ def _open_heif(file: BinaryIO, request: Request) -> Image.Image:
     heif = pillow_heif.open_heif(file)  # without registering it with Pillow for the whole process
     check_size(heif.size, _limit(request))
     if not request.decode:
-        image = Image.new("RGB", (1, 1))
+        image = Image.new("L", heif.size, None)  # without touching its memory
         image.info = dict(heif.info)
+        image.info["original_orientation"] = pillow_heif.set_orientation(image.info)  # as `to_pillow` does
         return image
     decoded: Image.Image = heif.to_pillow()
     return decoded

@@ -9,7 +9,16 @@ from PIL import Image
 
 from ..types import Affine
 
-__all__ = ["EXIF_IFD", "SIDEWAYS", "Upright", "exif_of", "orientation_of", "profile_only", "turn_upright"]
+__all__ = [
+    "EXIF_IFD",
+    "SIDEWAYS",
+    "Upright",
+    "affine_to_stored",
+    "exif_of",
+    "orientation_of",
+    "profile_only",
+    "turn_upright",
+]
 
 #: The tag of the directory with the camera's data about the exposure, dates included.
 EXIF_IFD = 0x8769
@@ -70,9 +79,15 @@ def turn_upright(image: Image.Image, orientation: int) -> Upright:
     """Turn an image by its EXIF orientation, and remove that from its metadata."""
     if orientation not in _ORIENTATIONS:
         return Upright(image, np.eye(2, 3))
-    method, *rows = _ORIENTATIONS[orientation]
-    image = image.transpose(method)
+    image = image.transpose(_ORIENTATIONS[orientation][0])
     # EXIF and XMP have the orientation: without them, the image is not turned a second time.
     image.info = profile_only(image.info)
-    affine = np.array([[x, y, w * image.width + h * image.height] for x, y, w, h in rows], np.float64)
-    return Upright(image, affine)
+    return Upright(image, affine_to_stored(orientation, image.size))
+
+
+def affine_to_stored(orientation: int, size: tuple[int, int]) -> Affine:
+    """Return the [2, 3] map of points of an upright image, of this size, to points of the stored image."""
+    if orientation not in _ORIENTATIONS:
+        return np.eye(2, 3)
+    _, *rows = _ORIENTATIONS[orientation]
+    return np.array([[x, y, w * size[0] + h * size[1]] for x, y, w, h in rows], np.float64)

@@ -15,8 +15,9 @@ from .tiff import Directory, directories, from_directory
 
 __all__ = ["largest_full_picture", "open_raw"]
 
-# How LibRaw's orientation turns the image (its documentation: imgdata.sizes.flip).
+# How LibRaw's orientation turns the image (its documentation: imgdata.sizes.flip), and EXIF's number for the same.
 _FLIPS = {3: Image.Transpose.ROTATE_180, 5: Image.Transpose.ROTATE_90, 6: Image.Transpose.ROTATE_270}
+_EXIF_ORIENTATIONS = {3: 3, 5: 8, 6: 6}
 _QUARTER_TURNS = (5, 6)
 _LEAST_PREVIEW = 0.5  # of the longer side of the RAW photo
 
@@ -45,7 +46,8 @@ def open_raw(file: BinaryIO, limit: float) -> tuple[Image.Image, Image.Exif | No
             if sizes.flip in _FLIPS and not turned_already:
                 image = image.transpose(_FLIPS[sizes.flip])
     image = image.copy()  # without Pillow's data about the file
-    image.info = profile_only(image.info)
+    # The key is pillow-heif's, which turns images upright, too.
+    image.info = {**profile_only(image.info), "original_orientation": _EXIF_ORIENTATIONS.get(sizes.flip, 1)}
     return image, _exif_of_file(file) or exif
 
 
