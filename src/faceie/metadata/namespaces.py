@@ -9,9 +9,10 @@ __all__ = [
     "DIGIKAM",
     "DIMENSIONS",
     "DUBLIN_CORE",
-    "MEDIA_PRO",
+    "FACEIE",
     "IPTC",
     "LIGHTROOM",
+    "MEDIA_PRO",
     "MICROSOFT_PHOTO",
     "MP",
     "MP_INFO",
@@ -21,9 +22,9 @@ __all__ = [
     "RDF",
     "RDFS",
     "TIFF",
-    "X",
     "XML",
     "XMP_NOTE",
+    "X",
 ]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -58,6 +59,9 @@ MEDIA_PRO = "http://ns.iview-multimedia.com/mediapro/1.0/"
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/"
 
 TIFF = "http://ns.adobe.com/tiff/1.0/"
+#: Faceie's record of the names that it has written itself.
+FACEIE = "urn:faceie:names/1.0/"
+
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 
 #: The usual prefix of each namespace.
@@ -84,4 +88,5 @@ PREFIXES = {
     ACDSEE: "acdsee",
     TIFF: "tiff",
     XMP_NOTE: "xmpNote",
+    FACEIE: "faceie",
 }

@@ -1,0 +1,264 @@
+"""Names merged into XMP: our entries are added, replaced or removed, and all other bytes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from ..boxes import iou
+from .frames import Area, StoredFrame
+from .namespaces import FACEIE, RDF
+from .record import Record, record_elements
+from .xmp_lists import (
+    LISTS,
+    MICROSOFT,
+    REGIONS,
+    Entry,
+    NameList,
+    Node,
+    declare,
+    entries,
+    field_of,
+    find,
+    item_of,
+    property_of,
+)
+from .xmp_text import Change, Element, XmpError, XmpText, apply, decode
+
+__all__ = ["Merged", "NamedFace", "merge"]
+
+_SAME_FACE = 0.5  # IoU of two regions of one face
+_ABOUT = (RDF, "about")
+
+_EMPTY = b"""\
+<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Faceie">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+
+
+class NamedFace(NamedTuple):
+    """A face to write."""
+
+    name: str
+    area: Area
+    """In the upright photo."""
+
+
+class Merged(NamedTuple):
+    """Result of `merge`."""
+
+    content: bytes | None
+    """Content of the file. None if nothing is left to write."""
+    conflicts: list[tuple[str, str]]
+    """Names that were not written, each with the name that another program has given to the same face."""
+
+
+def merge(
+    content: bytes | None, faces: Sequence[NamedFace], frame: StoredFrame | None, hidden: Iterable[bytes] = ()
+) -> Merged:
+    """Merge named faces into an XMP file or packet, in the place of those that an earlier call has written.
+
+    `content`: that of the file; None for a new one. `frame`: that of the photo, needed if there are faces. `hidden`:
+    packets of the same photo, the most important first, whose lists a reader would no longer see if this file has them.
+    Their entries are copied. Raises XmpError for content that cannot be changed safely. Content that has all of this
+    already is returned as it is.
+    """
+    if content is None:
+        base, encoding, former, found = None, "utf-8", Record(), 0
+    else:
+        text, encoding = decode(content)
+        base, former, found = _without_ours(text)
+    rest = Merged(_encode(base, encoding), [])
+    if not faces or frame is None:
+        return rest
+    xmp = XmpText(_EMPTY if base is None else base)
+    chosen, conflicts = _choose(faces, frame, {wanted.key: _readable(xmp, wanted) for wanted in LISTS})
+    if not chosen:
+        return rest._replace(conflicts=conflicts)
+    record = Record()
+    if base is None or "file" in former.made:
+        record.made.add("file")
+    merged = _with_ours(xmp, chosen, _copies(xmp, chosen, hidden), record, frame.size)
+    is_there = content is not None and found == len(former) and record.is_same(former)  # in another program's words
+    return Merged(content if is_there else _encode(merged, encoding), conflicts)
+
+
+def _encode(text: bytes | None, encoding: str) -> bytes | None:
+    return None if text is None else text.decode().encode(encoding, "xmlcharrefreplace")
+
+
+def _readable(xmp: XmpText, wanted: NameList) -> list[Entry]:
+    found = find(xmp, wanted)
+    return [entry for _, entry in entries(found, wanted) if entry] if found else []
+
+
+# Removing
+
+
+def _without_ours(text: bytes) -> tuple[bytes | None, Record, int]:
+    """Return a text without our entries, or None if nothing is left; the record; and the number of entries found."""
+    xmp = XmpText(text)
+    record, missing = Record.read(xmp), Record.read(xmp)
+    if not record:
+        return text, record, 0
+    gone, emptied = set(record_elements(xmp)), list[Element]()
+    for wanted in LISTS:
+        found = find(xmp, wanted)
+        if found is None or found.items is None:
+            continue
+        ours = {item for item, entry in entries(found, wanted) if entry and missing.take(entry)}
+        gone |= ours
+        if ours and ours.issuperset(found.items.children):
+            if f"property {wanted.key}" in record.made:
+                gone.add(found.property)
+            elif f"list {wanted.key}" in record.made and found.field:
+                gone.add(found.field)
+            else:
+                emptied.append(found.items)
+    for description in xmp.rdf.children:
+        if description.children and gone.issuperset(description.children) and not _has_attributes(description):
+            gone.add(description)
+    number = len(record) - len(missing)
+    if "file" in record.made and not any(
+        one not in gone and (one.children or _has_attributes(one)) for one in xmp.rdf.children
+    ):
+        return None, record, number
+    changes = []
+    for items in emptied:
+        if _is_tight(xmp, items):
+            gone -= set(items.children)
+            changes.append(Change(items.inside - 1, items.end, b"/>"))  # as it was before `append`
+    changes += [xmp.remove(element) for element in gone if gone.isdisjoint(element.ancestors())]
+    return apply(text, changes), record, number
+
+
+def _is_tight(xmp: XmpText, items: Element) -> bool:
+    """Tell whether there is nothing but white space between the items of a list, and nothing after the last one."""
+    at = items.inside
+    for item in items.children:
+        if xmp.before(item.start) > at:
+            return False
+        at = item.end
+    return at == items.close
+
+
+def _has_attributes(description: Element) -> bool:
+    return bool(description.attributes.keys() - {(RDF, "about")})
+
+
+# Adding
+
+
+class _Regions:
+    """Regions, found by overlap."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        areas = [(entry.text, entry.area) for entry in entries if entry.area]
+        self._names = [name for name, _ in areas]
+        self._boxes = np.array([area for _, area in areas], np.float32).reshape(-1, 4)
+
+    def names_at(self, area: Area) -> set[str]:
+        """Return the names of the regions that show the same face."""
+        overlaps = iou(np.array([area], np.float32), self._boxes)[0]  # [n]
+        return {self._names[index] for index in np.flatnonzero(overlaps >= _SAME_FACE)}
+
+
+def _choose(
+    faces: Iterable[NamedFace], frame: StoredFrame, foreign: Mapping[str, Sequence[Entry]]
+) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """Return the entries to write, and the names that contradict those of other programs."""
+    regions = {wanted.key: _Regions(foreign[wanted.key]) for wanted in (REGIONS, MICROSOFT)}
+    texts = {Entry(*entry[:2]) for entries in foreign.values() for entry in entries if not entry.area}
+    chosen, conflicts = dict[Entry, None](), list[tuple[str, str]]()
+    main = regions[REGIONS.key if foreign[REGIONS.key] else MICROSOFT.key]
+    for name, upright in faces:
+        area = frame.to_stored(upright)
+        others = main.names_at(area)
+        if others and name not in others:
+            conflicts.append((name, min(others)))
+            continue
+        for wanted in LISTS:
+            text = wanted.text(name)
+            entry = Entry(wanted, text or "", area if wanted.fields else None)
+            is_there = name in regions[wanted.key].names_at(area) if wanted.fields else entry in texts
+            if text and not is_there:
+                chosen[entry] = None
+    return list(chosen), conflicts
+
+
+def _copies(xmp: XmpText, chosen: Sequence[Entry], hidden: Iterable[bytes]) -> list[tuple[Entry, str]]:
+    """Return the entries of packets whose lists would be hidden by those of this file, and their text."""
+    sources = [source for source in map(_read_or_none, hidden) if source]
+    overruled = set[str]()
+    copies: list[tuple[Entry, str]] = []
+    for wanted in LISTS:
+        found = next(((source, found) for source in sources if (found := find(source, wanted))), None)
+        if found is None or find(xmp, wanted):
+            continue
+        source, theirs = found
+        ours, texts = Record.read(source), {entry.text for entry in chosen if entry.list is wanted}
+        regions = _Regions(entry for entry in chosen if entry.list is wanted)
+        for item, entry in entries(theirs, wanted):
+            if entry is None or ours.take(entry):
+                continue
+            if entry.area:
+                names = regions.names_at(entry.area)
+                overruled |= set() if entry.text in names or not names else {entry.text}
+                is_new = not names
+            else:
+                is_new = entry.text not in texts and not any(wanted.text(name) == entry.text for name in overruled)
+            if is_new:
+                copies.append((entry, source.standalone(item)))
+    return copies
+
+
+def _read_or_none(packet: bytes) -> XmpText | None:
+    try:
+        return XmpText(decode(packet.strip(b"\0"))[0])
+    except XmpError:
+        return None
+
+
+def _with_ours(
+    xmp: XmpText, chosen: Sequence[Entry], copies: Sequence[tuple[Entry, str]], record: Record, size: tuple[int, int]
+) -> bytes:
+    """Return a text with entries added to its lists, and to new ones, and with the record."""
+    new: list[Node | str] = []
+    changes: list[Change] = []
+    namespaces = [RDF, FACEIE]
+    for wanted in LISTS:
+        ours = [entry for entry in chosen if entry.list is wanted]
+        copied = [(entry, text) for entry, text in copies if entry.list is wanted]
+        found = find(xmp, wanted)
+        if not ours and not copied:
+            continue
+        nodes: list[Node | str] = [*(text for _, text in copied), *map(item_of, ours)]
+        if found is None:
+            new.append(property_of(wanted, nodes, size))
+            namespaces += wanted.namespaces
+            record.made.add(f"property {wanted.key}")
+        elif found.items is not None:
+            changes.append(_append(xmp, found.items, map(item_of, ours), wanted.namespaces))
+        elif found.holder is not None and found.field is None:
+            changes.append(_append(xmp, found.holder, [field_of(wanted, nodes)], wanted.namespaces))
+            record.made.add(f"list {wanted.key}")
+        else:  # a text where others have a list
+            continue
+        for entry in [*(entry for entry, _ in copied), *ours]:
+            record.add(entry)
+    about = next((one.attributes[_ABOUT] for one in xmp.rdf.children if _ABOUT in one.attributes), "")
+    block = Node(f"rdf:Description rdf:about={quoteattr(about)}", [*new, record.node()])
+    changes.append(_append(xmp, xmp.rdf, [block], namespaces))
+    return apply(xmp.text, changes)
+
+
+def _append(xmp: XmpText, element: Element, nodes: Iterable[Node], namespaces: Iterable[str]) -> Change:
+    declarations = declare(namespaces, element.scope)
+    return xmp.append(element, [line for node in nodes for line in node.lines(" ", declarations)])
