@@ -16,7 +16,15 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import facenet, mtcnn, namesake
-from .errors import FaceieError, GalleryError, ImageError, OptionError, WeightsError, WeightsNotFoundError
+from .errors import (
+    FaceieError,
+    GalleryError,
+    ImageError,
+    MetadataError,
+    OptionError,
+    WeightsError,
+    WeightsNotFoundError,
+)
 from .facenet.encode import encode_faces
 from .images import open_image
 from .mtcnn.detect import detect_faces
@@ -53,6 +61,7 @@ __all__ = [
     "Gallery",
     "GalleryError",
     "ImageError",
+    "MetadataError",
     "OptionError",
     "Thresholds",
     "WeightsError",

@@ -3,6 +3,7 @@
     FaceieError
     ├── GalleryError            a gallery that cannot be opened, read or written, or a missing face, photo or person
     ├── ImageError              a photo or array that cannot be used as an image (also a ValueError)
+    ├── MetadataError           metadata of a photo, or a file beside it, that cannot be read or is refused
     ├── OptionError             an option outside its range, or arguments that do not fit together (also a ValueError)
     └── WeightsError            a weights file that cannot be read, or that does not hold the promised weights
         └── WeightsNotFoundError    weights that are nowhere on this machine and could not be downloaded
@@ -11,7 +12,15 @@ A message names the problem, the file or argument, the expected and the found va
 FaceieError`` around the work on one photo is enough to continue with the next one.
 """
 
-__all__ = ["FaceieError", "GalleryError", "ImageError", "OptionError", "WeightsError", "WeightsNotFoundError"]
+__all__ = [
+    "FaceieError",
+    "GalleryError",
+    "ImageError",
+    "MetadataError",
+    "OptionError",
+    "WeightsError",
+    "WeightsNotFoundError",
+]
 
 
 class FaceieError(Exception):
@@ -24,6 +33,10 @@ class GalleryError(FaceieError):
 
 class ImageError(FaceieError, ValueError):
     """A photo or an array that cannot be used as an image."""
+
+
+class MetadataError(FaceieError):
+    """Metadata of a photo, or a file beside it, that cannot be read or is refused."""
 
 
 class OptionError(FaceieError, ValueError):

@@ -257,7 +257,7 @@ class IndexRun:
             if successor is not None:
                 people.move_labels(self._store, photo, successor)
         for photo, _ in orphans:
-            if not self._store.people.labeled_faces(photo):
+            if not (self._store.people.labeled_faces(photo) or self._store.imports.people_of_photo(photo)):
                 self._store.remove_photo(photo)
         if orphans:
             self._store.people.delete_empty_clusters()

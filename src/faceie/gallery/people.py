@@ -130,6 +130,7 @@ def find_new_version(store: Store, former: int) -> int | None:
 
 def move_labels(store: Store, former: int, photo: int) -> None:
     """Move the user's labels from the faces of a photo to the same faces in its new version."""
+    store.imports.move_people(former, photo)
     new = store.faces.of_photo(photo)
     for face, person, confirmed in store.people.labeled_faces(former):
         if not new:

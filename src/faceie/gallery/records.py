@@ -153,7 +153,7 @@ class PhotoMatch(NamedTuple):
     taken : str or None
         Local time when the photo was taken, such as "2019-06-01T12:30:00", if the photo records it.
     faces : tuple of Face
-        Faces of these people in the photo.
+        Faces of these people in the photo. A person whose face was not found, but whose name was imported, has none.
     """
 
     path: Path

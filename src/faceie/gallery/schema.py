@@ -1,16 +1,19 @@
 """The file of a gallery: one SQLite database, its tables and their migrations.
 
-=============  =======================================================================================================
-``settings``   names and values: which encoder and options made the embeddings; counters
-``photos``     a row for each photo by its content (SHA-256): its size, its date, or why it cannot be used. Until the
-               end of a run, the successor of a photo is the one that replaced it in its file. Photos without files stay
-               if the user has labeled their faces
-``files``      a row for each path: the photo that it holds, or why it cannot be read. Size and times show changes
-``faces``      a row for each face: box, landmarks, probability, quality, and its person or cluster
-``portraits``  the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
-``people``     a row for each cluster (without a name) and each person (with a name)
-``denials``    pairs of a face and a person that it is *not*, according to the user
-=============  =======================================================================================================
+==================  ==================================================================================================
+``settings``        names and values: which encoder and options made the embeddings; counters
+``photos``          a row for each photo by its content (SHA-256): its size, its date, or why it cannot be used. Until
+                    the end of a run, the successor of a photo is the one that replaced it in its file. Photos without
+                    files stay if the user has labeled their faces
+``files``           a row for each path: the photo that it holds, or why it cannot be read. Size and times show changes
+``faces``           a row for each face: box, landmarks, probability, quality, and its person or cluster. Confirmed is
+                    1 by the user, 2 by an import
+``portraits``       the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
+``people``          a row for each cluster (without a name) and each person (with a name)
+``denials``         pairs of a face and a person that it is *not*, according to the user
+``photo_people``    pairs of a photo and a person in it, by an imported name, whose face was not found
+``imported_names``  keys of imported names, and the people that they name, even if the user has renamed these
+==================  ==================================================================================================
 
 The schema grows by migrations: functions that are never changed once they are released. A gallery records those that
 have been applied to it. Any version can open it that is not older than the one that wrote it.
@@ -103,12 +106,27 @@ def m005_incomplete_photos(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN note TEXT")
 
 
+def m006_imported_names(db: sqlite3.Connection) -> None:
+    """People in photos without a found face, and the names by which other programs know people."""
+    db.execute(
+        "CREATE TABLE photo_people (photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE,"
+        " person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE, PRIMARY KEY (photo, person)) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX photo_people_by_person ON photo_people (person)")
+    db.execute(
+        "CREATE TABLE imported_names (key TEXT PRIMARY KEY,"
+        " person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX imported_names_by_person ON imported_names (person)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
     m003_names_in_any_case,
     m004_times_of_change,
     m005_incomplete_photos,
+    m006_imported_names,
 )
 
 

@@ -62,11 +62,16 @@ def find_matches(
 
 def find_photos_of(store: Store, people: Sequence[int]) -> list[PhotoMatch]:
     """Return the photos that show all of these people, the oldest first."""
-    by_photo: dict[Path, list[Face]] = {}
+    faces: dict[Path, list[Face]] = {}
+    shown: dict[Path, set[int | None]] = {}
+    dates: dict[Path, str | None] = {}
     for face in store.faces.of_people(people):
-        by_photo.setdefault(face.path, []).append(face)
-    return [
-        PhotoMatch(path, faces[0].taken, tuple(faces))
-        for path, faces in by_photo.items()
-        if {face.person for face in faces} == set(people)
-    ]
+        faces.setdefault(face.path, []).append(face)
+        shown.setdefault(face.path, set()).add(face.person)
+        dates[face.path] = face.taken
+    for path, taken, person in store.imports.photos_of(people):
+        shown.setdefault(path, set()).add(person)
+        dates[path] = taken
+    found = [path for path, who in shown.items() if who == set(people)]
+    found.sort(key=lambda path: dates[path] or "")  # photos of one date stay in their order
+    return [PhotoMatch(path, dates[path], tuple(faces.get(path, ()))) for path in found]

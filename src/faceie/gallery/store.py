@@ -1,4 +1,4 @@
-"""SQL for settings, files and photos; `FaceStore` and `PeopleStore` have that for faces and people."""
+"""SQL for settings, files and photos; `FaceStore`, `PeopleStore` and `ImportStore` have the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from .records import BadPhoto, KnownFile, PhotoAnalysis
 from .schema import Database, back_up, transaction
 from .store_faces import FaceStore
+from .store_imports import ImportStore
 from .store_people import PeopleStore, to_valid_text
 
 __all__ = ["Store"]
@@ -23,6 +24,7 @@ class Store:
         self.path = path
         self.faces = FaceStore(db)
         self.people = PeopleStore(db)
+        self.imports = ImportStore(db)
 
     # The database
 

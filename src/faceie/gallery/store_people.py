@@ -15,7 +15,11 @@ __all__ = ["PeopleStore", "to_valid_text"]
 _PEOPLE = f"""
     SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
         (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
-    FROM people LEFT JOIN (SELECT id, photo, person FROM faces WHERE {VISIBLE}) AS seen ON seen.person = people.id
+    FROM people LEFT JOIN (
+        SELECT id, photo, person FROM faces WHERE {VISIBLE}
+        UNION ALL SELECT NULL, photo, person FROM photo_people
+            WHERE EXISTS (SELECT 1 FROM files WHERE files.photo = photo_people.photo)
+    ) AS seen ON seen.person = people.id
     GROUP BY people.id
 """
 
@@ -111,9 +115,10 @@ class PeopleStore:
             self._db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
 
     def absorb(self, number: int, kept: int) -> None:
-        """Move the faces and rejections of a person to another one, and delete it."""
+        """Move the faces, rejections and imported names of a person to another one, and delete it."""
         self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
-        self._db.execute("UPDATE OR IGNORE denials SET person = ? WHERE person = ?", (kept, number))
+        for table in ("denials", "photo_people", "imported_names"):
+            self._db.execute(f"UPDATE OR IGNORE {table} SET person = ? WHERE person = ?", (kept, number))
         self.delete(number)
 
     def drop_contradictions(self, number: int) -> None:

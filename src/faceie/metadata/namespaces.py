@@ -9,6 +9,7 @@ __all__ = [
     "DIGIKAM",
     "DIMENSIONS",
     "DUBLIN_CORE",
+    "EXPRESSION_MEDIA",
     "FACEIE",
     "IPTC",
     "LIGHTROOM",
@@ -18,6 +19,7 @@ __all__ = [
     "MP_INFO",
     "MP_REGION",
     "MWG",
+    "PHOTOSHOP",
     "PREFIXES",
     "RDF",
     "RDFS",
@@ -55,9 +57,11 @@ DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
 MICROSOFT_PHOTO = "http://ns.microsoft.com/photo/1.0/"
+EXPRESSION_MEDIA = "http://ns.microsoft.com/expressionmedia/1.0/"
 MEDIA_PRO = "http://ns.iview-multimedia.com/mediapro/1.0/"
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/"
 
+PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 TIFF = "http://ns.adobe.com/tiff/1.0/"
 #: Faceie's record of the names that it has written itself.
 FACEIE = "urn:faceie:names/1.0/"
@@ -84,8 +88,10 @@ PREFIXES = {
     LIGHTROOM: "lr",
     DIGIKAM: "digiKam",
     MICROSOFT_PHOTO: "MicrosoftPhoto",
+    EXPRESSION_MEDIA: "expressionmedia",
     MEDIA_PRO: "mediapro",
     ACDSEE: "acdsee",
+    PHOTOSHOP: "photoshop",
     TIFF: "tiff",
     XMP_NOTE: "xmpNote",
     FACEIE: "faceie",
