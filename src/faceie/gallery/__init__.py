@@ -8,6 +8,7 @@ The class, from the file to the whole:
 ================  =====================================================================================
 `base`            `GalleryFile`: open, close, copy and delete the files
 `people_methods`  `PeopleMethods`: people, clusters and your statements about faces
+`export_methods`  `ExportMethods`: names for other programs, and folders of links
 `gallery`         `Gallery`: photos, faces and search; the public class
 `records`         row types: faces, matches, people, reports; imports no network and no database
 `settings`        path, weights and options
@@ -21,6 +22,7 @@ The database. Only these modules execute SQL. The first two deal with the file a
 `store`           `Store`: settings, files, photos
 `store_faces`     `FaceStore`: faces, embeddings, thumbnails
 `store_people`    `PeopleStore`: people, clusters, labels
+`store_exports`   `ExportStore`: names to write, and hashes of photos with names
 ================  =====================================================================================
 
 The work, by the path of a photo:
@@ -37,11 +39,15 @@ The work, by the path of a photo:
 `assignment`      apply clusters to the gallery, if it has not changed since
 `people`          your statements: names, merged and split people, confirmed and rejected faces
 `names`           valid and equal names
+`export_names`    write names into sidecars and photos
+`links`           folders of links to the photos of each person
 `wipe`            delete rows, and overwrite their bytes
 ================  =====================================================================================
 """
 
+from .export_names import NameConflict, NamesExport
 from .gallery import PRIOR, Gallery
+from .links import LinkReport
 from .records import BadPhoto, Face, Forgotten, IndexReport, Match, Person, PhotoMatch, Probe
 from .settings import default_path
 
@@ -52,7 +58,10 @@ __all__ = [
     "Forgotten",
     "Gallery",
     "IndexReport",
+    "LinkReport",
     "Match",
+    "NameConflict",
+    "NamesExport",
     "Person",
     "PhotoMatch",
     "Probe",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -9,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from ..boxes import iou
+from ..errors import MetadataError
 from .frames import Area, StoredFrame
 from .namespaces import FACEIE, RDF
 from .record import Record, record_elements
@@ -26,10 +29,11 @@ from .xmp_lists import (
     item_of,
     property_of,
 )
-from .xmp_text import Change, Element, XmpError, XmpText, apply, decode
+from .xmp_text import Change, Element, XmpText, apply, decode
 
 __all__ = ["Merged", "NamedFace", "merge"]
 
+_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no escape can express these
 _SAME_FACE = 0.5  # IoU of two regions of one face
 _ABOUT = (RDF, "about")
 
@@ -47,8 +51,8 @@ class NamedFace(NamedTuple):
     """A face to write."""
 
     name: str
-    area: Area
-    """In the upright photo."""
+    area: Area | None
+    """In the upright photo. None for a person in the photo whose face was not found."""
 
 
 class Merged(NamedTuple):
@@ -63,12 +67,12 @@ class Merged(NamedTuple):
 def merge(
     content: bytes | None, faces: Sequence[NamedFace], frame: StoredFrame | None, hidden: Iterable[bytes] = ()
 ) -> Merged:
-    """Merge named faces into an XMP file or packet, in the place of those that an earlier call has written.
+    """Merge named faces into an XMP file or packet. They replace those that an earlier call has written.
 
     `content`: that of the file; None for a new one. `frame`: that of the photo, needed if there are faces. `hidden`:
-    packets of the same photo, the most important first, whose lists a reader would no longer see if this file has them.
-    Their entries are copied. Raises XmpError for content that cannot be changed safely. Content that has all of this
-    already is returned as it is.
+    packets of the same photo, the most important first. Programs that find a list in this file ignore the same list in
+    those packets, so its entries are copied. Content that is complete already is returned unchanged. Raises
+    MetadataError for content that cannot be changed safely.
     """
     if content is None:
         base, encoding, former, found = None, "utf-8", Record(), 0
@@ -156,45 +160,57 @@ def _has_attributes(description: Element) -> bool:
 # Adding
 
 
-class _Regions:
-    """Regions, found by overlap."""
+class _Entries:
+    """Entries, found by name in any case, and regions also by overlap."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        areas = [(entry.text, entry.area) for entry in entries if entry.area]
-        self._names = [name for name, _ in areas]
-        self._boxes = np.array([area for _, area in areas], np.float32).reshape(-1, 4)
+        entries = list(entries)
+        self._regions = [entry for entry in entries if entry.area]
+        self._boxes = np.array([entry.area for entry in self._regions], np.float32).reshape(-1, 4)
+        self._texts = {entry.text.casefold() for entry in entries}
 
-    def names_at(self, area: Area) -> set[str]:
-        """Return the names of the regions that show the same face."""
+    def at(self, area: Area) -> dict[str, str]:
+        """Return the names of the regions that show the same face, by their names in small letters."""
         overlaps = iou(np.array([area], np.float32), self._boxes)[0]  # [n]
-        return {self._names[index] for index in np.flatnonzero(overlaps >= _SAME_FACE)}
+        names = (self._regions[index].text for index in np.flatnonzero(overlaps >= _SAME_FACE))
+        return {name.casefold(): name for name in names}
+
+    def has(self, entry: Entry) -> bool:
+        """Tell whether an entry is among these."""
+        return entry.text.casefold() in (self.at(entry.area) if entry.area else self._texts)
 
 
 def _choose(
     faces: Iterable[NamedFace], frame: StoredFrame, foreign: Mapping[str, Sequence[Entry]]
 ) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Return the entries to write, and the names that contradict those of other programs."""
-    regions = {wanted.key: _Regions(foreign[wanted.key]) for wanted in (REGIONS, MICROSOFT)}
-    texts = {Entry(*entry[:2]) for entries in foreign.values() for entry in entries if not entry.area}
+    theirs = {key: _Entries(entries) for key, entries in foreign.items()}
+    main = theirs[REGIONS.key if foreign[REGIONS.key] else MICROSOFT.key]
     chosen, conflicts = dict[Entry, None](), list[tuple[str, str]]()
-    main = regions[REGIONS.key if foreign[REGIONS.key] else MICROSOFT.key]
-    for name, upright in faces:
-        area = frame.to_stored(upright)
-        others = main.names_at(area)
-        if others and name not in others:
-            conflicts.append((name, min(others)))
+    for given, upright in faces:
+        name = _NOT_XML.sub("", unicodedata.normalize("NFC", given)).strip()
+        if not name:
+            continue
+        area = frame.to_stored(upright) if upright else None
+        others = main.at(area) if area else {}
+        if others and name.casefold() not in others:
+            conflicts.append((name, min(others.values())))
             continue
         for wanted in LISTS:
             text = wanted.text(name)
-            entry = Entry(wanted, text or "", area if wanted.fields else None)
-            is_there = name in regions[wanted.key].names_at(area) if wanted.fields else entry in texts
-            if text and not is_there:
+            if text is None or (wanted.fields and area is None):
+                continue
+            entry = Entry(wanted, text, area if wanted.fields else None)
+            if not theirs[wanted.key].has(entry):
                 chosen[entry] = None
     return list(chosen), conflicts
 
 
 def _copies(xmp: XmpText, chosen: Sequence[Entry], hidden: Iterable[bytes]) -> list[tuple[Entry, str]]:
-    """Return the entries of packets whose lists would be hidden by those of this file, and their text."""
+    """Return the entries of packets whose lists would be hidden by those of this file, and their text.
+
+    Faceie's own entries, and names of faces that Faceie knows by another name, are left out.
+    """
     sources = [source for source in map(_read_or_none, hidden) if source]
     overruled = set[str]()
     copies: list[tuple[Entry, str]] = []
@@ -203,26 +219,22 @@ def _copies(xmp: XmpText, chosen: Sequence[Entry], hidden: Iterable[bytes]) -> l
         if found is None or find(xmp, wanted):
             continue
         source, theirs = found
-        ours, texts = Record.read(source), {entry.text for entry in chosen if entry.list is wanted}
-        regions = _Regions(entry for entry in chosen if entry.list is wanted)
+        written = Record.read(source)
+        ours = _Entries(entry for entry in chosen if entry.list is wanted)
         for item, entry in entries(theirs, wanted):
-            if entry is None or ours.take(entry):
+            if entry is None or written.take(entry) or ours.has(entry):
                 continue
-            if entry.area:
-                names = regions.names_at(entry.area)
-                overruled |= set() if entry.text in names or not names else {entry.text}
-                is_new = not names
-            else:
-                is_new = entry.text not in texts and not any(wanted.text(name) == entry.text for name in overruled)
-            if is_new:
-                copies.append((entry, source.standalone(item)))
+            if entry.area and ours.at(entry.area):
+                overruled.add(entry.text)
+            elif not any(wanted.text(name) == entry.text for name in overruled):
+                copies.append((entry, source.standalone(item, xmp.rdf.scope)))
     return copies
 
 
 def _read_or_none(packet: bytes) -> XmpText | None:
     try:
         return XmpText(decode(packet.strip(b"\0"))[0])
-    except XmpError:
+    except MetadataError:
         return None
 
 

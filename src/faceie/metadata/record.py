@@ -7,11 +7,10 @@ values. So they are found, too, after another program has written the file in it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from xml.sax.saxutils import escape
 
 from .frames import Area
 from .namespaces import FACEIE, RDF
-from .xmp_lists import LISTS, Entry, Node
+from .xmp_lists import LISTS, Entry, Node, escape_text
 from .xmp_text import Element, XmpText
 
 __all__ = ["MARK", "Record", "record_elements"]
@@ -78,7 +77,7 @@ class Record:
     def node(self) -> Node:
         """Return the record as XMP."""
         texts = [f"made {one}" for one in sorted(self.made)] + [_to_text(entry) for entry in self]
-        return Node("faceie:Wrote", [Node("rdf:Bag", [Node("rdf:li", escape(text)) for text in texts])])
+        return Node("faceie:Wrote", [Node("rdf:Bag", [Node("rdf:li", escape_text(text)) for text in texts])])
 
     def _parse(self, text: str) -> None:
         key, _, rest = text.partition(" ")

@@ -38,6 +38,7 @@ __all__ = [
     "Node",
     "declare",
     "entries",
+    "escape_text",
     "field_of",
     "find",
     "item_of",
@@ -191,29 +192,35 @@ class Node(NamedTuple):
     content: Sequence[Node | str] | str
     """Elements, as nodes or as XML; or escaped text."""
 
-    def lines(self, indent: str, namespaces: str = "") -> list[str]:
-        """Return the element as lines. `namespaces`: declarations for its start tag."""
-        name, space, attributes = self.tag.partition(" ")
-        start, end = f"{indent}<{name}{namespaces}{space}{attributes}>", f"</{name}>"
+    def lines(self, indent: str, declarations: Sequence[str] = ()) -> list[str]:
+        """Return the element as lines. `declarations`: those of namespaces, for its start tag."""
+        space = f"\n{indent}  " if len(declarations) > 1 else " "
+        start = f"{indent}<{space.join([self.tag, *declarations])}>"
+        end = f"</{self.tag.partition(' ')[0]}>"
         if isinstance(self.content, str):
-            return [start + self.content + end]
+            return (start + self.content + end).split("\n")
         inner = [
             line
             for child in self.content
             for line in ([f"{indent} {child}"] if isinstance(child, str) else child.lines(f"{indent} "))
         ]
-        return [start, *inner, indent + end]
+        return [*start.split("\n"), *inner, indent + end]
 
 
-def declare(namespaces: Iterable[str], scope: Mapping[str, str]) -> str:
+def declare(namespaces: Iterable[str], scope: Mapping[str, str]) -> list[str]:
     """Return the declarations of namespaces, as attributes, that are not in scope under their usual prefix."""
     missing = (namespace for namespace in namespaces if scope.get(PREFIXES[namespace]) != namespace)
-    return "".join(f' xmlns:{PREFIXES[namespace]}="{namespace}"' for namespace in dict.fromkeys(missing))
+    return [f'xmlns:{PREFIXES[namespace]}="{namespace}"' for namespace in dict.fromkeys(missing)]
+
+
+def escape_text(text: str) -> str:
+    """Escape a text for XML, in one line."""
+    return escape(text, {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
 def item_of(entry: Entry) -> Node:
     """Return an entry as an item of its list."""
-    text = escape(entry.text)
+    text = escape_text(entry.text)
     if entry.area is None:
         return Node("rdf:li", text)
     left, top, right, bottom = entry.area

@@ -7,14 +7,15 @@ element knows its position in the text, and a change replaces a piece of text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
+from ..errors import MetadataError
 from .namespaces import RDF, X
 
-__all__ = ["Change", "Element", "Name", "XmpError", "XmpText", "apply", "decode"]
+__all__ = ["Change", "Element", "Name", "XmpText", "apply", "decode"]
 
 #: Namespace and local name of an element or attribute.
 Name: TypeAlias = tuple[str, str]
@@ -25,10 +26,6 @@ _SEPARATOR = "\x01"  # no character of XML
 _START_TAG = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
 _DECLARED = re.compile(rb"""^<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BLANK = b" \t\r\n"
-
-
-class XmpError(ValueError):
-    """A text that is not XMP, or cannot be changed safely, with the reason."""
 
 
 class Element:
@@ -81,7 +78,7 @@ class Change(NamedTuple):
 
 
 class XmpText:
-    """The text of an XMP packet or sidecar, as UTF-8, and its elements. Raises XmpError for another text."""
+    """The text of an XMP packet or sidecar, as UTF-8, and its elements. Raises MetadataError for another text."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text
@@ -121,13 +118,16 @@ class XmpText:
         assert name
         return Change(element.end - 2, element.end, b">%b</%b>" % (content, name[1]))
 
-    def standalone(self, element: Element) -> str:
-        """Return the text of an element, with declarations of its prefixes, so that it can be put elsewhere."""
+    def standalone(self, element: Element, scope: Mapping[str, str]) -> str:
+        """Return the text of an element, with declarations of its prefixes that are not in this scope."""
         tag, text = (self.text[element.start : end].decode() for end in (element.inside, element.end))
         name = re.match(r"<[^\s/>]+", tag)
         assert name
-        used = (prefix for prefix in element.scope if f"{prefix}:" in text and f"xmlns:{prefix}=" not in tag)
-        declarations = "".join(f" xmlns:{prefix}={quoteattr(element.scope[prefix])}" for prefix in used if prefix)
+        declarations = "".join(
+            f" xmlns:{prefix}={quoteattr(namespace)}"
+            for prefix, namespace in element.scope.items()
+            if f"{prefix}:" in text and f"xmlns:{prefix}=" not in tag and scope.get(prefix) != namespace
+        )
         return text[: name.end()] + declarations + text[name.end() :]
 
     def _find_rdf(self) -> Element:
@@ -135,14 +135,14 @@ class XmpText:
         if root is not None and root.name == (X, "xmpmeta"):
             root = root.child((RDF, "RDF"))
         if root is None or root.name != (RDF, "RDF"):
-            raise XmpError("it is XML, but not XMP: there is no rdf:RDF")
+            raise MetadataError("it is XML, but not XMP: there is no rdf:RDF")
         return root
 
     # Parsing
 
     def _parse(self) -> None:
         if len(self.text) > _MAX_BYTES:
-            raise XmpError(f"it has {len(self.text):,} bytes, expected at most {_MAX_BYTES:,}")
+            raise MetadataError(f"it has {len(self.text):,} bytes, expected at most {_MAX_BYTES:,}")
         self._parser = parser = expat.ParserCreate("utf-8", _SEPARATOR)  # instead of a declared encoding
         parser.ordered_attributes = True
         parser.buffer_text = True
@@ -154,14 +154,14 @@ class XmpText:
         try:
             parser.Parse(self.text, True)
         except expat.ExpatError as error:
-            raise XmpError(f"it is not well-formed XML, in line {error.lineno}") from error
+            raise MetadataError(f"it is not well-formed XML, in line {error.lineno}") from error
 
     def _declare(self, prefix: str | None, namespace: str | None) -> None:
         self._declared[prefix or ""] = namespace or ""
 
     def _start(self, name: str, attributes: list[str]) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            raise XmpError(f"it has more than {_MAX_DEPTH} levels of elements")
+            raise MetadataError(f"it has more than {_MAX_DEPTH} levels of elements")
         scope = {**self._scopes[-1], **self._declared} if self._declared else self._scopes[-1]
         self._declared = {}
         pairs = dict(zip(map(_to_name, attributes[::2]), attributes[1::2], strict=True))
@@ -201,7 +201,7 @@ def apply(text: bytes, changes: Iterable[Change]) -> bytes:
 
 
 def decode(content: bytes) -> tuple[bytes, str]:
-    """Return the content of a file as UTF-8, and the name of its encoding. Raises XmpError if that would lose bytes."""
+    """Return the content of a file as UTF-8, and the name of its encoding. Raises MetadataError for other bytes."""
     encoding = _encoding(content)
     try:
         text = content.decode(encoding)
@@ -209,7 +209,7 @@ def decode(content: bytes) -> tuple[bytes, str]:
             return text.encode(), encoding
     except (UnicodeError, LookupError):
         pass
-    raise XmpError(f"its characters are not {encoding}")
+    raise MetadataError(f"its characters are not {encoding}")
 
 
 def _encoding(content: bytes) -> str:
@@ -228,4 +228,4 @@ def _to_name(text: str) -> Name:
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise XmpError("it has a document type, which XMP does not allow")
+    raise MetadataError("it has a document type, which XMP does not allow")
