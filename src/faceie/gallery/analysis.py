@@ -6,13 +6,14 @@ import io
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..boxes import area
+from ..boxes import area, iou
 from ..checks import whole_number
 from ..errors import ImageError, OptionError
 from ..facenet import load
@@ -20,13 +21,21 @@ from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
 from ..images import read_photo
 from ..mtcnn.detect import detect_faces
+from ..mtcnn.detected import DetectedFaces
 from ..types import Array, ImageLike
 from .records import NewFace, PhotoAnalysis, Probe
 from .settings import Settings
 
-__all__ = ["analyze_photo", "failed_analysis", "find_probe", "thumbnail"]
+__all__ = ["analyze_photo", "failed_analysis", "find_named_faces", "find_probe", "thumbnail"]
 
 _THUMBNAIL = 128  # pixels, height
+
+# The second search, near a named region: someone has seen a face there.
+_LOW_THRESHOLDS = (0.4, 0.5, 0.4)
+_REGION_SIZES = (60.0, 240.0)  # pixels: regions outside this range are resized, by a factor of at most
+_LARGEST_SCALE = 4.0
+_SMALLEST = 0.35  # relative size of the smallest face in a region
+_OVERLAP = 0.2  # least intersection over union of region and face
 
 
 def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
@@ -58,28 +67,80 @@ def _analyze(path: str, settings: Settings, weights: InceptionResNetV1) -> Photo
     image = photo.image
     scale = np.divide(photo.size, image.size).astype(np.float32)  # [2], 1 unless the photo was reduced
     found = detect_faces(image, settings.options)
+    return PhotoAnalysis(*photo.size, photo.taken, _encoded(found, weights, scale), note=photo.note)
+
+
+def _encoded(
+    found: DetectedFaces, weights: InceptionResNetV1, scale: Array, offset: Array | float = 0.0
+) -> list[NewFace]:
+    """Encode faces. `scale`, `offset`: [2], from pixels of the searched image to those of the photo."""
     crops = found.images or []
     embeddings = encode_faces(crops, weights)
-    faces = [
+    corners = found.bounding_boxes.reshape(-1, 2, 2) * scale + offset  # [n, 2, 2]
+    return [
         NewFace(
-            box=(
-                float(box[0] * scale[0]),
-                float(box[1] * scale[1]),
-                float(box[2] * scale[0]),
-                float(box[3] * scale[1]),
-            ),
-            landmarks=landmarks * scale,
+            box=(float(corner[0, 0]), float(corner[0, 1]), float(corner[1, 0]), float(corner[1, 1])),
+            landmarks=landmarks * scale + offset,
             roll=float(roll),
             probability=float(probability),
             quality=float(quality),
             embedding=embedding,
             thumbnail=thumbnail(crop, box, float(roll)),
         )
-        for probability, roll, box, landmarks, quality, crop, embedding in zip(
-            *found[:4], found.qualities, crops, embeddings, strict=True
+        for probability, roll, box, landmarks, quality, crop, embedding, corner in zip(
+            *found[:4], found.qualities, crops, embeddings, corners, strict=True
         )
     ]
-    return PhotoAnalysis(*photo.size, photo.taken, faces, note=photo.note)
+
+
+def find_named_faces(path: str, regions: Array, settings: Settings, weights: InceptionResNetV1) -> list[NewFace | None]:
+    """Search the surroundings of named regions of a photo again, at lower thresholds. Raises ImageError.
+
+    `regions`: boxes, [n, 4], in pixels of the upright photo. Returns the face of each region, or None.
+    """
+    photo = read_photo(path, truncated=True, max_pixels=settings.max_pixels)
+    reduced = np.divide(photo.image.size, photo.size)  # [2], 1 unless the photo was reduced
+    return [
+        _find_near(photo.image, np.reshape(region, (2, 2)) * reduced, reduced, settings, weights) for region in regions
+    ]
+
+
+def _find_near(
+    image: Image.Image, region: Array, reduced: Array, settings: Settings, weights: InceptionResNetV1
+) -> NewFace | None:
+    """Search an image near a region, [2, 2], in its pixels. `reduced`: [2], its size relative to the photo's."""
+    side = float((region[1] - region[0]).max())
+    start = np.maximum(np.floor(region[0] - side), 0).astype(int)
+    end = np.minimum(np.ceil(region[1] + side), image.size).astype(int)
+    if side < 1 or (end - start).min() < 1:
+        return None
+    smallest, largest = _REGION_SIZES
+    scale = min(smallest / side, _LARGEST_SCALE) if side < smallest else min(largest / side, 1.0)
+    size = np.maximum(np.round((end - start) * scale), 1).astype(int)
+    crop = image.resize((int(size[0]), int(size[1])), Image.Resampling.LANCZOS, (*start.tolist(), *end.tolist()))
+    options = replace(
+        settings.options,
+        thresholds=_LOW_THRESHOLDS,
+        rotations="auto",
+        min_face_size=max(_SMALLEST * side * scale, 12.0),
+        min_face_share=0.0,
+        crops=True,
+    )
+    found = detect_faces(crop, options)
+    back = (end - start) / size  # [2], from pixels of the crop to those of the image
+    boxes = found.bounding_boxes.reshape(-1, 2, 2) * back + start  # [n, 2, 2]
+    overlaps = iou(boxes.reshape(-1, 4), region.reshape(1, 4))[:, 0]  # [n]
+    if not len(overlaps) or overlaps.max() < _OVERLAP:
+        return None
+    best = int(overlaps.argmax())
+    kept = slice(best, best + 1)
+    images = found.images[kept] if found.images else None
+    one = DetectedFaces(
+        found.probabilities[kept], found.rolls[kept], found.bounding_boxes[kept], found.landmarks[kept], images
+    )
+    (face,) = _encoded(one, weights, back / reduced, start / reduced)
+    # An enlarged face is as good as the pixels of the photo.
+    return face._replace(quality=face.quality * min(1.0, float(back.mean())))
 
 
 @cache

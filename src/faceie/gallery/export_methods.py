@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import OptionError
-from .export_names import ExportOptions, NamesExport, export_names
+from .export_names import ExportOptions, ExportReport, export_names
 from .indexing import absolute_paths
 from .links import LinkReport, link_people
 from .people_methods import PeopleMethods
@@ -20,14 +20,15 @@ class ExportMethods(PeopleMethods):
 
     def export_names(
         self,
-        photos: Iterable[str | os.PathLike[str]] | None = None,
+        paths: Iterable[str | os.PathLike[str]] | None = None,
         *,
         to: str | os.PathLike[str] | None = None,
         embed: bool = False,
         recognized: float | None = None,
         remove: bool = False,
         dry_run: bool = False,
-    ) -> NamesExport:
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ExportReport:
         """Write the names of people, with the regions of their faces, for other programs.
 
         Names are written into a sidecar beside each photo, such as ``party.jpg.xmp``: as regions of the Metadata
@@ -37,8 +38,8 @@ class ExportMethods(PeopleMethods):
 
         Parameters
         ----------
-        photos : iterable of str or path-like, optional
-            Folders and photos. By default, all photos of the gallery.
+        paths : iterable of str or path-like, optional
+            Folders, searched at any depth, and single photos, of those in the gallery. By default, all photos.
         to : str or path-like, optional
             Folder for the sidecars, instead of the photos' own folders. It gets the same folders as the photos.
         embed : bool, default False
@@ -51,11 +52,13 @@ class ExportMethods(PeopleMethods):
             Whether to remove the names that Faceie has written. A sidecar that Faceie has made is deleted, unless it
             has something else.
         dry_run : bool, default False
-            Whether to change nothing, and only return the report.
+            Whether to return the report only, and to change nothing.
+        progress : callable, optional
+            Called after each photo with the number of finished photos and the number of all photos.
 
         Returns
         -------
-        NamesExport
+        ExportReport
             Changed files, conflicts and problems.
 
         Raises
@@ -79,11 +82,13 @@ class ExportMethods(PeopleMethods):
         """
         if embed and to is not None:
             raise OptionError("embed writes into the photos, to writes into another folder: expected one of them")
-        tops = None if photos is None else absolute_paths(photos)
+        tops = [] if paths is None else absolute_paths(paths)
         folder = None if to is None else Path(absolute_paths([to])[0])
         options = ExportOptions(folder, embed, recognized, remove, dry_run)
         with self._reading():
-            return export_names(self._store, tops, options)
+            files, problems = self._files(None if paths is None else tops)
+            report = export_names(self._store, None if files is None else set(files), tops, options, progress)
+        return report._replace(problems=problems + report.problems)
 
     def link_people(self, folder: str | os.PathLike[str], *, copy: bool = False, dry_run: bool = False) -> LinkReport:
         """Keep a folder of links to the photos of each person with a name.
@@ -98,7 +103,7 @@ class ExportMethods(PeopleMethods):
         copy : bool, default False
             Whether to copy the photos, instead of linking to them.
         dry_run : bool, default False
-            Whether to change nothing, and only return the report.
+            Whether to return the report only, and to change nothing.
 
         Returns
         -------

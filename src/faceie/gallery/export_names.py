@@ -7,7 +7,7 @@ it knows the photo, whenever the program is killed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +26,12 @@ from .records import BadPhoto
 from .store import Store
 from .store_exports import NamedRow, PhotoFile
 
-__all__ = ["ExportOptions", "NameConflict", "NamesExport", "export_names"]
+__all__ = ["ExportOptions", "ExportReport", "OtherName", "export_names"]
 
 _CHANGED = "it has changed since it was indexed; faceie index brings the gallery up to date"
 
 
-class NameConflict(NamedTuple):
+class OtherName(NamedTuple):
     """A face to which another program has given another name.
 
     Attributes
@@ -49,7 +49,7 @@ class NameConflict(NamedTuple):
     other: str
 
 
-class NamesExport(NamedTuple):
+class ExportReport(NamedTuple):
     """Result of `Gallery.export_names`.
 
     Attributes
@@ -62,7 +62,7 @@ class NamesExport(NamedTuple):
         Sidecars or photos that have the same names already.
     names : int
         Names in the written and in the unchanged files.
-    conflicts : list of NameConflict
+    conflicts : list of OtherName
         Faces to which other programs have given other names.
     problems : list of BadPhoto
         Files that cannot be read or written. They stay as they are.
@@ -72,7 +72,7 @@ class NamesExport(NamedTuple):
     removed: list[Path]
     unchanged: int
     names: int
-    conflicts: list[NameConflict]
+    conflicts: list[OtherName]
     problems: list[BadPhoto]
 
 
@@ -86,8 +86,17 @@ class ExportOptions(NamedTuple):
     dry_run: bool = False
 
 
-def export_names(store: Store, tops: Sequence[str] | None, options: ExportOptions) -> NamesExport:
-    """Write names into files (see `Gallery.export_names`). `tops`: absolute paths of folders and photos."""
+def export_names(
+    store: Store,
+    paths: Collection[str] | None,
+    tops: Sequence[str],
+    options: ExportOptions,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportReport:
+    """Write names into the files of all photos, or at or beside these paths (see `Gallery.export_names`).
+
+    `tops`: the folders and photos that the user has given.
+    """
     exiftool = find_exiftool() if options.embed else ""
     with store.snapshot():
         files, rows = store.exports.files(), [] if options.remove else store.exports.people()
@@ -99,30 +108,24 @@ def export_names(store: Store, tops: Sequence[str] | None, options: ExportOption
     people: dict[int, list[NamedRow]] = {}
     for row in rows:
         people.setdefault(row.photo, []).append(row)
-    run = _Run(store, options, exiftool)
-    chosen = [file for file in files if tops is None or any(_is_in(file.path, top) for top in tops)]
-    for top in tops or ():
-        if not any(_is_in(file.path, top) for file in chosen):
-            run.report.problems.append(BadPhoto(Path(top), "the gallery has no photos here; faceie index adds them"))
-    base = _base([*map(Path, tops)] if tops else [file.path for file in files])
+    chosen = [file for file in files if paths is None or str(file.path) in paths]
+    base = _base(map(Path, tops) if tops else (file.path for file in files))
     targets = [file.path if options.embed else _sidecar(file.path, options.to, base) for file in chosen]
     if not options.dry_run:
         remove_stale_drafts(targets)
-    for file, target in zip(chosen, targets, strict=True):
-        is_ours = file.photo in embedded or options.remove
-        run.update(file, target, people.get(file.photo, []), is_ours)
+    run = _Run(store, options, exiftool)
+    for done, (file, target) in enumerate(zip(chosen, targets, strict=True), 1):
+        run.update(file, target, people.get(file.photo, []), file.photo in embedded or options.remove)
+        if progress:
+            progress(done, len(chosen))
     return run.report._replace(unchanged=run.unchanged, names=run.names)
-
-
-def _is_in(path: Path, top: str) -> bool:
-    return str(path) == top or str(path).startswith(os.path.join(top, ""))  # noqa: PTH118  # with a separator at its end
 
 
 class _Run:
     """A run over files."""
 
     def __init__(self, store: Store, options: ExportOptions, exiftool: str) -> None:
-        self.report = NamesExport([], [], 0, 0, [], [])
+        self.report = ExportReport([], [], 0, 0, [], [])
         self.unchanged = 0
         self.names = 0
         self._store = store
@@ -145,7 +148,7 @@ class _Run:
             return
         if update is None:
             return
-        self.report.conflicts.extend(NameConflict(target, name, other) for name, other in update.conflicts)
+        self.report.conflicts.extend(OtherName(target, name, other) for name, other in update.conflicts)
         if update.action == "removed":
             self.report.removed.append(target)
             return

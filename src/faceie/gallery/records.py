@@ -17,13 +17,16 @@ __all__ = [
     "Face",
     "FaceTable",
     "Forgotten",
+    "ImportReport",
     "IndexReport",
     "KnownFile",
     "Match",
+    "NameConflict",
     "NewFace",
     "Person",
     "PhotoAnalysis",
     "PhotoMatch",
+    "PhotoName",
     "Probe",
 ]
 
@@ -225,6 +228,78 @@ class IndexReport:
     def done(self) -> int:
         """Number of photos that the run has finished so far."""
         return self.analyzed + self.unchanged + self.copies + len(self.bad)
+
+
+class PhotoName(NamedTuple):
+    """A name of a person in a photo.
+
+    Attributes
+    ----------
+    path : Path
+        Path of the photo.
+    name : str
+        Name.
+    """
+
+    path: Path
+    name: str
+
+
+class NameConflict(NamedTuple):
+    """An imported name that was not used, since it contradicts something else.
+
+    Attributes
+    ----------
+    path : Path
+        Path of the photo.
+    name : str
+        Imported name.
+    face : int
+        Identifier of the face.
+    reason : str
+        What it contradicts, as a phrase.
+    """
+
+    path: Path
+    name: str
+    face: int
+    reason: str
+
+
+class ImportReport(NamedTuple):
+    """Result of `Gallery.import_names`.
+
+    Attributes
+    ----------
+    photos : int
+        Photos in which names were found.
+    people : int
+        Different people.
+    new_people : int
+        Those of the people who were not in the gallery before.
+    faces : int
+        Faces that were given a name.
+    found : int
+        Those of the faces that only a second search, near the region of a name, has found.
+    known : int
+        Faces that had their name before.
+    conflicts : list of NameConflict
+        Names that contradict the user's statements, and so were not used.
+    leftovers : list of PhotoName
+        Names without a face. They are kept for their photos.
+    problems : list of BadPhoto
+        Photos and files beside them that cannot be read, and the reasons.
+    """
+
+    photos: int
+    people: int
+    new_people: int
+    faces: int
+    found: int
+    known: int
+    conflicts: list[NameConflict]
+    leftovers: list[PhotoName]
+    problems: list[BadPhoto]
 
 
 class Forgotten(NamedTuple):

@@ -133,8 +133,8 @@ class FaceStore:
         row = self._db.execute(f"SELECT photo FROM faces WHERE id = ? AND {VISIBLE}", (face,)).fetchone()
         return None if row is None else int(row[0])
 
-    def insert(self, photo: int, number: int, face: NewFace) -> None:
-        """Store a face as the one with this number in its photo."""
+    def insert(self, photo: int, number: int, face: NewFace) -> int:
+        """Store a face as the one with this number in its photo. Return its id."""
         cursor = self._db.execute(
             "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,6 +143,8 @@ class FaceStore:
         self._db.execute(
             "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)
         )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
 
     def delete_of_person(self, number: int) -> int:
         """Delete all faces of a person or cluster. Return their number."""

@@ -75,9 +75,12 @@ class ImportStore:
         )
         return [StoredFace(face, at, (x1, y1, x2, y2), *rest) for face, at, x1, y1, x2, y2, *rest in rows]
 
-    def denied(self, face: int) -> set[int]:
-        """Return the people that a face is not, according to the user."""
-        return {person for (person,) in self._db.execute("SELECT person FROM denials WHERE face = ?", (face,))}
+    def denials(self) -> dict[int, set[int]]:
+        """Return, for faces, the people that they are not, according to the user."""
+        found: dict[int, set[int]] = {}
+        for face, person in self._db.execute("SELECT face, person FROM denials"):
+            found.setdefault(face, set()).add(person)
+        return found
 
     def person_called(self, name: str) -> int | None:
         """Return the number of the person that an import knows by a name, even if the user has renamed it."""

@@ -13,7 +13,7 @@ from ..gallery import BadPhoto
 from .options import add_gallery_option, add_json_option
 from .parser import Parser, add_command
 from .terminal import FAILED, OK, error, write
-from .text import plural, printable
+from .text import name_options, plural, printable
 
 __all__ = ["add_parsers"]
 
@@ -42,7 +42,7 @@ def add_parsers(actions: Any) -> None:
         actions, "export", _export, help="write the names of people for other programs", description=_EXPORT
     )
     export.add_argument(
-        "photos", type=Path, nargs="*", metavar="PHOTO", help="a photo or folder (default: all photos of the gallery)"
+        "paths", type=Path, nargs="*", metavar="PATH", help="a folder or a photo (default: all photos of the gallery)"
     )
     where = export.add_mutually_exclusive_group(required=True)
     where.add_argument(
@@ -71,22 +71,30 @@ def add_parsers(actions: Any) -> None:
 
 
 def _add_shared_options(parser: Parser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, only report the changes")
-    add_json_option(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print what would be changed, and change nothing")
+    add_json_option(parser, form="one JSON object", instead="text")
     add_gallery_option(parser, default=argparse.SUPPRESS)  # keep the value given before the action
 
 
 def _export(arguments: argparse.Namespace) -> int:
     if arguments.all and arguments.remove:
         raise OptionError("people export: expected --all or --remove, not both")
-    with Gallery(arguments.gallery, create=False) as gallery:
+    from tqdm import tqdm  # slow to import
+
+    with Gallery(arguments.gallery, create=False) as gallery, tqdm(unit="photo", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
         report = gallery.export_names(
-            arguments.photos or None,
+            arguments.paths or None,
             to=arguments.to,
             embed=arguments.embed,
             recognized=arguments.min_probability if arguments.all else None,
             remove=arguments.remove,
             dry_run=arguments.dry_run,
+            progress=progress,
         )
     if arguments.json:
         entry = {
@@ -133,6 +141,6 @@ def _report_problems(problems: Iterable[BadPhoto]) -> int:
     """Write the problems, and return the exit code."""
     code = OK
     for path, reason in problems:
-        error(f"{printable(path)}: {printable(reason)}")
+        error(f"{printable(path)}: {printable(name_options(reason))}")
         code = FAILED
     return code
