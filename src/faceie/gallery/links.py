@@ -191,7 +191,7 @@ class _Run:
                     file.flush()
                     os.utime(file.name, ns=(link.copy[1], link.copy[1]))
         except OSError as error:
-            advice = "" if self._copy else "; where links are impossible, copies may work: --copy"
+            advice = "" if self._copy else "; where links are impossible, copies may work: copy=True"
             self._problems.append(BadPhoto(path, f"{error.strerror or error}{advice}"))
             return False
         return True

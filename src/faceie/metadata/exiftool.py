@@ -20,14 +20,13 @@ from ..images import open_image
 from ..images.formats import SUFFIXES
 from .frames import StoredFrame
 from .merge import NamedFace, merge
-from .record import MARK
 from .sidecars import Update
 from .xmp import photo_packets
 
 __all__ = ["changed_copy", "find_exiftool", "replace_photo"]
 
 _SECONDS = 300  # for one photo
-_NEEDS_SIDECARS = "write its names into a sidecar: --sidecars"
+_NEEDS_SIDECARS = "write its names into a sidecar instead"
 
 
 def find_exiftool() -> str:
@@ -36,7 +35,7 @@ def find_exiftool() -> str:
     if path is None:
         raise FaceieError(
             "exiftool is not installed, which writes names into photos. Install it (Debian and Ubuntu: "
-            "apt install libimage-exiftool-perl), or write sidecars instead: --sidecars"
+            "apt install libimage-exiftool-perl), or write sidecars instead"
         )
     return path
 
@@ -59,8 +58,7 @@ def changed_copy(
     if merged.content == packet:
         yield Update("unchanged", merged.conflicts), None
         return
-    has_names = merged.content is not None and MARK in merged.content
-    update = Update("written" if has_names else "removed", merged.conflicts)
+    update = Update("written" if merged.has_names else "removed", merged.conflicts)
     if dry_run:
         yield update, None
         return

@@ -60,6 +60,8 @@ class Merged(NamedTuple):
 
     content: bytes | None
     """Content of the file. None if nothing is left to write."""
+    has_names: bool
+    """Whether the content has names that Faceie has written."""
     conflicts: list[tuple[str, str]]
     """Names that were not written, each with the name that another program has given to the same face."""
 
@@ -79,7 +81,7 @@ def merge(
     else:
         text, encoding = decode(content)
         base, former, found = _without_ours(text)
-    rest = Merged(_encode(base, encoding), [])
+    rest = Merged(_encode(base, encoding), has_names=False, conflicts=[])
     if not faces or frame is None:
         return rest
     xmp = XmpText(_EMPTY if base is None else base)
@@ -91,7 +93,7 @@ def merge(
         record.made.add("file")
     merged = _with_ours(xmp, chosen, _copies(xmp, chosen, hidden), record, frame.size)
     is_there = content is not None and found == len(former) and record.is_same(former)  # in another program's words
-    return Merged(content if is_there else _encode(merged, encoding), conflicts)
+    return Merged(content if is_there else _encode(merged, encoding), has_names=True, conflicts=conflicts)
 
 
 def _encode(text: bytes | None, encoding: str) -> bytes | None:

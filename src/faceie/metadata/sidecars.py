@@ -83,13 +83,12 @@ def update_sidecar(
         return Update("unchanged", merged.conflicts)
     if content is not None and not os.access(path, os.W_OK):  # it could be replaced nevertheless
         raise MetadataError("it is write-protected")
-    has_names = merged.content is not None and MARK in merged.content.replace(b"\0", b"")
     if not dry_run and merged.content is None:
         path.unlink()
     elif not dry_run and merged.content is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, merged.content)
-    return Update("written" if has_names else "removed", merged.conflicts)
+    return Update("written" if merged.has_names else "removed", merged.conflicts)
 
 
 def _replace(path: Path, content: bytes) -> None:
