@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import FaceieError, MetadataError
+from ..errors import FaceieError, ImageError, MetadataError
 from ..files import draft_prefix
 from ..images import open_image
 from ..images.formats import SUFFIXES
@@ -66,7 +66,7 @@ def changed_copy(
     try:
         copy = Path(shutil.copyfile(photo, folder / f"photo{photo.suffix}"))
         _write(exiftool, copy, merged.content)
-        if _pixels(copy) != _pixels(photo):
+        if not _has_same_pixels(photo, copy):
             raise MetadataError(f"exiftool would change its pixels; {_NEEDS_SIDECARS}")
         if not _is_complete(copy, faces, frame):
             raise MetadataError(f"its format cannot hold names that others read; {_NEEDS_SIDECARS}")
@@ -106,6 +106,14 @@ def _is_complete(photo: Path, faces: Sequence[NamedFace], frame: StoredFrame | N
     packets = photo_packets(photo)
     packet = packets[0] if packets else None
     return merge(packet, faces, frame).content == packet
+
+
+def _has_same_pixels(photo: Path, copy: Path) -> bool:
+    pixels = _pixels(photo)
+    try:
+        return _pixels(copy) == pixels
+    except ImageError:
+        return False
 
 
 def _pixels(photo: Path) -> bytes:

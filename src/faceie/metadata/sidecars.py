@@ -24,7 +24,6 @@ __all__ = ["Action", "Update", "hidden_packets", "may_have_names", "sidecar_of",
 Action: TypeAlias = Literal["written", "removed", "unchanged"]
 
 _SUFFIXES = (".xmp", ".XMP")
-_MOST_BYTES = 64 << 20
 
 
 class Update(NamedTuple):
@@ -49,7 +48,7 @@ def hidden_packets(photo: Path, target: Path) -> list[bytes]:
     for path in (sidecar_of(photo), short):
         if path != target and path.exists() and not (path == short and _has_twin(photo)):
             with suppress(MetadataError):
-                packets.append(read_file(path, _MOST_BYTES))
+                packets.append(read_file(path))
     with suppress(MetadataError):
         packets += photo_packets(photo)
     return packets
@@ -65,7 +64,7 @@ def may_have_names(path: Path) -> bool:
     """Tell whether a sidecar holds the mark of Faceie's names. Raises MetadataError if it cannot be read."""
     if not os.path.lexists(path):
         return False
-    content = read_file(path, _MOST_BYTES)
+    content = read_file(path)
     return MARK in content or MARK in content.replace(b"\0", b"")  # of UTF-16
 
 
@@ -77,7 +76,7 @@ def update_sidecar(
     See `merge`. A sidecar that Faceie has made and that has nothing else is deleted. Raises MetadataError and OSError.
     """
     path = Path(os.path.realpath(path))
-    content = read_file(path, _MOST_BYTES) if os.path.lexists(path) else None
+    content = read_file(path) if os.path.lexists(path) else None
     merged = merge(content, faces, frame, hidden)
     if merged.content == content:
         return Update("unchanged", merged.conflicts)

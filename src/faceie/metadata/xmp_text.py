@@ -20,7 +20,7 @@ __all__ = ["Change", "Element", "Name", "XmpText", "apply", "decode"]
 #: Namespace and local name of an element or attribute.
 Name: TypeAlias = tuple[str, str]
 
-_MAX_BYTES = 64 << 20
+_MAX_BYTES = 16_000_000  # as for reading
 _MAX_DEPTH = 100
 _SEPARATOR = "\x01"  # no character of XML
 _START_TAG = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
