@@ -7,12 +7,13 @@ A region goes with the face that it overlaps most, one to one. Names without reg
 
 The second way is only taken where it is nearly certain. A cluster must be in at least three photos with the name, in
 more than half of all photos with the name, and in no other photo with names. No other name and no other cluster may fit
-about as well. So a couple that is always together stays without names, until one photo tells them apart.
+about as well. So a couple that is always together stays without names, until one photo tells them apart. Each name that
+is placed may leave one face and one name over in its photo, so both ways are repeated until nothing changes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -35,6 +36,8 @@ _INSIDE = 0.5  # share of the smaller box in the larger one, which may be
 _MOST_LARGER = 16.0  # this many times as large
 _PHOTOS = 3  # photos that a cluster and a name must share
 _COVERAGE = 0.5  # share of the photos with a name in which the cluster must be
+_UNLIKE = 1.06  # distance that is equally frequent among pairs of one person and of two
+_AGREEMENT = 0.75  # share of the photos with a cluster that must have the name of one of its faces
 _RIVAL = 2  # photos in which a rival must be missing
 
 
@@ -89,97 +92,135 @@ def settle(
 ) -> dict[int, Who]:
     """Return the people of faces that names without regions settle.
 
-    `embeddings`: [n, 512]. `known`: people of other faces, by index. `denied`: for a face, the people that it is not.
-    `photos` lose the faces and names that are settled.
+    `embeddings`: [n, 512]. `known`: people of faces with a name, by index, also in other photos. `denied`: for a face,
+    the people that it is not. `photos` lose the faces and names that are settled.
     """
-    settled: dict[int, Who] = {}
-    groups: NDArray[np.int64] | None = None
-    person_of: dict[int, Who] = {}
-    appearances: dict[Who, set[int]] = defaultdict(set)
-    for number, photo in enumerate(photos):
-        for who in photo.names:
-            appearances[who].add(number)
+    return _Settlement(photos, embeddings, qualities, known, denied).run()
 
-    def take(photo: OpenPhoto, face: int, who: Who) -> None:
+
+class _Settlement:
+    """The work of `settle`."""
+
+    def __init__(
+        self,
+        photos: Sequence[OpenPhoto],
+        embeddings: Array,
+        qualities: NDArray[np.float64],
+        known: Mapping[int, Who],
+        denied: Mapping[int, set[Who]],
+    ) -> None:
+        self._photos = photos
+        self._embeddings = embeddings
+        self._qualities = qualities
+        self._known = known
+        self._denied = denied
+        self._settled: dict[int, Who] = {}
+        self._named: dict[Who, set[int]] = defaultdict(set)
+        """By person, the numbers of the photos with the name."""
+        for number, photo in enumerate(photos):
+            for who in (*photo.names, *photo.known.values()):
+                self._named[who].add(number)
+        self._groups = np.full(len(embeddings), -1, np.int64)
+        """The cluster of each face, or -1."""
+        self._places: dict[int, set[int]] = defaultdict(set)
+        """By cluster, the numbers of the photos with its faces."""
+        self._person_of: dict[int, Who] = {}
+        """By cluster."""
+
+    def run(self) -> dict[int, Who]:
+        """Apply both ways until nothing changes."""
+        self._place_pairs()
+        if not can_cluster() or not any(photo.faces and photo.names for photo in self._photos):
+            return self._settled
+        self._find_clusters()
+        before = -1
+        while len(self._settled) > before:
+            before = len(self._settled)
+            self._match_clusters()
+            self._place_by_clusters()
+            self._place_pairs()
+        return self._settled
+
+    def _place(self, photo: OpenPhoto, face: int, who: Who) -> None:
         photo.faces.remove(face)
         photo.names.remove(who)
         photo.known[face] = who
-        settled[face] = who
-        if groups is not None and groups[face] >= 0:
-            person_of.setdefault(int(groups[face]), who)
+        self._settled[face] = who
+        self._learn(face, who)
 
-    while True:
-        for photo in photos:
-            if len(photo.faces) == len(photo.names) == 1 and photo.names[0] not in denied.get(photo.faces[0], ()):
-                take(photo, photo.faces[0], photo.names[0])
-        if not any(photo.faces and photo.names for photo in photos):
-            return settled
-        if groups is None:
-            everyone = {**known, **settled}
-            groups = _groups(photos, embeddings, qualities, everyone, denied)
-            for face, who in everyone.items():
-                if groups[face] >= 0:
-                    person_of.setdefault(int(groups[face]), who)
-        person_of.update(_matches(photos, groups, person_of, appearances))
-        before = len(settled)
-        for photo in photos:
+    def _learn(self, face: int, who: Who) -> None:
+        """Take a cluster for a person after one of its faces got this name, if most of its photos have the name."""
+        group = int(self._groups[face])
+        where = self._places[group]
+        if group >= 0 and len(where & self._named[who]) > _AGREEMENT * len(where):
+            self._person_of.setdefault(group, who)
+
+    def _place_pairs(self) -> None:
+        """Settle photos in which one face and one name are left over."""
+        for photo in self._photos:
+            if len(photo.faces) == len(photo.names) == 1 and self._is_likely(photo.faces[0], photo.names[0]):
+                self._place(photo, photo.faces[0], photo.names[0])
+
+    def _is_likely(self, face: int, who: Who) -> bool:
+        """Tell whether nothing speaks against a face and a name that are left over.
+
+        Once clusters have taken others away, the face must not be of another person's cluster, and must resemble some
+        of the person's faces, if there are a few.
+        """
+        if who in self._denied.get(face, ()):
+            return False
+        if not self._places:
+            return True
+        theirs = [other for faces in (self._known, self._settled) for other, one in faces.items() if one == who]
+        distances = np.sort(np.linalg.norm(self._embeddings[theirs] - self._embeddings[face], axis=1))
+        resembles = len(theirs) < _PHOTOS or float(distances[_PHOTOS - 1]) < _UNLIKE
+        return resembles and self._person_of.get(int(self._groups[face])) in (None, who)
+
+    def _find_clusters(self) -> None:
+        """Cluster all faces, and find the people of clusters that have faces with a name."""
+        at = np.full(len(self._embeddings), -1, np.int64)
+        for number, photo in enumerate(self._photos):
+            at[[*photo.faces, *photo.known]] = number
+        others = np.flatnonzero(at < 0)
+        at[others] = len(self._photos) + np.arange(len(others))
+        everyone = dict.fromkeys([*self._known.values(), *(who for people in self._denied.values() for who in people)])
+        codes = {who: code for code, who in enumerate(everyone)}
+        people = np.full(len(self._embeddings), -1, np.int64)
+        for face, who in self._known.items():
+            people[face] = codes[who]
+        rejections = {face: {codes[who] for who in not_these} for face, not_these in self._denied.items()}
+        self._groups = cluster(self._embeddings, self._qualities, Constraints(at, people, rejections))
+        for number, photo in enumerate(self._photos):
+            for face in (*photo.faces, *photo.known):
+                if self._groups[face] >= 0:
+                    self._places[int(self._groups[face])].add(number)
+        self._person_of.update(
+            {int(self._groups[face]): who for face, who in self._known.items()}
+        )  # each has a cluster
+        for face, who in self._settled.items():
+            self._learn(face, who)
+
+    def _match_clusters(self) -> None:
+        """Find the people of clusters that are nearly certain by the photos in which they occur."""
+        found: dict[int, Who] = {}
+        taken = set(self._person_of.values())
+        unknown = {group: where for group, where in self._places.items() if group not in self._person_of}
+        for group, where in unknown.items():
+            names = {who for number in where for who in self._photos[number].names} - taken
+            rivals = [who for who in names if len(where - self._named[who]) < _RIVAL]
+            if len(where) < _PHOTOS or len(rivals) != 1 or not where <= self._named[rivals[0]]:
+                continue
+            named = self._named[rivals[0]]
+            others = max((len(other & named) for one, other in unknown.items() if one != group), default=0)
+            if len(where) > _COVERAGE * len(named) and others <= len(where) - _RIVAL:
+                found[group] = rivals[0]
+        people = Counter(found.values())
+        self._person_of.update({group: who for group, who in found.items() if people[who] == 1})
+
+    def _place_by_clusters(self) -> None:
+        """Put names on the only face of their person's cluster."""
+        for photo in self._photos:
             for who in list(photo.names):
-                fitting = [face for face in photo.faces if person_of.get(int(groups[face])) == who]
-                if len(fitting) == 1 and who not in denied.get(fitting[0], ()):
-                    take(photo, fitting[0], who)
-        if len(settled) == before:
-            return settled
-
-
-def _groups(
-    photos: Sequence[OpenPhoto],
-    embeddings: Array,
-    qualities: NDArray[np.float64],
-    known: Mapping[int, Who],
-    denied: Mapping[int, set[Who]],
-) -> NDArray[np.int64]:
-    """Return the cluster of each face: [n], -1 for none."""
-    if not can_cluster():
-        return np.full(len(embeddings), -1, np.int64)
-    at = np.full(len(embeddings), -1, np.int64)
-    for number, photo in enumerate(photos):
-        at[[*photo.faces, *photo.known]] = number
-    others = np.flatnonzero(at < 0)
-    at[others] = len(photos) + np.arange(len(others))
-    codes = {
-        who: code for code, who in enumerate(dict.fromkeys([*known.values(), *(w for d in denied.values() for w in d)]))
-    }
-    people = np.full(len(embeddings), -1, np.int64)
-    for face, who in known.items():
-        people[face] = codes[who]
-    rejections = {face: {codes[who] for who in people_} for face, people_ in denied.items()}
-    return cluster(embeddings, qualities, Constraints(at, people, rejections))
-
-
-def _matches(
-    photos: Sequence[OpenPhoto],
-    groups: NDArray[np.int64],
-    person_of: Mapping[int, Who],
-    appearances: Mapping[Who, set[int]],
-) -> dict[int, Who]:
-    """Return the people of clusters that are nearly certain by the photos in which they occur."""
-    places: dict[int, set[int]] = defaultdict(set)  # photos of each cluster without a person
-    for number, photo in enumerate(photos):
-        for face in photo.faces:
-            group = int(groups[face])
-            if group >= 0 and group not in person_of:
-                places[group].add(number)
-    found: dict[int, Who] = {}
-    taken = set(person_of.values())
-    for group, where in places.items():
-        names = {who for number in where for who in photos[number].names} - taken
-        fitting = [who for who in names if where <= appearances[who]]
-        rivals = [who for who in names if len(where - appearances[who]) < _RIVAL]
-        if len(where) < _PHOTOS or len(fitting) != 1 or len(rivals) > 1:
-            continue
-        (who,) = fitting
-        named = appearances[who]
-        others = max((len(other & named) for one, other in places.items() if one != group), default=0)
-        if len(where) > _COVERAGE * len(named) and others <= len(where) - _RIVAL:
-            found[group] = who
-    return {group: who for group, who in found.items() if list(found.values()).count(who) == 1}
+                fitting = [face for face in photo.faces if self._person_of.get(int(self._groups[face])) == who]
+                if len(fitting) == 1 and who not in self._denied.get(fitting[0], ()):
+                    self._place(photo, fitting[0], who)

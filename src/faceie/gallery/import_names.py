@@ -126,8 +126,12 @@ class ImportRun:
                 open_photo.known[index] = self._clusters.get(stored.person, stored.person)
             else:
                 open_photo.faces.append(index)
-        placed.update(open_photo.known.values())
-        open_photo.names += [who for who in dict.fromkeys(others) if who is not None and who not in placed]
+        named_faces = set(open_photo.known.values())
+        for who in dict.fromkeys(who for who in others if who is not None):
+            if who in named_faces:
+                self._known += who not in placed
+            elif who not in placed:
+                open_photo.names.append(who)
         self._photos.append(open_photo)
         self._of_photos.append((photo, path))
 
@@ -176,24 +180,30 @@ class ImportRun:
     ) -> list[int | None]:
         """Search for the faces of regions without one, except those that an earlier import has searched for."""
         before = self._store.imports.people_of_photo(photo.id)
-        missing = [i for i, (who, _) in enumerate(regions) if partners[i] is None and who not in before]
+        result = list(partners)
+        for index in range(first, len(self._faces)):
+            stored = self._faces[index].stored
+            if stored and stored.confirmed and index not in result and stored.person is not None:
+                same = [i for i, (who, _) in enumerate(regions) if result[i] is None and who == stored.person]
+                for region in same[:1]:  # an earlier import has put it there
+                    result[region] = index
+        missing = [i for i, (who, _) in enumerate(regions) if result[i] is None and who not in before]
         if not missing:
-            return partners
+            return result
         weights = self._weights()
         try:
             found = find_named_faces(str(path), boxes[missing], self._settings, weights)
         except (ImageError, MemoryError) as error:
             self._problems.append(BadPhoto(path, failed_analysis(error, str(path)).error or ""))
-            return partners
-        result = list(partners)
+            return result
         for i, new in zip(missing, found, strict=True):
             if new is None:
                 continue
             known = np.array([face.box for face in self._faces[first:]], np.float32).reshape(-1, 4)
             overlaps = iou(np.array([new.box], np.float32), known, "min")[0]
             if len(overlaps) and overlaps.max() > _SAME_FACE:
-                same = first + int(overlaps.argmax())
-                result[i] = None if same in result else same
+                known_face = first + int(overlaps.argmax())
+                result[i] = None if known_face in result else known_face
                 continue
             result[i] = len(self._faces)
             self._faces.append(_Face(photo, path, new.box, new.quality, new=new))
