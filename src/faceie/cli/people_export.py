@@ -98,6 +98,7 @@ def _export(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         entry = {
+            "dry_run": arguments.dry_run,
             "written": [str(path) for path in report.written],
             "removed": [str(path) for path in report.removed],
             "unchanged": report.unchanged,
@@ -123,7 +124,11 @@ def _links(arguments: argparse.Namespace) -> int:
     with Gallery(arguments.gallery, create=False) as gallery:
         report = gallery.link_people(arguments.folder, copy=arguments.copy, dry_run=arguments.dry_run)
     if arguments.json:
-        write(json.dumps({**report._asdict(), "problems": _problems_as_json(report.problems)}))
+        write(
+            json.dumps(
+                {"dry_run": arguments.dry_run, **report._asdict(), "problems": _problems_as_json(report.problems)}
+            )
+        )
         return FAILED if report.problems else OK
     kind = "copy" if arguments.copy else "link"
     kinds = "copies" if arguments.copy else "links"
