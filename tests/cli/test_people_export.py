@@ -1,4 +1,4 @@
-"""``faceie people export`` and ``faceie people links``: what they print and write, and their exit codes."""
+"""``faceie people export`` and ``faceie people links``: their output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ links = pytest.mark.skipif(os.name != "posix", reason="links need rights on Wind
 
 @pytest.fixture
 def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two photos, of Anna and of somebody, whose gallery is the default one."""
+    """Two photos, of Anna and of an unknown person, whose gallery is the default one."""
     with Gallery(tmp_path / "gallery.faceie") as gallery:
         gallery.confirm("Anna", add(gallery, tmp_path / "album" / "a.jpg", BOX))
         add(gallery, tmp_path / "album" / "b.jpg", BOX, color="red")

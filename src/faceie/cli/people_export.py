@@ -71,7 +71,7 @@ def add_parsers(actions: Any) -> None:
 
 
 def _add_shared_options(parser: Parser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print what would be changed, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the changes, and change nothing")
     add_json_option(parser, form="one JSON object", instead="text")
     add_gallery_option(parser, default=argparse.SUPPRESS)  # keep the value given before the action
 

@@ -124,10 +124,8 @@ def m006_imported_names(db: sqlite3.Connection) -> None:
 def m007_other_hashes(db: sqlite3.Connection) -> None:
     """Further contents of a photo: those with names that Faceie has written into it."""
     db.execute(
-        "CREATE TABLE hashes (hash BLOB PRIMARY KEY, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE)"
-        " WITHOUT ROWID"
+        "CREATE TABLE hashes (hash BLOB UNIQUE, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE)"
     )
-    db.execute("CREATE INDEX hashes_of_photo ON hashes (photo)")
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (

@@ -77,7 +77,7 @@ def changed_copy(
 
 
 def replace_photo(photo: Path, copy: Path) -> None:
-    """Put the changed copy of a photo in its place, at once."""
+    """Replace a photo by its changed copy, at once."""
     with copy.open("rb") as file:
         os.fsync(file.fileno())
     copy.replace(photo)

@@ -36,7 +36,7 @@ class Record:
 
     @classmethod
     def read(cls, xmp: XmpText) -> Record:
-        """Read the record of a file. It is empty if there is none."""
+        """Read the record of a file. It is empty for a file without one."""
         record = cls()
         for element in record_elements(xmp):
             for item in element.within():

@@ -20,7 +20,7 @@ from .xmp import photo_packets, read_file
 
 __all__ = ["Action", "Update", "hidden_packets", "may_have_names", "sidecar_of", "update_sidecar"]
 
-#: What happens to a file.
+#: Effect on a file.
 Action: TypeAlias = Literal["written", "removed", "unchanged"]
 
 _SUFFIXES = (".xmp", ".XMP")
@@ -71,7 +71,7 @@ def may_have_names(path: Path) -> bool:
 def update_sidecar(
     path: Path, faces: Sequence[NamedFace], frame: StoredFrame | None, hidden: Iterable[bytes] = (), *, dry_run: bool
 ) -> Update:
-    """Merge named faces into a sidecar, or remove Faceie's names from it if there are none.
+    """Merge named faces into a sidecar, or, without any, remove Faceie's names from it.
 
     See `merge`. A sidecar that Faceie has made and that has nothing else is deleted. Raises MetadataError and OSError.
     """
