@@ -123,9 +123,7 @@ def m006_imported_names(db: sqlite3.Connection) -> None:
 
 def m007_other_hashes(db: sqlite3.Connection) -> None:
     """Further contents of a photo: those with names that Faceie has written into it."""
-    db.execute(
-        "CREATE TABLE hashes (hash BLOB UNIQUE, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE)"
-    )
+    db.execute("CREATE TABLE hashes (hash BLOB UNIQUE, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE)")
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
