@@ -96,3 +96,12 @@ def test_tones(wider: Path) -> None:
     assert "2 photos, 2 faces" in output
     assert re.search(r"^\| brightness 0\.04 \| 2 \| \d \| 2 \|", output, re.MULTILINE), output
     assert re.search(r"^\| undegraded, 2 photos \| 0 \| 0 \|", output, re.MULTILINE), output
+
+
+def test_names(wider: Path, lfw: Path) -> None:
+    """Nothing is found where no face is, and names of albums end on the right faces."""
+    output = run("names.py", "search", wider, "--truth", wider / "faces.json")
+    assert re.search(r"^\d+ missed faces: ", output, re.MULTILINE), output
+    assert re.search(r"^\d regions without a face: 0 found$", output, re.MULTILINE), output
+    output = run("names.py", "albums", lfw, lfw / "E_C")
+    assert re.search(r"^all is named: .* of \d+ faces named, 0 of \d+ names wrong$", output, re.MULTILINE), output

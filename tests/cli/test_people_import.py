@@ -1,4 +1,4 @@
-"""``faceie people import``: what it prints, and its exit codes."""
+"""``faceie people import``: its output and its exit codes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     width, height = 512, 512
     box = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
     (folder / "astronaut.jpg.xmp").write_bytes(
-        packet(mwg([mixed("Eileen", box), mixed("Nobody", (0.05, 0.05, 0.05, 0.05))]))
+        packet(mwg([mixed("Eileen", box), mixed("Missing", (0.05, 0.05, 0.05, 0.05))]))
     )
     people = packet(f"<Iptc4xmpExt:PersonInImage>{bag(['Joe'])}</Iptc4xmpExt:PersonInImage>")
     (folder / "biden.jpg.xmp").write_bytes(people)
@@ -50,23 +50,23 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 
 
 
 def test_import(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The dry run tells what the import does, and a second import finds the names there."""
+    """The dry run prints the same numbers as the import. A second import finds the names there."""
     dry, _ = run(capsys, "--dry-run")
     assert "2 photos with names of 3 people, 3 of them new" in dry
     assert "2 faces would get a name, 0 of them found by a second search; 0 faces have it already" in dry
-    assert f"1 name without a face, would be kept for the photo:\n  {folder / 'astronaut.jpg'}: Nobody\n" in dry
+    assert f"1 name without a face, would be kept for the photo:\n  {folder / 'astronaut.jpg'}: Missing\n" in dry
     out, messages = run(capsys)
     assert messages == ""
     assert "2 faces got a name" in out
     again, _ = run(capsys, folder)
     assert "0 of them new" in again
     assert "0 faces got a name, 0 of them found by a second search; 2 faces have it already" in again
-    assert cli.main(["search", "--person", "nobody"]) == 0
+    assert cli.main(["search", "--person", "missing"]) == 0
     assert "astronaut.jpg" in capsys.readouterr().out
 
 
 def test_conflicts_and_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Conflicts are listed with the face and what it contradicts. JSON has the same in one object."""
+    """Conflicts are listed with the face and the reason. JSON has the same in one object."""
     assert cli.main(["people", "is", "Ellen", "1"]) == 0
     capsys.readouterr()
     out, _ = run(capsys)

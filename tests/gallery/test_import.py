@@ -1,4 +1,4 @@
-"""Imported names: on which faces they end, who wins, and what is told."""
+"""Imported names: on which faces they end, who wins, and the report."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_regions_go_with_the_faces_that_they_overlap() -> None:
     assert partners((-8, -12, 20, 16)) == [0]  # with hair and shoulders
     assert partners((3, 3, 7, 7)) == [0]  # eyes only
     assert partners((10, 0, 20, 10), (50, 50, 60, 60)) == [None, None]
-    assert partners((-200, -200, 200, 200)) == [None]  # the whole photo is nobody's face
+    assert partners((-200, -200, 200, 200)) == [None]  # the whole photo is not a face
     assert partners() == []
     assert match_regions(np.ones((1, 4), np.float32), np.empty((0, 4), np.float32)) == [None]
 
@@ -277,6 +277,20 @@ def test_known_people_are_found_among_several(gallery: Gallery, add: Callable[..
     a, b = add("a.jpg", people("Anna", "Ben"), face_of(2, 9), face_of(1, 9))
     gallery.import_names()
     assert (names(gallery)[a], names(gallery)[b]) == ("Ben", "Anna")
+
+
+def test_a_recognized_face_takes_its_name(
+    gallery: Gallery, add: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A face that was recognized as a person of a name in the photo is confirmed, also without SciPy."""
+    gallery.confirm("Anna", add("0.jpg", None, face_of(1, 0)))
+    a, b, c = add("a.jpg", people("Anna", "Ben"), face_of(2, 9), face_of(1, 9), face_of(3, 9))
+    gallery.cluster()
+    monkeypatch.setattr("faceie.gallery.import_match.can_cluster", lambda: False)
+    report = gallery.import_names()
+    assert names(gallery) == {1: "Anna", a: None, b: "Anna", c: None}
+    assert gallery.face(b).confirmed
+    assert [one.name for one in report.leftovers] == ["Ben"]
 
 
 def test_names_and_faces_that_occur_together(gallery: Gallery, add: Callable[..., list[int]]) -> None:

@@ -1,4 +1,4 @@
-"""The sources of names for a photo: their order, and what happens when one of them cannot be read."""
+"""The sources of names for a photo: their order, and sources that cannot be read."""
 
 from __future__ import annotations
 

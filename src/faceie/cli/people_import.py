@@ -20,9 +20,9 @@ _DESCRIPTION = """\
 Import the names of people that other programs have stored: digiKam, Lightroom,
 Picasa, Windows, ACDSee, Apple Photos by osxphotos, Google Photos by Takeout, and all
 that write regions of faces by the standards (MWG, Microsoft, IPTC). Names are read
-from the photos, and from the files beside them. Photos must be indexed before. What
-you have said in Faceie is never changed. A name whose face is not found is kept for
-its photo, so that faceie search --person finds it.
+from the photos, and from the files beside them. Photos must be indexed before. Your
+statements in Faceie are never changed. A name whose face is not found is kept for
+its photo, and faceie search --person finds it.
 """
 
 
@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "paths", type=Path, nargs="*", metavar="PATH", help="a folder or a photo (default: all photos of the gallery)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the report, and change nothing")
     add_json_option(parser, form="one JSON object", instead="text")
     add_gallery_option(parser, default=argparse.SUPPRESS)  # keep the value given before the action
 

@@ -31,7 +31,7 @@ __all__ = ["OpenPhoto", "Who", "match_regions", "settle"]
 Who: TypeAlias = "int | str"
 
 _OVERLAP = 0.1  # least intersection over union of a region and its face: programs draw faces in many sizes
-_SURE_OVERLAP = 0.4  # from here on, centers need not be within the other box
+_SURE_OVERLAP = 0.4  # with at least this overlap, the region need not contain the face's center
 _INSIDE = 0.5  # share of the smaller box in the larger one, which may be
 _MOST_LARGER = 16.0  # this many times as large
 _PHOTOS = 3  # photos that a cluster and a name must share

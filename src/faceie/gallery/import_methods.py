@@ -27,11 +27,11 @@ class ImportMethods(GalleryFile):
         """Import the names of people that other programs have stored in photos or beside them.
 
         Regions of faces are read from XMP (MWG, Microsoft, IPTC, ACDSee), in the photo or in a sidecar, and from
-        Picasa's files. Each region is put on the face that it overlaps most. Where there is none, its surroundings are
+        Picasa's files. Each region is put on the face that it overlaps most. Without such a face, its surroundings are
         searched again. Names without regions are read from XMP and from the JSON files of Google Takeout. They are put
         on faces where that is nearly certain.
 
-        What the user has said in this gallery is never changed. All is stored in one transaction. A second import of
+        The user's statements in this gallery are never changed. All is stored in one transaction. A second import of
         the same files changes nothing.
 
         Parameters

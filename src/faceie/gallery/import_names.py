@@ -128,10 +128,17 @@ class ImportRun:
                 open_photo.faces.append(index)
         named_faces = set(open_photo.known.values())
         for who in dict.fromkeys(who for who in others if who is not None):
+            recognized = [index for index in open_photo.faces if self._is_recognized(index, who)]
             if who in named_faces:
                 self._known += who not in placed
+            elif len(recognized) == 1 and who not in placed:
+                self._label(recognized[0], who)
+                open_photo.faces.remove(recognized[0])
+                open_photo.known[recognized[0]] = who
             elif who not in placed:
                 open_photo.names.append(who)
+        for who in named_faces:
+            self._kept.pop((photo.id, who), None)  # a second region with this name has no face
         self._photos.append(open_photo)
         self._of_photos.append((photo, path))
 
@@ -228,6 +235,11 @@ class ImportRun:
             other = self._names[self._clusters[stored.person]]
             self._conflict(face, who, f"you have put this face into one cluster with {other}")
 
+    def _is_recognized(self, index: int, who: Who) -> bool:
+        """Tell whether a face was recognized as a person, without any statement."""
+        stored = self._faces[index].stored
+        return stored is not None and not stored.confirmed and stored.person == who
+
     def _conflict(self, face: _Face, who: Who, reason: str) -> None:
         assert face.stored
         self._conflicts.append(NameConflict(face.path, self._names[who], face.stored.id, reason))
@@ -268,7 +280,7 @@ class ImportRun:
         return not (self._labels or self._clusters or self._kept)
 
     def store(self) -> None:
-        """Store what was decided. The caller opens the transaction."""
+        """Store the decisions. The caller opens the transaction."""
         numbers: dict[Who, int] = {}
         for cluster, who in self._clusters.items():
             if self._store.people.exists(cluster) and self._store.people.name_of(cluster) is None:

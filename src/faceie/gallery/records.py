@@ -257,7 +257,7 @@ class NameConflict(NamedTuple):
     face : int
         Identifier of the face.
     reason : str
-        What it contradicts, as a phrase.
+        Contradicted statement, as a phrase.
     """
 
     path: Path

@@ -56,6 +56,8 @@ class _Folder(NamedTuple):
 
     files: dict[str, list[str]]
     """The names of files, by their names in small letters."""
+    developed: dict[str, list[str]]
+    """The names of photos, without RAW files, by their stems in small letters."""
     picasa: PicasaFolder
     takeout: TakeoutFolder
     problems: list[Problem]
@@ -120,6 +122,7 @@ class NameReader:
 
 def _read_folder(folder: Path) -> _Folder:
     files: dict[str, list[str]] = {}
+    developed: dict[str, list[str]] = {}
     problems: list[Problem] = []
     picasa = PicasaFolder({}, {})
     try:
@@ -129,11 +132,14 @@ def _read_folder(folder: Path) -> _Folder:
         problems.append(Problem(folder, f"it cannot be listed: {error.strerror or error}"))
     for name in names:
         files.setdefault(name.casefold(), []).append(name)
+        path = Path(name)
+        if SUFFIXES.get(path.suffix.lower()) in _DEVELOPED:
+            developed.setdefault(path.stem.casefold(), []).append(name)
     for name in (name for kind in FILES for name in files.get(kind, ())):
         with _telling(folder / name, problems):
             picasa = read_folder(folder / name)
             break
-    return _Folder(files, picasa, TakeoutFolder(folder, names), problems)
+    return _Folder(files, developed, picasa, TakeoutFolder(folder, names), problems)
 
 
 @contextmanager
@@ -167,12 +173,7 @@ def _belongs(properties: Properties, source: Path, photo: Path, folder: _Folder)
     extension = text(properties.get(ns.PHOTOSHOP, "SidecarForExtension")).lower()
     if extension:
         return f".{extension}" == photo.suffix.lower() or (not raw and SUFFIXES.get(f".{extension}") == "raw")
-    names = (Path(name) for others in folder.files.values() for name in others)
-    twins = [
-        name.name
-        for name in names
-        if name.stem.casefold() == photo.stem.casefold() and SUFFIXES.get(name.suffix.lower()) in _DEVELOPED
-    ]
+    twins = folder.developed.get(photo.stem.casefold(), [])
     if raw or len(twins) < 2:
         return True
     raise MetadataError(

@@ -26,7 +26,7 @@ _NOBODY = frozenset({"unknown", "unconfirmed", "ignored"})
 
 
 def clean_name(name: str) -> str:
-    """Return a name with single spaces and without characters that cannot be seen. "" if it names nobody.
+    """Return a name with single spaces and without characters that cannot be seen. "" if it is no name.
 
     Entities are decoded: some programs escape them twice.
     """
