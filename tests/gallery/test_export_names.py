@@ -522,6 +522,23 @@ def test_killed_while_a_photo_is_replaced(
     assert rows_of(gallery) == before
 
 
+@needs_scripts
+def test_a_full_disk_leaves_the_photo(
+    gallery: Gallery, tmp_path: Path, fake_exiftool: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.confirm("Anna", add(gallery, tmp_path / "album" / "photo.jpg", BOX))
+    before = contents(tmp_path / "album")
+    fake_exiftool("pass")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    report = gallery.export_names(embed=True)
+    assert [problem.reason for problem in report.problems] == ["No space left on device"]
+    assert contents(tmp_path / "album") == before
+
+
 @needs_exiftool
 def test_raw_photos_are_left_alone(gallery: Gallery, tmp_path: Path) -> None:
     photo = tmp_path / "album" / "photo.cr2"

@@ -242,6 +242,12 @@ def test_lists_that_would_be_hidden_are_copied() -> None:
     assert merge(None, [], FRAME, [inside]) == (None, False, [])
 
 
+def test_regions_in_pixels_are_not_copied() -> None:
+    """They refer to the dimensions in their own file."""
+    inside = packet(CLARA.format(SHAPES["elements"].format("Clara").replace("0.6", "240").replace("0.4", "80")))
+    assert read(merge(None, [ANNA], FRAME, [inside]).content)["regions"] == written(ANNA)["regions"]
+
+
 def test_hidden_names_of_a_face_are_replaced_by_ours() -> None:
     inside = packet(CLARA.format(SHAPES["elements"].format("Old")) + SUBJECT.replace("sea", "Old"))
     found = read(merge(None, [BERTA], FRAME, [inside, b"broken"]).content)

@@ -160,7 +160,8 @@ def _read(item: Element, wanted: NameList) -> Entry | None:
             entry = Entry(wanted, _text(item))
     except (KeyError, ValueError):
         return None
-    return entry if entry.text else None
+    is_normalized = entry.area is None or all(-1 < side < 2 for side in entry.area)  # not in pixels
+    return entry if entry.text and is_normalized else None
 
 
 def _fields(element: Element | str) -> dict[Name, Element | str]:
