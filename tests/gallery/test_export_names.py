@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from faceie import FaceieError, Gallery, OptionError
 from faceie.gallery.indexing import digest_of, file_version
 from faceie.gallery.records import PhotoAnalysis
-from faceie.metadata.merge import NamedFace
+from faceie.metadata.merge import NamedFace, merge
 
 from ..conftest import PHOTOS, on_disk
 from ..metadata.lists import read, written
@@ -372,6 +372,29 @@ def test_write_protected_files_stay(gallery: Gallery, tmp_path: Path, monkeypatc
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != sidecar and real(path, mode))  # root may write
     assert [problem.reason for problem in gallery.export_names().problems] == ["it is write-protected"]
     assert sidecar.read_bytes() == before
+
+
+def test_another_program_writes_the_sidecar_at_the_same_time(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.confirm("Anna", add(gallery, tmp_path / "album" / "photo.jpg", BOX))
+    sidecar = tmp_path / "album" / "photo.jpg.xmp"
+    for before in (None, b"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/>"):
+        if before:
+            sidecar.write_bytes(before)
+
+        def merge_late(*arguments: Any) -> Any:
+            sidecar.write_bytes(b"written by another program")
+            return merge(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("faceie.metadata.sidecars.merge", merge_late)
+            report = gallery.export_names()
+        assert [problem.reason for problem in report.problems] == [
+            "another program has changed it; run the command again"
+        ]
+        assert contents(tmp_path / "album").keys() == {"photo.jpg", "photo.jpg.xmp"}
+        assert sidecar.read_bytes() == b"written by another program"
 
 
 def test_drafts_of_killed_runs_are_removed(gallery: Gallery, tmp_path: Path) -> None:

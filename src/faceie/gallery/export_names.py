@@ -18,7 +18,9 @@ from ..files import remove_stale_drafts
 from ..metadata.exiftool import changed_copy, find_exiftool, replace_photo
 from ..metadata.frames import Area, stored_frame
 from ..metadata.merge import NamedFace
+from ..metadata.record import may_have_record
 from ..metadata.sidecars import Update, hidden_packets, may_have_names, sidecar_of, update_sidecar
+from ..metadata.xmp import photo_packets
 from ..recognition import pairwise_distances, same_person_probability
 from .indexing import digest_of, file_version
 from .matrix import load_matrix
@@ -137,7 +139,7 @@ class _Run:
         try:
             faces = [NamedFace(row.name, _share(row, file)) for row in people]
             if self._options.embed:
-                update = self._embed(file, faces) if faces or may_be_ours else None
+                update = self._embed(file, faces) if faces or (may_be_ours and _has_record(file.path)) else None
             else:
                 update = self._put_beside(file, target, faces)
         except GalleryError:
@@ -197,6 +199,11 @@ class _Run:
         """Return the hash of a file, or None if it does not hold the photo any more."""
         digest = digest_of(str(file.path))
         return digest if self._store.photo(digest) == file.photo else None
+
+
+def _has_record(photo: Path) -> bool:
+    """Tell whether a photo may hold names that Faceie has written."""
+    return any(map(may_have_record, photo_packets(photo)))
 
 
 def _share(row: NamedRow, file: PhotoFile) -> Area | None:

@@ -13,10 +13,7 @@ from .namespaces import FACEIE, RDF
 from .xmp_lists import LISTS, Entry, Node, escape_text
 from .xmp_text import Element, XmpText
 
-__all__ = ["MARK", "Record", "record_elements"]
-
-#: Every file with a record contains this text, in UTF-8.
-MARK = FACEIE.encode()
+__all__ = ["Record", "may_have_record", "record_elements"]
 
 _PROPERTY = (FACEIE, "Wrote")
 _TOLERANCE = 0.002  # between areas that are the same: programs round
@@ -93,6 +90,11 @@ class Record:
             except ValueError:  # another program has changed it
                 return
             self.add(Entry(wanted, name, (left, top, right, bottom)))
+
+
+def may_have_record(content: bytes) -> bool:
+    """Tell whether content, in UTF-8 or UTF-16, has the namespace of the record."""
+    return FACEIE.encode() in content or FACEIE.encode() in content.replace(b"\0", b"")
 
 
 def record_elements(xmp: XmpText) -> Iterable[Element]:

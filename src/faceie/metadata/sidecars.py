@@ -15,7 +15,7 @@ from ..files import replacing
 from ..images.formats import SUFFIXES
 from .frames import StoredFrame
 from .merge import NamedFace, merge
-from .record import MARK
+from .record import may_have_record
 from .xmp import photo_packets, read_file
 
 __all__ = ["Action", "Update", "hidden_packets", "may_have_names", "sidecar_of", "update_sidecar"]
@@ -61,11 +61,10 @@ def _has_twin(photo: Path) -> bool:
 
 
 def may_have_names(path: Path) -> bool:
-    """Tell whether a sidecar holds the mark of Faceie's names. Raises MetadataError if it cannot be read."""
+    """Tell whether a sidecar may hold names that Faceie has written. Raises MetadataError if it cannot be read."""
     if not os.path.lexists(path):
         return False
-    content = read_file(path)
-    return MARK in content or MARK in content.replace(b"\0", b"")  # of UTF-16
+    return may_have_record(read_file(path))
 
 
 def update_sidecar(
@@ -76,7 +75,8 @@ def update_sidecar(
     See `merge`. A sidecar that Faceie has made and that has nothing else is deleted. Raises MetadataError and OSError.
     """
     path = Path(os.path.realpath(path))
-    content = read_file(path) if os.path.lexists(path) else None
+    version = _version(path)
+    content = read_file(path) if version else None
     merged = merge(content, faces, frame, hidden)
     if merged.content == content:
         return Update("unchanged", merged.conflicts)
@@ -86,12 +86,23 @@ def update_sidecar(
         path.unlink()
     elif not dry_run and merged.content is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, merged.content)
+        _replace(path, merged.content, version)
     return Update("written" if merged.has_names else "removed", merged.conflicts)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return size and time of change of a file, or None if there is no such file."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def _replace(path: Path, content: bytes, version: tuple[int, int] | None) -> None:
     with replacing(path) as file:
         file.write(content)
+        if _version(path) != version:
+            raise MetadataError("another program has changed it; run the command again")
         with suppress(OSError):  # keep the permissions of the former file, if there is one
             os.chmod(file.name, stat.S_IMODE(path.stat().st_mode))  # noqa: PTH101
