@@ -117,6 +117,7 @@ def test_texts_that_are_no_names(gallery: Gallery, add: Callable[..., list[int]]
     """A number is told, and the other names count."""
     add("a.jpg", regions(("2024", BOXES[0]), ("Anna", BOXES[5])), face_of(1, 1), face_of(2, 1))
     report = gallery.import_names()
+    assert len(report.problems) == 1
     assert "'2024' is not a name" in report.problems[0].reason
     assert report.people == 1
 
@@ -424,6 +425,14 @@ def test_folders_that_cannot_be_listed(gallery: Gallery, add: Callable[..., list
         assert gallery.import_names().faces == 1
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_nothing_is_written_beside_photos(gallery: Gallery, add: Callable[..., list[int]], tmp_path: Path) -> None:
+    """The files beside the photos, and the photos, stay as they are."""
+    add("a.jpg", regions(("Anna", BOXES[0]), ("Ben", (300, 300, 350, 350))), face_of(1, 1))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.glob("*.*")}
+    gallery.import_names()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.glob("*.*")} == before
 
 
 def test_another_program_changes_a_face(gallery: Gallery, add: Callable[..., list[int]]) -> None:

@@ -159,6 +159,11 @@ def test_odd_letters(written: str, name: str) -> None:
     assert [region.name for region in regions(mwg([as_exiftool(written, BOX)]))] == [name]
 
 
+def test_a_name_of_megabytes() -> None:
+    """A text that is much longer than any name is left out, in no time."""
+    assert regions(mwg([as_exiftool("a" * 10_000_000, BOX)])) == []
+
+
 def test_microsoft_counts_without_mwg() -> None:
     """Microsoft's regions are read where no program has written MWG's; faces that were ignored have no name."""
     inside = microsoft(

@@ -9,7 +9,7 @@ import pytest
 
 from faceie.metadata.sources import NameReader, PhotoNames
 
-from .packets import bag, mixed, mwg, packet, photo
+from .packets import bag, extended, mixed, mwg, packet, photo
 
 BOX = (0.5, 0.5, 0.2, 0.2)
 
@@ -80,6 +80,15 @@ def test_a_broken_source_hides_nothing(tmp_path: Path, broken: bytes) -> None:
     assert [one.name for one in found.regions] == ["Anna"]
     assert [problem.path.name for problem in found.problems] == ["a.jpg.xmp", "a.jpg.json"]
     assert all(problem.reason for problem in found.problems)
+
+
+def test_a_damaged_extension_hides_nothing(tmp_path: Path) -> None:
+    """Of an extended packet without all of its parts, the main packet counts, and the damage is told."""
+    guid = b"0123456789ABCDEF" * 2
+    main = region("Anna", f'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{guid.decode()}"')
+    found = read(extended(tmp_path / "a.jpg", main, packet("<dc:title>x</dc:title>")[:-50], guid))
+    assert [one.name for one in found.regions] == ["Anna"]
+    assert "not valid XML" in found.problems[0].reason
 
 
 def test_a_photo_that_is_none(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ class ImportRun:
         assert found.frame
         named = [(self._person(region.name, path), region.area) for region in found.regions]
         regions = [(who, area) for who, area in named if who is not None]
-        others = [self._person(name, path) for name in found.names]
+        in_regions = {region.name for region in found.regions}
+        others = [self._person(name, path) for name in found.names if name not in in_regions]
         first = len(self._faces)
         self._faces += [
             _Face(photo, path, face.box, face.quality, face) for face in self._store.imports.faces(photo.id)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 from ..errors import FaceieError, MetadataError
 from ..images.formats import SUFFIXES
@@ -97,7 +98,11 @@ class NameReader:
             return PhotoNames(None, [], [], [Problem(photo, reason)])
         for source, packets in _sources(photo, folder):
             with _telling(source, problems):
-                properties = Properties([parse_xml(packet) for packet in packets()])
+                roots: list[Element] = []
+                for packet in packets():
+                    with _telling(source, problems):  # a damaged extension does not hide the main packet
+                        roots.append(parse_xml(packet))
+                properties = Properties(roots)
                 if _belongs(properties, source, photo, folder):
                     found = read_regions(properties, frame.size)
                     names = names or read_names(properties) or [region.name for region in found]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 __all__ = ["clean_name", "names_below_people"]
 
+_LONGEST = 500  # characters of a name, with entities
 _FORMATS = "\u200c\u200d"  # joiners, which scripts and emoji need
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")  # control, format, surrogate, private use, unassigned
 _UNNAMED = re.compile(r"f{12,16}|0{12,16}", re.IGNORECASE)  # what Picasa and Microsoft write for a face without a name
@@ -30,6 +31,8 @@ def clean_name(name: str) -> str:
 
     Entities are decoded: some programs escape them twice.
     """
+    if len(name) > _LONGEST:
+        return ""
     for _ in range(2):
         if _ENTITY.search(name):
             name = html.unescape(name)
