@@ -35,7 +35,7 @@ ROOMS = {
     "mtcnn": {"nn", "boxes", "images", "types", "weights"},
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},
-    "metadata": {"checks", "files", "images", "types"},
+    "metadata": {"boxes", "checks", "files", "images", "types"},
     "gallery": {
         "checks",
         "machine",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["draft_prefix", "not_a_file", "replacing"]
+__all__ = ["draft_prefix", "not_a_file", "remove_stale_drafts", "replacing"]
 
+_RANDOM = 8  # characters at the end of a draft's name
+_STALE = 60  # seconds: a draft in use is younger
 _LONGEST = 200  # bytes of a name; a draft adds some, and file systems allow 255
 
 
@@ -42,6 +46,19 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def remove_stale_drafts(paths: Iterable[Path]) -> None:
+    """Delete the drafts of these files, and folders of them, that a killed program has left a minute ago or earlier."""
+    prefixes: dict[Path, set[str]] = {}
+    for path in paths:
+        prefixes.setdefault(path.parent, set()).add(draft_prefix(path))
+    for folder, known in prefixes.items():
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name[:-_RANDOM] in known and entry.stat().st_mtime < time.time() - _STALE:
+                    remove = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
+                    remove(entry.path)
 
 
 def not_a_file(mode: int) -> str | None:

@@ -216,7 +216,7 @@ def test_a_second_run_opens_nothing(gallery: Gallery, tmp_path: Path, monkeypatc
     answer = lambda text: PhotoAnalysis(error="it is bad") if text == "bad" else by_words(text)  # noqa: E731
     assert counts(index(gallery, album, answer=answer)) == {"analyzed": 5, "faces": 5, "bad": 1}
     before = rows(gallery.path)
-    monkeypatch.setattr("faceie.gallery.indexing._digest", forbidden)
+    monkeypatch.setattr("faceie.gallery.indexing.digest_of", forbidden)
     monkeypatch.setattr("faceie.gallery.workers._processes", forbidden)
     report = gallery.index([album], workers=2)
     assert counts(report) == {"unchanged": 6}
@@ -479,7 +479,7 @@ def test_a_known_photo_that_cannot_be_read_now_keeps_its_faces(
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("faceie.gallery.indexing._digest", unreadable)
+        patch.setattr("faceie.gallery.indexing.digest_of", unreadable)
         report = index(gallery, album)
     assert [entry.reason for entry in report.bad] == ["Permission denied"]
     assert paths(gallery) == ["a.jpg"]

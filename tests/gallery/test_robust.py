@@ -79,8 +79,8 @@ ERRORS = [
 # The stages of an analysis, in order; in the worker, and in the coordinator with prepared analyses.
 OF_A_WORKER = ["read_photo", "detect_faces", "encode_faces", "thumbnail"]
 OF_THE_RUN: list[tuple[Any, str]] = [
-    (indexing, "_version"),
-    (indexing, "_digest"),
+    (indexing, "file_version"),
+    (indexing, "digest_of"),
     (Store, "file"),
     (Store, "put_photo"),
     (Store, "put_file"),
@@ -135,7 +135,7 @@ def test_stages_of_the_run(
     """So it is when the coordinator fails at one; and the next run indexes it."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1", "c.jpg": "3.1"})
     place, name = where
-    digest = indexing._digest(str(album / "b.jpg"))
+    digest = indexing.digest_of(str(album / "b.jpg"))
 
     def is_b(arguments: tuple[Any, ...]) -> bool:
         return any(argument == digest or str(argument).endswith("b.jpg") for argument in arguments)

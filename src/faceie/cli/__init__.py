@@ -6,6 +6,7 @@
 `index`          ``faceie index``: bring a gallery up to date with folders
 `search`         ``faceie search``: find the photos of a person
 `people`         ``faceie people``: list, name and correct the people in a gallery
+`people_export`  ``faceie people export``, ``faceie people links``: names and folders for other programs
 `people_import`  ``faceie people import``: import names from other programs
 `export`         ``faceie export``: print all faces for other programs
 `forget`         ``faceie forget``: delete from the gallery

@@ -50,6 +50,7 @@ _OPTIONS = {
     "max_pixels=NUMBER": "--max-pixels NUMBER",
     "truncated=True": "--truncated",
     "follow_links=True": "--follow-links",
+    "copy=True": "--copy",
 }
 
 

@@ -9,6 +9,7 @@ The class, from the file to the whole:
 `base`            `GalleryFile`: open, close, copy and delete the files
 `import_methods`  `ImportMethods`: names from other programs
 `people_methods`  `PeopleMethods`: people, clusters and your statements about faces
+`export_methods`  `ExportMethods`: names for other programs, and folders of links
 `gallery`         `Gallery`: photos, faces and search; the public class
 `records`         row types: faces, matches, people, reports; imports no network and no database
 `settings`        path, weights and options
@@ -22,6 +23,7 @@ The database. Only these modules execute SQL. The first two deal with the file a
 `store`           `Store`: settings, files, photos
 `store_faces`     `FaceStore`: faces, embeddings, thumbnails
 `store_people`    `PeopleStore`: people, clusters, labels
+`store_exports`   `ExportStore`: names to write, and hashes of photos with names
 `store_imports`   `ImportStore`: imported names
 ================  =====================================================================================
 
@@ -39,13 +41,17 @@ The work, by the path of a photo:
 `assignment`      apply clusters to the gallery, if it has not changed since
 `people`          your statements: names, merged and split people, confirmed and rejected faces
 `names`           valid and equal names
+`export_names`    write names into sidecars and photos
+`links`           folders of links to the photos of each person
 `import_names`    read the names of other programs, and decide about each
 `import_match`    which name belongs to which face; knows no database
 `wipe`            delete rows, and overwrite their bytes
 ================  =====================================================================================
 """
 
+from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
+from .links import LinkReport
 from .records import (
     BadPhoto,
     Face,
@@ -64,13 +70,16 @@ from .settings import default_path
 __all__ = [
     "PRIOR",
     "BadPhoto",
+    "ExportReport",
     "Face",
     "Forgotten",
     "Gallery",
     "ImportReport",
     "IndexReport",
+    "LinkReport",
     "Match",
     "NameConflict",
+    "OtherName",
     "Person",
     "PhotoMatch",
     "PhotoName",

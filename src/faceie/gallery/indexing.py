@@ -32,7 +32,7 @@ from .settings import Settings
 from .store import Store
 from .workers import ExecutorFailed, WorkerPool
 
-__all__ = ["IndexRun", "Progress", "absolute_paths", "run_to_end"]
+__all__ = ["IndexRun", "Progress", "absolute_paths", "digest_of", "file_version", "run_to_end"]
 
 Progress = Callable[[int, int, IndexReport], None]
 """Called after each photo with the number of finished photos, the number of all photos, and the report so far."""
@@ -127,13 +127,13 @@ class IndexRun:
 
     def _task(self, path: str, retry: bool) -> _Task | None:
         """Submit a photo if needed. Return None if it has not changed."""
-        store, version = self._store, _version(path)
+        store, version = self._store, file_version(path)
         known = store.file(path)
         same = known and known[1:3] == version[:2] and known.changed in (None, version[2]) and not self._verify
         if known and same and known.photo is not None and not (retry and store.is_bad(known.photo)):
             self.report.unchanged += 1
             return None
-        digest = _digest(path)
+        digest = digest_of(path)
         photo = store.photo(digest)
         if any(task.digest == digest for task in self._waiting) or (
             photo is not None and not (retry and store.is_bad(photo))
@@ -168,7 +168,7 @@ class IndexRun:
 
     def _store_photo(self, task: _Task, analysis: PhotoAnalysis | None) -> None:
         store, report, path = self._store, self.report, task.path
-        if _version(path) != task.version:
+        if file_version(path) != task.version:
             report.bad.append(BadPhoto(Path(path), "it changed during the analysis: index it again"))
             return
         with store.transaction():
@@ -285,7 +285,7 @@ def absolute_paths(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
     return [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # resolve follows links
 
 
-def _digest(path: str) -> bytes:
+def digest_of(path: str) -> bytes:
     """Return the SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:  # noqa: PTH123
@@ -307,7 +307,7 @@ def _time_of_change(path: str) -> float:
         return 0.0
 
 
-def _version(path: str) -> FileVersion:
+def file_version(path: str) -> FileVersion:
     """Return size and times of a file, which show whether it has changed. Raises OSError if it is not a file."""
     about = os.stat(path)  # noqa: PTH116  # for many paths, which are strings
     if what := not_a_file(about.st_mode):

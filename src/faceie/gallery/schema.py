@@ -5,6 +5,7 @@
 ``photos``          a row for each photo by its content (SHA-256): its size, its date, or why it cannot be used. Until
                     the end of a run, the successor of a photo is the one that replaced it in its file. Photos without
                     files stay if the user has labeled their faces
+``hashes``          SHA-256 of further contents of a photo: those with names that Faceie has written into it
 ``files``           a row for each path: the photo that it holds, or why it cannot be read. Size and times show changes
 ``faces``           a row for each face: box, landmarks, probability, quality, and its person or cluster. Confirmed is
                     1 by the user, 2 by an import
@@ -120,6 +121,11 @@ def m006_imported_names(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX imported_names_by_person ON imported_names (person)")
 
 
+def m007_other_hashes(db: sqlite3.Connection) -> None:
+    """Further contents of a photo: those with names that Faceie has written into it."""
+    db.execute("CREATE TABLE hashes (hash BLOB UNIQUE, photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
@@ -127,6 +133,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m004_times_of_change,
     m005_incomplete_photos,
     m006_imported_names,
+    m007_other_hashes,
 )
 
 

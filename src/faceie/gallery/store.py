@@ -1,4 +1,4 @@
-"""SQL for settings, files and photos; `FaceStore`, `PeopleStore` and `ImportStore` have the rest."""
+"""SQL for settings, files and photos; `FaceStore`, `PeopleStore`, `ImportStore` and `ExportStore` have the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .records import BadPhoto, KnownFile, PhotoAnalysis
 from .schema import Database, back_up, transaction
+from .store_exports import ExportStore
 from .store_faces import FaceStore
 from .store_imports import ImportStore
 from .store_people import PeopleStore, to_valid_text
@@ -25,6 +26,7 @@ class Store:
         self.faces = FaceStore(db)
         self.people = PeopleStore(db)
         self.imports = ImportStore(db)
+        self.exports = ExportStore(db)
 
     # The database
 
@@ -143,7 +145,9 @@ class Store:
 
     def photo(self, digest: bytes) -> int | None:
         """Return the id of the photo with this SHA-256."""
-        row = self.db.execute("SELECT id FROM photos WHERE hash = ?", (digest,)).fetchone()
+        row = self.db.execute(
+            "SELECT id FROM photos WHERE hash = ? UNION ALL SELECT photo FROM hashes WHERE hash = ?", (digest, digest)
+        ).fetchone()
         return row[0] if row else None
 
     def error(self, photo: int) -> str | None:

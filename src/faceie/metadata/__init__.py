@@ -16,4 +16,15 @@ Reading, from a photo to its names:
 `namespaces`      the namespaces of XMP that hold names
 `frames`          the frame of a photo as stored
 ================  ==============================================================================
+
+Writing, from names to files:
+
+================  ==============================================================================
+`sidecars`        files beside photos, and the packets that they hide from readers
+`exiftool`        photos, changed by exiftool
+`merge`           names added to XMP, replaced and removed
+`record`          the names that Faceie has written, listed in the file itself
+`xmp_lists`       the lists of XMP that hold names: found, read and written
+`xmp_text`        XMP as text, and changes of it
+================  ==============================================================================
 """

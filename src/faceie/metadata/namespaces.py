@@ -10,6 +10,7 @@ __all__ = [
     "DIMENSIONS",
     "DUBLIN_CORE",
     "EXPRESSION_MEDIA",
+    "FACEIE",
     "IPTC",
     "LIGHTROOM",
     "MEDIA_PRO",
@@ -62,6 +63,9 @@ ACDSEE = "http://ns.acdsee.com/iptc/1.0/"
 
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 TIFF = "http://ns.adobe.com/tiff/1.0/"
+#: Faceie's record of the names that it has written itself.
+FACEIE = "urn:faceie:names/1.0/"
+
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 
 #: The usual prefix of each namespace.
@@ -90,4 +94,5 @@ PREFIXES = {
     PHOTOSHOP: "photoshop",
     TIFF: "tiff",
     XMP_NOTE: "xmpNote",
+    FACEIE: "faceie",
 }
