@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -241,3 +242,23 @@ def test_page_of_a_reader_who_left(gallery: Path, tmp_path: Path) -> None:
 def test_no_cluster_is_large_enough(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the number of faces that was asked for."""
     assert "no clusters of at least 99 faces" in run(capsys, "people", "--gallery", gallery, "--min-faces", "99")[1]
+
+
+def test_undo(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last actions are listed, and taken back one by one, or several at once."""
+    assert "no action to undo" in run(capsys, "people", "undo", "--list")[1]
+    assert "no action to undo" in run(capsys, "people", "undo", code=1)[1]
+    run(capsys, "people", "is", "Anna", "1")
+    run(capsys, "people", "is", "Ben", "2", "3")
+    run(capsys, "people", "name", "Ben", "Bert")
+    listed = run(capsys, "people", "undo", "--list")[0].splitlines()[1:]
+    assert [line.split(maxsplit=4)[2:] for line in listed] == [
+        ["name", "0", "Bert, Ben"],
+        ["confirm", "2", "Bert"],
+        ["confirm", "1", "Anna"],
+    ]
+    assert re.match(
+        r"undone: name of 20\d\d-\d\d-\d\d \d\d:\d\d, 0 faces \(Bert, Ben\)\n", run(capsys, "people", "undo")[0]
+    )
+    assert run(capsys, "people", "undo", "2")[0].count("undone: confirm") == 2
+    assert not [line for line in run(capsys, "export")[0].splitlines() if json.loads(line)["name"]]

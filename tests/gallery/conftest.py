@@ -176,6 +176,8 @@ def rows(gallery: Path) -> Rows:
         tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=_order) for name in sorted(names)}
     tables["settings"] = [row for row in tables["settings"] if row[0] != b"key"]
     tables["migrations"] = [row[:1] for row in tables["migrations"]]
+    if "actions" in tables:  # not in galleries of old versions
+        tables["actions"] = [row[:2] for row in tables["actions"]]
     return tables
 
 

@@ -12,6 +12,7 @@ from .. import Gallery
 from ..gallery import Person
 from ..web import people_page
 from ..web.pages import Group
+from . import questions
 from .options import add_gallery_option, add_html_option, add_json_option, number_or_name
 from .outputs import MAX_FACES_ON_PAGE, write_private
 from .parser import Run, add_command
@@ -92,6 +93,7 @@ def add_parser(commands: Any) -> None:
         faces,
     )
     add("not", _not, "state that faces do not show this person", who, faces)
+    questions.add_commands(add)
 
 
 def _list(arguments: argparse.Namespace) -> int:

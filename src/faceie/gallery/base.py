@@ -205,9 +205,15 @@ class GalleryFile:
             yield
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _changing(self) -> Iterator[None]:
         """Translate errors while the gallery is written, in a transaction."""
         with translate_errors(self.path), self._store.transaction():
+            yield
+
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        """Translate errors while the gallery is written, in a transaction, as an action that the user can undo."""
+        with translate_errors(self.path), self._store.transaction(), self._store.history.recording(action):
             yield
 
     def _weights(self) -> InceptionResNetV1:

@@ -16,7 +16,7 @@ from ..types import Array, ImageLike
 from .absence import find_absent
 from .analysis import find_probe
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
-from .people_methods import PeopleMethods
+from .question_methods import QuestionMethods
 from .records import BadPhoto, Face, IndexReport, Match, Probe
 from .search import find_matches, to_embedding
 from .settings import exclude_patterns
@@ -30,7 +30,7 @@ PRIOR = 0.01
 _BATCH = 500  # faces that are read from the database at a time
 
 
-class Gallery(PeopleMethods):
+class Gallery(QuestionMethods):
     """A photo collection whose faces are indexed, searched, and sorted by people.
 
     A gallery is one SQLite file (its tables: `faceie.gallery.schema`). Beside it lies a file ending in ``.matrix``,

@@ -19,9 +19,10 @@ from ..checks import whole_number
 from ..errors import GalleryError, OptionError
 from .matrix import load_matrix, nearest
 from .names import checked_name
+from .records import Action
 from .store import Store
 
-__all__ = ["confirm", "deny", "find_new_version", "find_number", "merge", "move_labels", "name", "split"]
+__all__ = ["confirm", "deny", "find_new_version", "find_number", "merge", "move_labels", "name", "split", "undo"]
 
 _SAME_FACE = 0.5  # distance below which faces in two versions of a photo are the same: less than most twins have
 _EDITED = 0.25  # the same, if only the face tells that the photos are versions of each other
@@ -111,6 +112,19 @@ def deny(store: Store, who: int | str, faces: Iterable[int]) -> None:
     store.people.delete_empty_clusters()
 
 
+def undo(store: Store) -> Action | None:
+    """Take the last action of the user back, if there is one, and return it."""
+    undone = store.history.undo()
+    if undone is None:
+        return None
+    action, released = undone
+    store.people.delete_empty_clusters()
+    store.unset("clustered")  # other guesses may be right now
+    if released:  # the next run recognizes them again, with other new faces
+        store.set("joined", min(*released, int(store.setting("joined") or 0) + 1) - 1)
+    return action
+
+
 def _check_ids(store: Store, faces: Iterable[int]) -> list[int]:
     return [store.faces.check_id(face) for face in dict.fromkeys(faces)]
 
@@ -140,3 +154,4 @@ def move_labels(store: Store, former: int, photo: int) -> None:
             continue
         heir = new.pop(int(distances.argmin()))
         store.people.move_labels(face, heir, person, confirmed)
+        store.history.move(face, heir)

@@ -195,7 +195,7 @@ class PeopleMethods(GalleryFile):
         >>> gallery.person(number).name
         'Barack'
         """
-        with self._writing():
+        with self._writing("name"):
             return people.name(self._store, who, name)
 
     def merge(self, *who: int | str) -> int:
@@ -228,7 +228,7 @@ class PeopleMethods(GalleryFile):
         >>> gallery.person("Anna").faces
         2
         """
-        with self._writing():
+        with self._writing("merge"):
             return people.merge(self._store, who)
 
     def split(self, who: int | str, faces: Iterable[int]) -> int:
@@ -262,7 +262,7 @@ class PeopleMethods(GalleryFile):
         >>> gallery.person("Anna").faces, gallery.person(new).faces
         (1, 1)
         """
-        with self._writing():
+        with self._writing("split"):
             return people.split(self._store, who, faces)
 
     def confirm(self, who: int | str, faces: Iterable[int]) -> int:
@@ -293,7 +293,7 @@ class PeopleMethods(GalleryFile):
         >>> gallery.face(1).name, gallery.face(1).confirmed
         ('Anna', True)
         """
-        with self._writing():
+        with self._writing("confirm"):
             return people.confirm(self._store, who, faces)
 
     def deny(self, who: int | str, faces: Iterable[int]) -> None:
@@ -318,5 +318,5 @@ class PeopleMethods(GalleryFile):
         >>> print(gallery.face(1).name)
         None
         """
-        with self._writing():
+        with self._writing("deny"):
             people.deny(self._store, who, faces)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..types import Array
 
 __all__ = [
+    "Action",
     "BadPhoto",
     "Face",
     "FaceTable",
@@ -159,6 +160,27 @@ class PhotoMatch(NamedTuple):
     path: Path
     taken: str | None
     faces: tuple[Face, ...]
+
+
+class Action(NamedTuple):
+    """An action of the user, which can be undone.
+
+    Attributes
+    ----------
+    name : str
+        Name of the method of `Gallery`, such as "merge".
+    made : str
+        Time of the action, in UTC: "2026-06-01T12:30:00+00:00".
+    faces : int
+        Number of faces that it changed.
+    people : tuple of str
+        Names of the people that it is about.
+    """
+
+    name: str
+    made: str
+    faces: int
+    people: tuple[str, ...]
 
 
 class BadPhoto(NamedTuple):

@@ -10,6 +10,8 @@
 ``portraits``  the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
 ``people``     a row for each cluster (without a name) and each person (with a name)
 ``denials``    pairs of a face and a person that it is *not*, according to the user
+``actions``    a row for each of the user's last actions, so that they can be undone
+``changes``    a row for each row that an action has changed: its key, and its values before and after it, as JSON
 =============  =======================================================================================================
 
 The schema grows by migrations: functions that are never changed once they are released. A gallery records those that
@@ -103,12 +105,27 @@ def m005_incomplete_photos(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN note TEXT")
 
 
+def m006_undo(db: sqlite3.Connection) -> None:
+    """The user's last actions, with the rows that they changed, and which assignments of faces came after them."""
+    db.execute("CREATE TABLE actions (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, made TEXT NOT NULL)")
+    db.execute(
+        "CREATE TABLE changes (id INTEGER PRIMARY KEY, action INTEGER NOT NULL REFERENCES actions ON DELETE CASCADE,"
+        " kind TEXT NOT NULL, face INTEGER REFERENCES faces ON DELETE CASCADE, person INTEGER,"
+        " photo INTEGER REFERENCES photos ON DELETE CASCADE, before TEXT, after TEXT)"
+    )
+    db.execute("CREATE INDEX changes_of_action ON changes (action)")
+    db.execute("CREATE INDEX changes_of_face ON changes (face)")
+    db.execute("CREATE INDEX changes_of_photo ON changes (photo)")
+    db.execute("ALTER TABLE faces ADD COLUMN assigned_after INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
     m003_names_in_any_case,
     m004_times_of_change,
     m005_incomplete_photos,
+    m006_undo,
 )
 
 

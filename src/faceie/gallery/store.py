@@ -10,6 +10,7 @@ from pathlib import Path
 from .records import BadPhoto, KnownFile, PhotoAnalysis
 from .schema import Database, back_up, transaction
 from .store_faces import FaceStore
+from .store_history import HistoryStore
 from .store_people import PeopleStore, to_valid_text
 
 __all__ = ["Store"]
@@ -23,6 +24,7 @@ class Store:
         self.path = path
         self.faces = FaceStore(db)
         self.people = PeopleStore(db)
+        self.history = HistoryStore(db)
 
     # The database
 
@@ -180,7 +182,7 @@ class Store:
 
     def remove_everything(self) -> None:
         """Delete all photos, files, faces and people."""
-        for table in ("files", "photos", "people"):
+        for table in ("files", "photos", "people", "actions"):
             self.db.execute(f"DELETE FROM {table}")  # and all rows that refer to them
 
     def orphans(self) -> list[tuple[int, int | None]]:

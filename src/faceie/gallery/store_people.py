@@ -90,7 +90,10 @@ class PeopleStore:
 
     def assign(self, pairs: Iterable[tuple[int, int | None]]) -> None:
         """Set the person of faces, without confirming it: pairs of a face and the number of its person, or None."""
-        self._db.executemany("UPDATE faces SET person = ? WHERE id = ?", ((number, face) for face, number in pairs))
+        self._db.executemany(
+            "UPDATE faces SET person = ?, assigned_after = (SELECT coalesce(max(id), 0) FROM actions) WHERE id = ?",
+            ((number, face) for face, number in pairs),
+        )
 
     def confirm(self, faces: Iterable[int], number: int) -> None:
         """Record that the user says: these faces are this person."""

@@ -44,6 +44,7 @@ def person(store: Store, who: int | str) -> Forgotten:
     number = find_number(store, who)
     faces = store.faces.delete_of_person(number)
     store.people.delete(number)
+    store.history.forget()  # it may hold former names of this person
     return Forgotten(photos=0, faces=faces)
 
 
