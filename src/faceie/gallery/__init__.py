@@ -44,7 +44,7 @@ The work, by the path of a photo:
 """
 
 from .gallery import PRIOR, Gallery
-from .records import Action, BadPhoto, Face, Forgotten, IndexReport, Match, Person, PhotoMatch, Probe
+from .records import Action, BadPhoto, Face, Forgotten, IndexReport, Match, Person, PhotoMatch, Probe, Suggestion
 from .settings import default_path
 
 __all__ = [
@@ -59,5 +59,6 @@ __all__ = [
     "Person",
     "PhotoMatch",
     "Probe",
+    "Suggestion",
     "default_path",
 ]

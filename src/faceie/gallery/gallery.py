@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import whole_number
-from ..types import Array, ImageLike
+from ..types import ImageLike
 from .absence import find_absent
 from .analysis import find_probe
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
 from .question_methods import QuestionMethods
-from .records import BadPhoto, Face, IndexReport, Match, Probe
+from .records import BadPhoto, IndexReport, Match, Probe
 from .search import find_matches, to_embedding
 from .settings import exclude_patterns
 from .workers import WorkerPool, default_workers
@@ -26,8 +26,6 @@ __all__ = ["PRIOR", "Gallery"]
 
 #: Default prior probability that a face in the gallery and the probe show the same person.
 PRIOR = 0.01
-
-_BATCH = 500  # faces that are read from the database at a time
 
 
 class Gallery(QuestionMethods):
@@ -217,106 +215,6 @@ class Gallery(QuestionMethods):
         """
         with self._reading():
             return list(self._store.incomplete_photos())
-
-    def faces(self) -> Iterator[Face]:
-        """Yield all faces.
-
-        The gallery may be changed during the iteration.
-
-        Yields
-        ------
-        Face
-            Face, in the order of addition.
-
-        Examples
-        --------
-        >>> [face.path.name for face in gallery.faces()][:2]
-        ['astronaut.jpg', 'biden.jpg']
-        """
-        with self._reading():
-            ids = self._store.faces.ids()
-        for start in range(0, len(ids), _BATCH):  # no query stays open while the caller has a face
-            with self._reading():
-                part = list(self._store.faces.by_id(ids[start : start + _BATCH]))
-            yield from part
-
-    def face(self, face: int) -> Face:
-        """Return one face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        Face
-            Face with this identifier.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.face(1).path.name
-        'astronaut.jpg'
-        """
-        with self._reading():
-            return self._store.faces.get(face)
-
-    def embedding(self, face: int) -> Array:
-        """Return the embedding of a face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        ndarray of float32, shape (512,)
-            Embedding, of unit length.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.embedding(1).shape
-        (512,)
-        """
-        with self._reading():
-            return self._store.faces.embedding(self._store.faces.check_id(face))
-
-    def thumbnail(self, face: int) -> bytes:
-        """Return a small picture of a face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        bytes
-            JPEG, 128 pixels high.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.thumbnail(1)[:2]
-        b'\\xff\\xd8'
-        """
-        with self._reading():
-            return self._store.faces.thumbnail(self._store.faces.check_id(face))
 
     def probe(
         self, photo: ImageLike, *, face: int | None = None, truncated: bool = False, max_pixels: int | None = None

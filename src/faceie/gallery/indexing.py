@@ -30,6 +30,7 @@ from .records import BadPhoto, IndexReport, PhotoAnalysis
 from .schema import translate_errors
 from .settings import Settings
 from .store import Store
+from .strangers import ignore_new
 from .workers import ExecutorFailed, WorkerPool
 
 __all__ = ["IndexRun", "Progress", "absolute_paths", "run_to_end"]
@@ -67,6 +68,7 @@ class IndexRun:
         *,
         verify: bool = False,
         newest_first: bool = False,
+        forgotten: bool = False,
     ) -> None:
         self.report = IndexReport()
         self.path = store.path
@@ -75,6 +77,7 @@ class IndexRun:
         self._workers = workers
         self._verify = verify
         self._newest_first = newest_first
+        self._add_forgotten = forgotten
         self._waiting: deque[_Task] = deque()
 
     def work(
@@ -105,6 +108,7 @@ class IndexRun:
         with self._store.transaction():
             self._remove_orphans()
         report.recognized = assign_new(self._store)
+        report.ignored = ignore_new(self._store)
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:
@@ -134,6 +138,12 @@ class IndexRun:
             self.report.unchanged += 1
             return None
         digest = _digest(path)
+        if store.is_forgotten(digest) and not self._add_forgotten:
+            self.report.forgotten += 1
+            if known:  # the file held another photo before
+                with store.transaction():
+                    store.remove_file(path)
+            return None
         photo = store.photo(digest)
         if any(task.digest == digest for task in self._waiting) or (
             photo is not None and not (retry and store.is_bad(photo))
@@ -175,6 +185,7 @@ class IndexRun:
             photo = store.photo(task.digest)
             if analysis is not None and (photo is None or store.is_bad(photo)):
                 photo = store.put_photo(task.digest, analysis)
+                store.remove_forgotten(task.digest)
             if photo is None:  # the analyzed file with this content has changed since
                 report.bad.append(BadPhoto(Path(path), "a copy of it changed during the analysis: index it again"))
                 return

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from ..errors import OptionError
 from . import assignment, people
-from .base import GalleryFile
+from .face_methods import FaceMethods
 from .records import Face, Person, PhotoMatch
 from .search import find_photos_of
 
 __all__ = ["PeopleMethods"]
 
 
-class PeopleMethods(GalleryFile):
+class PeopleMethods(FaceMethods):
     """The people and clusters of a gallery. A base class of `Gallery`."""
 
     # Listing

@@ -26,6 +26,7 @@ __all__ = [
     "PhotoAnalysis",
     "PhotoMatch",
     "Probe",
+    "Suggestion",
 ]
 
 # Returned by the methods of `Gallery`
@@ -59,7 +60,9 @@ class Face(NamedTuple):
     name : str or None
         Name of the person, if the user has given one.
     confirmed : bool
-        Whether the user has confirmed that the face belongs to this person.
+        Whether the user has said so: that the face belongs to this person, or is to be ignored.
+    ignored : str or None
+        Reason why the face is ignored, "stranger" or "not a face". None for other faces.
     """
 
     id: int
@@ -74,6 +77,7 @@ class Face(NamedTuple):
     person: int | None
     name: str | None
     confirmed: bool
+    ignored: str | None = None
 
 
 class Probe(NamedTuple):
@@ -134,7 +138,10 @@ class Person(NamedTuple):
     photos : int
         Number of photos that show the person. Copies count once.
     example : int or None
-        Identifier of the face with the highest quality. None for a person without faces.
+        Identifier of the face that stands for the person: the cover (`Gallery.cover`), or the face with the highest
+        quality. None for a person without faces.
+    born : str or None
+        Date of birth, such as "2001-05-23", "2001-05" or "2001", if the user has given one.
     """
 
     number: int
@@ -142,6 +149,31 @@ class Person(NamedTuple):
     faces: int
     photos: int
     example: int | None
+    born: str | None = None
+
+
+class Suggestion(NamedTuple):
+    """A question for the user: are these faces this person?
+
+    Attributes
+    ----------
+    faces : tuple of int
+        Identifiers of the faces in question, the best first: one face, or those of a cluster.
+    cluster : int or None
+        Number of their cluster. None for a single face.
+    person : int
+        Number of the person, or of another cluster.
+    name : str or None
+        Name of the person. None for a cluster.
+    probability : float
+        Probability, 0 to 1, that the answer is yes.
+    """
+
+    faces: tuple[int, ...]
+    cluster: int | None
+    person: int
+    name: str | None
+    probability: float
 
 
 class PhotoMatch(NamedTuple):
@@ -218,6 +250,10 @@ class IndexReport:
         Faces that were found.
     recognized : int
         Those of the faces that were recognized as a person or as part of a cluster.
+    ignored : int
+        Those of the faces that closely match an ignored stranger, and are ignored, too.
+    forgotten : int
+        Photos that were left out since the user has deleted them from the gallery.
     bad : list of BadPhoto
         New or changed photos that could not be used.
     incomplete : list of BadPhoto
@@ -237,6 +273,8 @@ class IndexReport:
     pruned: int = 0
     faces: int = 0
     recognized: int = 0
+    ignored: int = 0
+    forgotten: int = 0
     bad: list[BadPhoto] = field(default_factory=list)
     incomplete: list[BadPhoto] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -246,7 +284,7 @@ class IndexReport:
     @property
     def done(self) -> int:
         """Number of photos that the run has finished so far."""
-        return self.analyzed + self.unchanged + self.copies + len(self.bad)
+        return self.analyzed + self.unchanged + self.copies + self.forgotten + len(self.bad)
 
 
 class Forgotten(NamedTuple):

@@ -6,11 +6,12 @@
                end of a run, the successor of a photo is the one that replaced it in its file. Photos without files stay
                if the user has labeled their faces
 ``files``      a row for each path: the photo that it holds, or why it cannot be read. Size and times show changes
-``faces``      a row for each face: box, landmarks, probability, quality, and its person or cluster
+``faces``      a row for each face: box, landmarks, probability, quality, its person or cluster, or why it is ignored
 ``portraits``  the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
 ``people``     a row for each cluster (without a name) and each person (with a name)
 ``denials``    pairs of a face and a person that it is *not*, according to the user
 ``actions``    a row for each of the user's last actions, so that they can be undone
+``forgotten``  a key of each photo that the user has deleted and that runs must not add again
 ``changes``    a row for each row that an action has changed: its key, and its values before and after it, as JSON
 =============  =======================================================================================================
 
@@ -115,8 +116,15 @@ def m006_undo(db: sqlite3.Connection) -> None:
     )
     db.execute("CREATE INDEX changes_of_action ON changes (action)")
     db.execute("CREATE INDEX changes_of_face ON changes (face)")
-    db.execute("CREATE INDEX changes_of_photo ON changes (photo)")
     db.execute("ALTER TABLE faces ADD COLUMN assigned_after INTEGER NOT NULL DEFAULT 0")
+
+
+def m007_ignored_faces(db: sqlite3.Connection) -> None:
+    """Why a face is ignored, if it is; covers and dates of birth of people; photos that the user has deleted."""
+    db.execute("ALTER TABLE faces ADD COLUMN ignored TEXT")
+    db.execute("ALTER TABLE people ADD COLUMN cover INTEGER REFERENCES faces ON DELETE SET NULL")
+    db.execute("ALTER TABLE people ADD COLUMN born TEXT")
+    db.execute("CREATE TABLE forgotten (hash BLOB PRIMARY KEY) WITHOUT ROWID")
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
@@ -126,6 +134,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m004_times_of_change,
     m005_incomplete_photos,
     m006_undo,
+    m007_ignored_faces,
 )
 
 

@@ -45,7 +45,7 @@ def find_matches(
     store: Store, embedding: Array, limit: int | None, min_probability: float, prior: float
 ) -> list[Match]:
     """Return the faces most similar to a probe (see `Gallery.search`)."""
-    matrix, hidden = load_matrix(store), store.faces.hidden_ids()
+    matrix, hidden = load_matrix(store), store.faces.left_out_ids()
     rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit + len(hidden))
     visible = ~np.isin(matrix.ids[rows], hidden)
     rows, distances = rows[visible][:limit], distances[visible][:limit]

@@ -46,8 +46,8 @@ class Tracked(NamedTuple):
 
 #: In the order in which rows are written back.
 TRACKED = (
-    Tracked("people", {"id": "person"}, ("name", "key")),
-    Tracked("faces", {"id": "face"}, ("person", "confirmed")),
+    Tracked("people", {"id": "person"}, ("name", "key", "cover", "born")),
+    Tracked("faces", {"id": "face"}, ("person", "confirmed", "ignored")),
     Tracked("denials", {"face": "face", "person": "person"}),
 )
 
@@ -196,6 +196,8 @@ class HistoryStore:
             self._db.execute("INSERT OR IGNORE INTO people (id) VALUES (?)", (change.person,))
             was_deleted = change.after is None
             for column, before, after in zip(columns, change.before, change.after or change.before, strict=True):
+                if column == "cover" and not self._exists("faces", before):
+                    before = None
                 if was_deleted or before != after:
                     self._db.execute(f"UPDATE people SET {column} = ? WHERE id = ?", (before, change.person))
 

@@ -14,7 +14,10 @@ __all__ = ["PeopleStore", "to_valid_text"]
 # The columns of `Person`.
 _PEOPLE = f"""
     SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
-        (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+        coalesce(
+            (SELECT id FROM faces WHERE id = cover AND person = people.id AND {VISIBLE}),
+            (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+        ), born
     FROM people LEFT JOIN (SELECT id, photo, person FROM faces WHERE {VISIBLE}) AS seen ON seen.person = people.id
     GROUP BY people.id
 """
@@ -84,9 +87,10 @@ class PeopleStore:
 
     # Whose face it is
 
-    def members(self, number: int) -> set[int]:
-        """Return the ids of the faces of a person or cluster."""
-        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE person = ?", (number,))}
+    def members(self, number: int, *, confirmed: bool | None = None) -> set[int]:
+        """Return the ids of the faces of a person or cluster: all, or those that are confirmed, or not."""
+        rows = self._db.execute("SELECT id, confirmed FROM faces WHERE person = ?", (number,))
+        return {face for face, said in rows if confirmed in (None, bool(said))}
 
     def assign(self, pairs: Iterable[tuple[int, int | None]]) -> None:
         """Set the person of faces, without confirming it: pairs of a face and the number of its person, or None."""
@@ -98,7 +102,7 @@ class PeopleStore:
     def confirm(self, faces: Iterable[int], number: int) -> None:
         """Record that the user says: these faces are this person."""
         for face in faces:
-            self._db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (number, face))
+            self._db.execute("UPDATE faces SET person = ?, confirmed = 1, ignored = NULL WHERE id = ?", (number, face))
             self._db.execute("DELETE FROM denials WHERE face = ? AND person = ?", (face, number))
 
     def confirm_all(self, number: int) -> None:
@@ -117,7 +121,51 @@ class PeopleStore:
         """Move the faces and rejections of a person to another one, and delete it."""
         self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
         self._db.execute("UPDATE OR IGNORE denials SET person = ? WHERE person = ?", (kept, number))
+        for column in ("cover", "born"):
+            self._db.execute(
+                f"UPDATE people SET {column} = (SELECT {column} FROM people WHERE id = ?)"
+                f" WHERE id = ? AND {column} IS NULL",
+                (number, kept),
+            )
         self.delete(number)
+
+    def set_cover(self, number: int, face: int | None) -> None:
+        """Set the face that stands for a person, or None for the best one."""
+        self._db.execute("UPDATE people SET cover = ? WHERE id = ?", (face, number))
+
+    def set_birth(self, number: int, date: str | None) -> None:
+        """Set the date of birth of a person, as the beginning of a date in ``photos.taken``."""
+        self._db.execute("UPDATE people SET born = ? WHERE id = ?", (date, number))
+
+    def unborn(self) -> dict[int, set[int]]:
+        """Return the faces in photos that were taken before a person was born, for each person with a date of birth."""
+        unborn: dict[int, set[int]] = {}
+        for person, face in self._db.execute(
+            "SELECT people.id, faces.id FROM people JOIN photos ON taken < born JOIN faces ON photo = photos.id"
+        ):
+            unborn.setdefault(person, set()).add(face)
+        return unborn
+
+    # Ignored faces
+
+    def ignore(self, faces: Iterable[int], reason: str, *, confirmed: bool) -> None:
+        """Record that faces are to be ignored, because the user says so or because they match such a face."""
+        self._db.executemany(
+            "UPDATE faces SET person = NULL, ignored = ?, confirmed = ? WHERE id = ?",
+            ((reason, confirmed, face) for face in faces),
+        )
+
+    def notice(self, faces: Iterable[int]) -> None:
+        """Record that faces are no longer to be ignored."""
+        self._db.executemany(
+            "UPDATE faces SET ignored = NULL, confirmed = 0 WHERE id = ? AND ignored IS NOT NULL",
+            ((face,) for face in faces),
+        )
+
+    def ignored(self, reason: str | None = None, *, confirmed: bool | None = None) -> list[int]:
+        """Return the ids of ignored faces, ascending: those with this reason, or all; said by the user, or not."""
+        rows = self._db.execute("SELECT id, ignored, confirmed FROM faces WHERE ignored IS NOT NULL ORDER BY id")
+        return [face for face, why, said in rows if reason in (None, why) and confirmed in (None, bool(said))]
 
     def drop_contradictions(self, number: int) -> None:
         """Delete the rejections of a person for faces that belong to it."""
@@ -129,14 +177,14 @@ class PeopleStore:
     # Labels: the user's statements about the faces of a photo
 
     def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
-        """Return the faces in a photo that are confirmed, rejected or of a named person.
+        """Return the faces in a photo that are confirmed, rejected, ignored or of a named person.
 
         Each is a face, the number of its person or None, and 1 if it is confirmed.
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR name IS NOT NULL OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id))"
-            " ORDER BY faces.id",
+            " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
         ).fetchall()
 
@@ -144,9 +192,13 @@ class PeopleStore:
         """Take the labels from a face and give them to another one."""
         if person is not None:
             self._db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, confirmed, heir))
+        (ignored,) = self._db.execute("SELECT ignored FROM faces WHERE id = ?", (face,)).fetchone()
+        if ignored is not None:
+            self.ignore([heir], ignored, confirmed=bool(confirmed))
+        self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
         self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
-        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ?", (face,))
+        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL WHERE id = ?", (face,))
 
 
 def to_valid_text(text: str) -> str:

@@ -60,6 +60,7 @@ def photo(store: Store, path: Path) -> Forgotten:
         store.remove_file(str(path))
         return Forgotten(photos=1, faces=0)
     forgotten = Forgotten(len(store.paths(known.photo)), len(store.faces.of_photo(known.photo)))
+    store.mark_forgotten(store.digest(known.photo))
     store.remove_photo(known.photo)
     store.people.delete_empty_clusters()
     return forgotten
