@@ -6,7 +6,7 @@
 `index`          ``faceie index``: bring a gallery up to date with folders
 `search`         ``faceie search``: find the photos of a person
 `people`         ``faceie people``: list, name and correct the people in a gallery
-`questions`      ``faceie people undo``
+`questions`      ``faceie people suggestions``, ``yes``, ``no``, ``ignore``, ``undo`` ...
 `export`         ``faceie export``: print all faces for other programs
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use

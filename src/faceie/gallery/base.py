@@ -147,7 +147,7 @@ class GalleryFile:
     def forget_photo(self, path: str | os.PathLike[str]) -> Forgotten:
         """Delete a photo, its copies and its faces from the gallery, and overwrite their bytes.
 
-        The files of the photo stay. If they are in an indexed folder, the next run finds them again.
+        The files of the photo stay. Later runs leave them out, unless `index` is asked for forgotten photos.
 
         Parameters
         ----------

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..checks import whole_number
 from ..types import ImageLike
@@ -18,7 +15,7 @@ from .analysis import find_probe
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
 from .question_methods import QuestionMethods
 from .records import BadPhoto, IndexReport, Match, Probe
-from .search import find_matches, to_embedding
+from .search import AnyProbe, Dates, find_matches, to_mean_probe
 from .settings import exclude_patterns
 from .workers import WorkerPool, default_workers
 
@@ -82,6 +79,7 @@ class Gallery(QuestionMethods):
         retry: bool = False,
         verify: bool = False,
         newest_first: bool = False,
+        forgotten: bool = False,
         exclude: Iterable[str] | None = None,
         follow_links: bool = False,
         truncated: bool = False,
@@ -117,6 +115,8 @@ class Gallery(QuestionMethods):
             Whether to read all photos and compare their contents.
         newest_first : bool, default False
             Whether to analyze the photos whose files changed last first.
+        forgotten : bool, default False
+            Whether to add photos again that were deleted by `forget_photo`.
         exclude : iterable of str, optional
             Patterns of files and folders to skip, as in ``.gitignore`` (`faceie.images.exclude`). The gallery keeps
             them: None stands for those of the last run.
@@ -155,7 +155,8 @@ class Gallery(QuestionMethods):
             self._weights()  # fails here, not in each worker
             patterns = exclude_patterns(self._store, exclude)
         settings = self._settings.with_limits(truncated, max_pixels)
-        run = IndexRun(self._store, settings, WorkerPool(workers, executor), verify=verify, newest_first=newest_first)
+        pool = WorkerPool(workers, executor)
+        run = IndexRun(self._store, settings, pool, verify=verify, newest_first=newest_first, forgotten=forgotten)
         work = run.work(
             tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=patterns, follow_links=follow_links
         )
@@ -254,26 +255,32 @@ class Gallery(QuestionMethods):
 
     def search(
         self,
-        probe: Probe | ImageLike | NDArray[np.floating[Any]],
+        probe: AnyProbe | Sequence[AnyProbe],
         *,
         limit: int | None = 20,
         min_probability: float = 0.0,
         prior: float = PRIOR,
+        since: str | datetime.date | None = None,
+        until: str | datetime.date | None = None,
     ) -> list[Match]:
         """Search for the faces most similar to a probe.
 
-        The probe is compared with all faces: the result is exact.
+        The probe is compared with all faces that are not ignored: the result is exact.
 
         Parameters
         ----------
-        probe : Probe, ndarray of float, shape (512,), or photo
-            Result of `probe`, an embedding of unit length, or a photo, whose largest face is used.
+        probe : Probe, ndarray of float, shape (512,), photo, or list of these
+            Result of `probe`, an embedding of unit length, or a photo, whose largest face is used. Or a list of these
+            that show one person: together, they find more photos than each alone.
         limit : int or None, default 20
             Largest number of matches. None for all.
         min_probability : float, default 0
             Least probability of a match, 0 to 1.
         prior : float, default 0.01
             Prior probability, 0 to 1 exclusive, that a face is the same person: see `same_person_probability`.
+        since, until : str or date, optional
+            First and last date of the photos to search: a date, or "2019-06-01", "2019-06" or "2019". Photos without a
+            date are left out.
 
         Returns
         -------
@@ -293,6 +300,7 @@ class Gallery(QuestionMethods):
         ['obama.jpg', 'obama-congress.jpg', 'obama-standing.jpg']
         """
         limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
-        embedding = to_embedding(probe, self.probe)
+        dates = Dates.checked(since, until)
+        mean = to_mean_probe(probe, self.probe)
         with self._reading():
-            return find_matches(self._store, embedding, limit, min_probability, prior)
+            return find_matches(self._store, mean, limit, min_probability, prior, dates)

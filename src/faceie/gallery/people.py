@@ -141,6 +141,7 @@ def ignore(store: Store, faces: Iterable[int], reason: str) -> None:
         store.set("watched", store.faces.newest_id())
     store.people.ignore(chosen, reason, confirmed=True)
     store.people.delete_empty_clusters()
+    _reconsider(store)
 
 
 def notice(store: Store, faces: Iterable[int]) -> int:

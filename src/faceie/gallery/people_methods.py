@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 
 from ..errors import OptionError
 from . import assignment, people
 from .face_methods import FaceMethods
 from .records import Face, Person, PhotoMatch
-from .search import find_photos_of
+from .search import Dates, find_photos_of
 
 __all__ = ["PeopleMethods"]
 
@@ -131,13 +132,20 @@ class PeopleMethods(FaceMethods):
         with self._reading():
             return list(self._store.faces.of_person(people.find_number(self._store, who)))
 
-    def photos_of(self, *who: int | str) -> list[PhotoMatch]:
+    def photos_of(
+        self,
+        *who: int | str,
+        since: str | datetime.date | None = None,
+        until: str | datetime.date | None = None,
+    ) -> list[PhotoMatch]:
         """Return the photos that show all of the given people.
 
         Parameters
         ----------
         *who : int or str
             Numbers or names of at least one person or cluster.
+        since, until : str or date, optional
+            First and last date, as for `search`.
 
         Returns
         -------
@@ -147,7 +155,7 @@ class PeopleMethods(FaceMethods):
         Raises
         ------
         OptionError
-            No person is given.
+            No person is given, or a date is not valid.
         GalleryError
             There is no such person or cluster.
 
@@ -159,8 +167,9 @@ class PeopleMethods(FaceMethods):
         """
         if not who:
             raise OptionError("whose photos? Expected at least one name or number")
+        dates = Dates.checked(since, until)
         with self._reading():
-            return find_photos_of(self._store, [people.find_number(self._store, one) for one in who])
+            return find_photos_of(self._store, [people.find_number(self._store, one) for one in who], dates)
 
     # Statements of the user
 

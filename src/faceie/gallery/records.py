@@ -109,7 +109,7 @@ class Match(NamedTuple):
     face : Face
         Face in the gallery.
     distance : float
-        Euclidean distance between the embeddings of face and probe, 0 to 2.
+        Euclidean distance between the embeddings of face and probe, 0 to 2. The root mean square for several probes.
     probability : float or None
         Probability, 0 to 1, that both show the same person. None for weights without a calibration.
     """

@@ -72,10 +72,12 @@ class FaceStore:
         """Return the ids of faces in pruned photos, which are kept for the user's labels."""
         return [face for (face,) in self._db.execute(f"SELECT id FROM faces WHERE NOT {VISIBLE}")]
 
-    def left_out_ids(self) -> list[int]:
-        """Return the ids of faces that are not searched: ignored, or in pruned photos."""
+    def left_out_ids(self, since: str | None = None, until: str | None = None) -> list[int]:
+        """Return the ids of faces that are not searched: ignored, in pruned photos, or taken outside of a period."""
         query = f"SELECT id FROM faces WHERE ignored IS NOT NULL OR NOT {VISIBLE}"
-        return [face for (face,) in self._db.execute(query)]
+        if since or until:
+            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= :since AND taken <= :until)"
+        return [face for (face,) in self._db.execute(query, {"since": since or "", "until": f"{until or ''}~"})]
 
     def by_id(self, ids: Sequence[int]) -> Iterator[Face]:
         """Yield the faces with these ids, in this order, without deleted ones."""
