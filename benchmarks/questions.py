@@ -34,7 +34,7 @@ _LEAST = 0.0  # probability of a question: all, the most probable ones first
 
 
 class Collection:
-    """Labeled faces, clustered, and what the user has said about them."""
+    """Labeled faces, their clusters, and the statements of the user."""
 
     def __init__(self, embeddings: Floats, qualities: Floats, truth: Integers, seed: int = 0) -> None:
         order = np.random.default_rng(seed).permutation(len(truth))  # the names of the files are sorted by person
@@ -166,6 +166,9 @@ def fit(embeddings: Floats, qualities: Floats, truth: Integers) -> None:
         result: NDArray[np.float64] = minimize(loss, np.zeros(2)).x
         return result
 
+    centers = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    for name, order_by in (("cosine", np.einsum("ij,ij->i", centers[a], centers[b])), ("normalized", x)):
+        print(f"of the first 50 pairs by {name}, {same[np.argsort(-order_by)[:50]].sum()} are one person")
     slope, offset = fitted(np.ones(len(x), np.bool_))
     print(f"{len(x):,} pairs, {same.sum()} of one person: even {-offset / slope:.3f}, slope {slope:.1f}")
     fold = (people[a] + people[b]) % 5
@@ -201,8 +204,8 @@ def photos(embeddings: Floats, truth: Integers) -> None:
                 is_told = same_person_probability(distances, prior=0.001) >= 0.5
                 told, right, wanted = told + is_told.sum(), right + (is_told & same).sum(), wanted + same.sum()
         print(
-            f"{count} photos: mean average precision {np.mean(precisions):.4f}; of the faces with a probability of 0.5 "
-            f"and more, {right / told:.3f} are right, and {right / wanted:.3f} of all are among them"
+            f"{count} photos: mean average precision {np.mean(precisions):.4f}; of the faces with a probability of at least "
+            f"0.5, {right / told:.3f} are right, and {right / wanted:.3f} of all are among them"
         )
 
 

@@ -70,7 +70,7 @@ def test_two_clusters_without_names(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_no_lasts(gallery: Gallery, named: bool) -> None:
-    """What was denied is never asked again, whatever comes and is clustered anew."""
+    """A denied question is never asked again, with new photos and new clusters."""
     young, old = doubtful(gallery)
     gallery.people()
     if named:
@@ -318,7 +318,7 @@ def test_nobody_is_recognized_before_birth(gallery: Gallery, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("date", ["", "1.2.2003", "2003-13", "2003-02-30", "20030101", "soon", "2003-01-01T10:00", 12])
 def test_bad_dates(gallery: Gallery, date: Any) -> None:
-    """They are refused, and the message shows what is expected."""
+    """They are refused, and the message shows a valid one."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", person(1)))
     with pytest.raises(OptionError, match=r"born is .*, expected a date as 2001-05-23, 2001-05 or 2001"):
         gallery.born("Anna", date)

@@ -51,7 +51,7 @@ ACTIONS: dict[str, Callable[[Gallery, list[int]], Any]] = {
     "confirm": lambda gallery, faces: gallery.confirm("Ben", [faces[0], faces[3]]),
     "confirm all of a cluster": lambda gallery, faces: gallery.confirm("Ben", faces[:3]),
     "confirm someone new": lambda gallery, faces: gallery.confirm("Dora", [faces[0], faces[3]]),
-    "confirm what was denied": lambda gallery, faces: gallery.confirm("Ben", [faces[8]]),
+    "confirm a denied face": lambda gallery, faces: gallery.confirm("Ben", [faces[8]]),
     "deny": lambda gallery, faces: gallery.deny("Anna", [faces[3]]),
     "deny a cluster": lambda gallery, faces: gallery.deny(gallery.face(faces[0]).person or 0, [faces[0]]),
 }

@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
     faces = ("faces", {"type": int, "nargs": "+", "metavar": "FACE", "help": "the number of a face"})
     name = ("name", {"metavar": "NAME", "help": "the name of the person"})
     several = ("people", {**who[1], "nargs": "+"})
-    nobody = ("--unassigned", {"action": "store_true", "help": "list the faces that belong to nobody"})
+    nobody = ("--unassigned", {"action": "store_true", "help": "list the faces without a person or cluster"})
     add("faces", _faces, "list the faces of a person or cluster", (who[0], {**who[1], "nargs": "?"}), nobody)
     add(
         "name",

@@ -86,7 +86,7 @@ def add_commands(add: Add) -> None:
             "count",
             {"type": int, "nargs": "?", "default": 1, "metavar": "NUMBER", "help": "number of actions (default: 1)"},
         ),
-        ("--list", {"action": "store_true", "help": "list the last actions instead, the latest first"}),
+        ("--list", {"action": "store_true", "help": "list the actions instead, the last one first"}),
     )
 
 

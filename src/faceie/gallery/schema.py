@@ -112,7 +112,7 @@ def m006_undo(db: sqlite3.Connection) -> None:
     db.execute(
         "CREATE TABLE changes (id INTEGER PRIMARY KEY, action INTEGER NOT NULL REFERENCES actions ON DELETE CASCADE,"
         " kind TEXT NOT NULL, face INTEGER REFERENCES faces ON DELETE CASCADE, person INTEGER,"
-        " photo INTEGER REFERENCES photos ON DELETE CASCADE, before TEXT, after TEXT)"
+        " photo INTEGER REFERENCES photos ON DELETE CASCADE, name TEXT, before TEXT, after TEXT)"
     )
     db.execute("CREATE INDEX changes_of_action ON changes (action)")
     db.execute("CREATE INDEX changes_of_face ON changes (face)")

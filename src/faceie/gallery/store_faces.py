@@ -59,7 +59,7 @@ class FaceStore:
         return [face for (face,) in self._db.execute("SELECT id FROM faces ORDER BY id")]
 
     def newest_id(self) -> int:
-        """Return the largest id of a face that is not ignored, or 0 if there is none."""
+        """Return the largest id of a face that is not ignored, or 0 for an empty gallery."""
         (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM faces WHERE ignored IS NULL").fetchone()
         return int(newest)
 

@@ -9,9 +9,9 @@ clusters faces, recognizes new ones, and moves statements to new versions of pho
 
 - a statement that was made since is never overwritten;
 - changes of a face follow its statements to the new version of its photo (`move`), and are deleted with the face;
-- a person that the program has recognized since because of the action loses those faces (`released`).
+- a person loses the faces that the program has recognized since because of the action, until the next clustering.
 
-`forget` deletes what is kept: `wipe` calls it when a person is forgotten, since rows may hold former names.
+`wipe` deletes all actions (`HistoryStore.forget`) when a person is forgotten, since they may hold former names.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tracked(NamedTuple):
 
     table: str
     key: dict[str, str]
-    """Columns of the key, and the columns of ``changes`` that hold them: face, person or photo."""
+    """Columns of the key, and the columns of ``changes`` that hold them: face, person, photo, or name for a text."""
     values: tuple[str, ...] = ()
     """Columns whose values are kept."""
 
@@ -51,7 +51,7 @@ TRACKED = (
     Tracked("denials", {"face": "face", "person": "person"}),
 )
 
-_KEYS = ("face", "person", "photo")
+_KEYS = ("face", "person", "photo", "name")
 
 
 class _Change(NamedTuple):
@@ -61,6 +61,7 @@ class _Change(NamedTuple):
     face: int | None
     person: int | None
     photo: int | None
+    name: str | None
     before: list[Any] | None
     after: list[Any] | None
 
@@ -98,8 +99,9 @@ class HistoryStore:
 
     @contextmanager
     def recording(self, name: str) -> Iterator[None]:
-        """Record what the user changes, as the last action. An action that changes nothing is not recorded."""
+        """Record the changes of an action of the user, unless it changes nothing."""
         recorder = _Recorder()
+        self._db.execute("PRAGMA recursive_triggers = ON")  # so that replaced rows are reported as deleted
         self._db.create_function("faceie_record", -1, recorder)
         for index, tracked in enumerate(TRACKED):
             for event, sides in (("INSERT", ["new"]), ("DELETE", ["old"]), ("UPDATE", ["old", "new"])):
@@ -122,7 +124,7 @@ class HistoryStore:
     def undo(self) -> tuple[Action, list[int]] | None:
         """Take the last action back. Return it, and the faces that were recognized because of it; None if none is left.
 
-        Those faces belong to nobody now, until they are recognized again.
+        Those faces are without a person until they are recognized again.
         """
         row = self._db.execute(_LAST).fetchone()
         if row is None:
@@ -156,8 +158,9 @@ class HistoryStore:
         made = datetime.now(timezone.utc).isoformat(timespec="seconds")
         number = self._db.execute("INSERT INTO actions (name, made) VALUES (?, ?)", (name, made)).lastrowid
         self._db.executemany(
-            "INSERT INTO changes (action, kind, face, person, photo, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((number, *change[:4], *map(_to_json, change[4:])) for change in changes),
+            "INSERT INTO changes (action, kind, face, person, photo, name, before, after)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ((number, *change[:5], *map(_to_json, change[5:])) for change in changes),
         )
         self._db.execute(
             "DELETE FROM actions WHERE id < ? AND (id <= ? OR id NOT IN ("
@@ -168,9 +171,9 @@ class HistoryStore:
 
     def _changes(self, number: int) -> list[_Change]:
         rows = self._db.execute(
-            "SELECT kind, face, person, photo, before, after FROM changes WHERE action = ? ORDER BY id", (number,)
+            "SELECT kind, face, person, photo, name, before, after FROM changes WHERE action = ? ORDER BY id", (number,)
         ).fetchall()
-        changes = [_Change(*row[:4], *(text and json.loads(text) for text in row[4:])) for row in rows]
+        changes = [_Change(*row[:5], *(text and json.loads(text) for text in row[5:])) for row in rows]
         order = [tracked.table for tracked in TRACKED]
         return sorted(changes, key=lambda change: order.index(change.table))
 
@@ -224,12 +227,11 @@ class HistoryStore:
         keys = [change[1 + _KEYS.index(column)] for column in tracked.key.values()]
         where = " AND ".join(f"{column} = ?" for column in tracked.key)
         self._db.execute(f"DELETE FROM {tracked.table} WHERE {where}", keys)
-        if change.before is not None and (change.person is None or self._exists("people", change.person)):
-            columns = (*tracked.key, *tracked.values)
-            marks = ", ".join("?" * len(columns))
-            self._db.execute(
-                f"INSERT INTO {tracked.table} ({', '.join(columns)}) VALUES ({marks})", (*keys, *change.before)
-            )
+        if change.before is not None:
+            row = dict(zip((*tracked.key, *tracked.values), (*keys, *change.before), strict=True))
+            if "person" not in row or self._exists("people", row["person"]):
+                marks = ", ".join("?" * len(row))
+                self._db.execute(f"INSERT INTO {tracked.table} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
 
     def _release(self, number: int, changes: Sequence[_Change]) -> list[int]:
         """Take away the faces that the program has given to the people of an action since. Return their ids."""
