@@ -204,8 +204,8 @@ def photos(embeddings: Floats, truth: Integers) -> None:
                 is_told = same_person_probability(distances, prior=0.001) >= 0.5
                 told, right, wanted = told + is_told.sum(), right + (is_told & same).sum(), wanted + same.sum()
         print(
-            f"{count} photos: mean average precision {np.mean(precisions):.4f}; of the faces with a probability of at least "
-            f"0.5, {right / told:.3f} are right, and {right / wanted:.3f} of all are among them"
+            f"{count} photos: mean average precision {np.mean(precisions):.4f}; of the faces with a probability of "
+            f"at least 0.5, {right / told:.3f} are right, and {right / wanted:.3f} of all are among them"
         )
 
 

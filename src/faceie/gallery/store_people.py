@@ -177,21 +177,25 @@ class PeopleStore:
     # Labels: the user's statements about the faces of a photo
 
     def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
-        """Return the faces in a photo that are confirmed, rejected, ignored or of a named person.
+        """Return the faces in a photo that are confirmed, rejected, ignored, of a named person, or part of an action.
 
         Each is a face, the number of its person or None, and 1 if it is confirmed.
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
             " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
-            " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)) ORDER BY faces.id",
+            " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
+            " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
         ).fetchall()
 
     def move_labels(self, face: int, heir: int, person: int | None, confirmed: int) -> None:
         """Take the labels from a face and give them to another one."""
         if person is not None:
-            self._db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, confirmed, heir))
+            self._db.execute(
+                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (NOT confirmed OR ?)",
+                (person, confirmed, heir, confirmed),
+            )
         (ignored,) = self._db.execute("SELECT ignored FROM faces WHERE id = ?", (face,)).fetchone()
         if ignored is not None:
             self.ignore([heir], ignored, confirmed=bool(confirmed))
