@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
+import re
+from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from .errors import OptionError
 
-__all__ = ["whole_number"]
+__all__ = ["checked_date", "whole_number"]
 
 
 def whole_number(name: str, value: Any, *, least: int | None = 1, or_else: str = "") -> int:
@@ -23,3 +26,13 @@ def whole_number(name: str, value: Any, *, least: int | None = 1, or_else: str =
     if least is not None and number < least:
         raise OptionError(f"{name} is {number}, expected {bound}{or_else}")
     return number
+
+
+def checked_date(name: str, value: Any) -> str:
+    """Return a date as text: a day ("2001-05-23"), a month or a year. Raises OptionError, naming the argument."""
+    text = value.isoformat()[:10] if isinstance(value, date) else str(value).strip()
+    with suppress(ValueError):
+        if re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", text, re.ASCII):
+            date.fromisoformat(f"{text}-01-01"[:10])
+            return text
+    raise OptionError(f"{name} is {value!r}, expected a date as 2001-05-23, 2001-05 or 2001")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -241,3 +242,89 @@ def test_page_of_a_reader_who_left(gallery: Path, tmp_path: Path) -> None:
 def test_no_cluster_is_large_enough(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the number of faces that was asked for."""
     assert "no clusters of at least 99 faces" in run(capsys, "people", "--gallery", gallery, "--min-faces", "99")[1]
+
+
+def test_undo(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last actions are listed, and taken back one by one, or several at once."""
+    assert "no action to undo" in run(capsys, "people", "undo", "--list")[1]
+    assert "no action to undo" in run(capsys, "people", "undo", code=1)[1]
+    run(capsys, "people", "is", "Anna", "1")
+    run(capsys, "people", "is", "Ben", "2", "3")
+    run(capsys, "people", "name", "Ben", "Bert")
+    listed = run(capsys, "people", "undo", "--list")[0].splitlines()[1:]
+    assert [line.split(maxsplit=4)[2:] for line in listed] == [
+        ["name", "0", "Bert, Ben"],
+        ["confirm", "2", "Bert"],
+        ["confirm", "1", "Anna"],
+    ]
+    assert re.match(
+        r"undone: name of 20\d\d-\d\d-\d\d \d\d:\d\d, 0 faces \(Bert, Ben\)\n", run(capsys, "people", "undo")[0]
+    )
+    assert run(capsys, "people", "undo", "2")[0].count("undone: confirm") == 2
+    assert not [line for line in run(capsys, "export")[0].splitlines() if json.loads(line)["name"]]
+
+
+def photo_of(gallery: Path, capsys: pytest.CaptureFixture[str], name: str) -> int:
+    """Return the id of the first face in a photo."""
+    lines = map(json.loads, run(capsys, "export")[0].splitlines())
+    return next(int(line["id"]) for line in lines if Path(line["photo"]).name == name)
+
+
+def test_yes_to_a_cluster(gallery: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cluster becomes a person by its number; unknown clusters, faces and people are errors."""
+    one = json.loads(run(capsys, "people", "--json")[0].splitlines()[0])
+    run(capsys, "people", "is", "Anna", str(photo_of(gallery, capsys, "astronaut.jpg")))
+    out = run(capsys, "people", "yes", str(one["number"]), "Anna")[0]
+    assert out == f"noted: {one['number']}, {one['faces']} faces, is Anna\n"
+    assert "there is no cluster" in run(capsys, "people", "yes", str(one["number"]), "Anna", code=1)[1]
+    assert "there is no face 999" in run(capsys, "people", "no", "face999", "Anna", code=1)[1]
+    assert "called 'Zoe'" in run(capsys, "people", "no", "face1", "Zoe", code=1)[1]
+    assert "is Anna already" in run(capsys, "people", "yes", "anna", "Anna", code=2)[1]
+
+
+def test_ignored_cover_and_birth(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Faces are ignored, listed and taken back; a person has a cover and a date of birth."""
+    face = str(photo_of(gallery, capsys, "astronaut.jpg"))
+    assert "no face is ignored" in run(capsys, "people", "ignored")[1]
+    assert face in run(capsys, "people", "faces", "--unassigned")[0] or run(capsys, "people")
+    run(capsys, "people", "ignore", face, "--not-a-face")
+    assert re.search(
+        rf"^ +{face}  not a face  yes   /.*astronaut\.jpg \(face 1\)$", run(capsys, "people", "ignored")[0], re.M
+    )
+    assert face not in [line.split()[0] for line in run(capsys, "people", "faces", "--unassigned")[0].splitlines()]
+    page = tmp_path / "found.html"
+    run(capsys, "search", PHOTOS / "astronaut.jpg", "--html", page)
+    assert "astronaut.jpg</a>" not in page.read_text()
+    assert run(capsys, "people", "unignore", face)[0] == "no longer ignored: 1 face\n"
+    run(capsys, "people", "is", "Eileen", face)
+    run(capsys, "people", "cover", "Eileen", face)
+    assert run(capsys, "people", "born", "Eileen", "1956-11")[0] == "noted: Eileen was born in 1956-11\n"
+    assert json.loads(run(capsys, "people", "--json")[0].splitlines()[0])["born"] == "1956-11"
+    assert "unknown time" in run(capsys, "people", "born", "Eileen", "unknown")[0]
+    assert "expected a date" in run(capsys, "people", "born", "Eileen", "soon", code=2)[1]
+    assert "expected a name, the number" in run(capsys, "people", "faces", code=2)[1]
+    assert "expected a name, the number" in run(capsys, "people", "faces", "Eileen", "--unassigned", code=2)[1]
+    assert "expected 1 or more" in run(capsys, "people", "undo", "0", code=2)[1]
+
+
+def test_search_by_several_photos(gallery: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """They are one probe, which is not the same as each alone; dates leave photos out."""
+    both = [PHOTOS / "obama.jpg", PHOTOS / "obama-congress.jpg"]
+    out, _ = run(capsys, "search", *both, "--html", tmp_path / "found.html")
+    assert {Path(line.split()[-1]).name for line in out.splitlines()[1:3]} == {"obama.jpg", "obama-congress.jpg"}
+    assert out != run(capsys, "search", both[0])[0]
+    assert "photographed then" in run(capsys, "search", *both, "--since", "2999")[1]
+    assert "single photo" in run(capsys, "search", *both, "--face", "1", code=2)[1]
+    assert "expected a date" in run(capsys, "search", both[0], "--until", "June", code=2)[1]
+
+
+def test_a_forgotten_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next run leaves it out, and says so, until it is asked for."""
+    album, file = tmp_path / "album", tmp_path / "g.faceie"
+    album.mkdir()
+    shutil.copy(PHOTOS / "astronaut.jpg", album)
+    options = ("--gallery", file, "--workers", "1")
+    run(capsys, "index", album, *options)
+    run(capsys, "forget", "--photo", album / "astronaut.jpg", "--gallery", file)
+    assert "0 new photos, 0 known, 1 forgotten" in run(capsys, "index", album, *options)[0]
+    assert "1 new photo, 0 known" in run(capsys, "index", album, "--forgotten", *options)[0]

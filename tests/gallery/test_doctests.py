@@ -11,14 +11,31 @@ import pytest
 
 import faceie.gallery
 from faceie import Gallery
-from faceie.gallery import base, export_methods, import_methods, people_methods, settings
+from faceie.gallery import (
+    base,
+    export_methods,
+    face_methods,
+    import_methods,
+    people_methods,
+    question_methods,
+    settings,
+)
 from faceie.gallery import gallery as module
 
 from .conftest import QUICK, needs_weights
 
 _EXAMPLES = {
     example.name: example
-    for place in (base, export_methods, import_methods, people_methods, module, settings)
+    for place in (
+        base,
+        export_methods,
+        face_methods,
+        import_methods,
+        people_methods,
+        question_methods,
+        module,
+        settings,
+    )
     for example in doctest.DocTestFinder(exclude_empty=True).find(place)
     if example.examples
 }

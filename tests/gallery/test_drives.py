@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from faceie import Gallery
-from faceie.gallery import drives, log, schema
+from faceie.gallery import database, drives, log
 
 from .conftest import QUICK, assert_intact, face_of, person, put
 
@@ -33,7 +33,7 @@ nas:/export on /Volumes/export (nfs, nodev)
 
 
 def mode(path: Path) -> str:
-    with closing(schema._open(path)) as db:
+    with closing(database._open(path)) as db:
         (found,) = db.execute("PRAGMA journal_mode").fetchone()
         return str(found)
 
@@ -114,7 +114,7 @@ def test_addresses() -> None:
 
 @pytest.fixture
 def on_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "is_on_network", lambda path: True)
+    monkeypatch.setattr(database, "is_on_network", lambda path: True)
 
 
 def use(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_gallery_that_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Gallery(path, options=QUICK).close()
     assert mode(path) == "wal"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "is_on_network", lambda path: True)
+        patch.setattr(database, "is_on_network", lambda path: True)
         with Gallery(path) as gallery:
             assert mode(path) == "delete"
             put(gallery, "/a.jpg", face_of(1, 1))
@@ -155,7 +155,7 @@ def test_a_gallery_that_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert mode(path) == "wal"
         assert len(gallery) == 1
         with monkeypatch.context() as patch:
-            patch.setattr(schema, "is_on_network", lambda path: True)
+            patch.setattr(database, "is_on_network", lambda path: True)
             with Gallery(path) as other:
                 assert len(other) == 1
         assert mode(path) == "wal"
@@ -165,13 +165,13 @@ def test_a_gallery_that_is_moved(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(sys.platform == "win32", reason="this way of locking is for POSIX")
 def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SQLite cannot keep a write-ahead log, the journal stays: here by locks without shared memory."""
-    connect = schema.sqlite3.connect
+    connect = database.sqlite3.connect
 
     def with_dotfiles(file: Path, **options: Any) -> Any:
         if options.get("uri"):
             return connect(file, **options)
         return connect(f"{Path(file).absolute().as_uri()}?vfs=unix-dotfile", uri=True, **options)
 
-    monkeypatch.setattr(schema.sqlite3, "connect", with_dotfiles)
+    monkeypatch.setattr(database.sqlite3, "connect", with_dotfiles)
     use(path)
     assert mode(path) == "delete"

@@ -198,7 +198,7 @@ def test_any_name_is_a_name(path: Path, tmp_path: Path, workers: int) -> None:
         path_of = {os.fsencode(face.path.name): face.path for face in gallery.faces()}
         assert gallery.forget_photo(path_of[names[0]]).faces == 1
         path_of[names[1]].unlink()
-        assert counts(gallery.index([folder], workers=1, prune=True)) == {
+        assert counts(gallery.index([folder], workers=1, prune=True, forgotten=True)) == {
             "unchanged": 4,
             "analyzed": 1,
             "faces": 1,

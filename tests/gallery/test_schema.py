@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from faceie import Gallery, GalleryError
-from faceie.gallery import default_path, schema
+from faceie.gallery import database, default_path
 from faceie.gallery.schema import MIGRATIONS
 
 from .conftest import QUICK, Prepared, assert_intact, by_words, contents, fakes, person, put, rows
@@ -34,7 +34,7 @@ def applied(path: Path) -> list[tuple[str, str]]:
 
 def with_migrations(path: Path, migrations: tuple[Callable[[sqlite3.Connection], None], ...]) -> None:
     """Make a gallery by hand that has seen these migrations only."""
-    schema._create(path)
+    database._create(path)
     with closing(sqlite3.connect(path)) as db, db:
         for migration in migrations:
             migration(db)
@@ -110,7 +110,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
         db.execute("nonsense")
 
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, m999_fails))
+        patch.setattr(database, "MIGRATIONS", (*MIGRATIONS, m999_fails))
         with pytest.raises(GalleryError, match=r"cannot be used .*nonsense"):
             Gallery(path)
     assert rows(path) == before
@@ -353,7 +353,7 @@ def test_a_second_gallery_in_one_process_takes_no_lock_away(path: Path) -> None:
         with Gallery(path):
             pass
         assert another_process() == "None\n"
-        with schema.transaction(first._store.db):
+        with database.transaction(first._store.db):
             first._store.set("said", "hello")
         assert another_process() == "hello\n"
 
@@ -362,7 +362,7 @@ def test_another_program_that_writes_is_waited_for_and_then_reported(
     path: Path, monkeypatch: pytest.MonkeyPatch, no_weights: None, tmp_path: Path
 ) -> None:
     """While another connection writes, reading works, and writing gives an error that says so; afterwards all works."""
-    monkeypatch.setattr(schema, "_PATIENCE", 0.1)
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
     photos = fakes(tmp_path / "photos", {"a.jpg": "1.1 2.1", "b.jpg": "1.2"})
     with Gallery(path, options=QUICK) as gallery, closing(sqlite3.connect(path, isolation_level=None)) as other:
         gallery._weights()

@@ -8,6 +8,7 @@
 `people`         ``faceie people``: list, name and correct the people in a gallery
 `people_export`  ``faceie people export``, ``faceie people links``: names and folders for other programs
 `people_import`  ``faceie people import``: import names from other programs
+`questions`      ``faceie people suggestions``, ``yes``, ``no``, ``ignore``, ``undo`` ...
 `export`         ``faceie export``: print all faces for other programs
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use

@@ -17,8 +17,8 @@ __all__ = ["add_parser"]
 _DESCRIPTION = """\
 Delete a person, a photo or everything from the gallery: rows, thumbnails and
 embeddings, and their bytes in its files. Your photos stay as they are. A forgotten
-photo that still lies in a folder is found again when the folder is indexed again.
-The faces of a forgotten person are not found again, unless their photos change.
+photo is not added again, unless faceie index is run with --forgotten. The faces of
+a forgotten person are not found again, unless their photos change.
 """
 
 

@@ -64,6 +64,9 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="search the newest photos first; they can be found while the command runs",
     )
+    parser.add_argument(
+        "--forgotten", action="store_true", help="add photos again that were deleted with faceie forget --photo"
+    )
     parser.add_argument("--verify", action="store_true", help="read all photos again and compare their contents")
     parser.add_argument(
         "--workers",
@@ -135,6 +138,7 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
                 retry=arguments.retry or arguments.truncated,
                 verify=arguments.verify,
                 newest_first=arguments.newest_first,
+                forgotten=arguments.forgotten,
                 exclude=arguments.exclude,
                 follow_links=arguments.follow_links,
                 truncated=arguments.truncated,
@@ -161,9 +165,12 @@ def _summary(report: IndexReport, faces: int) -> list[str]:
         f"{report.copies - report.moved:,} copied" if report.copies > report.moved else "",
         f"{report.moved:,} moved" if report.moved else "",
         f"{report.pruned:,} removed" if report.pruned else "",
+        f"{report.forgotten:,} forgotten" if report.forgotten else "",
         f"{len(report.bad):,} that cannot be used" if report.bad else "",
     ]
     recognized = f", {report.recognized:,} of known people" if report.recognized else ""
+    if report.ignored:
+        recognized += f", {report.ignored:,} of ignored strangers"
     rate = f", {report.analyzed / report.seconds:.1f} photos a second" if report.analyzed else ""
     return [
         ", ".join(filter(None, parts)),

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from .. import Gallery
+from .. import Gallery, OptionError
 from ..gallery import Person
 from ..web import people_page
 from ..web.pages import Group
-from . import people_export, people_import
+from . import people_export, people_import, questions
 from .options import add_gallery_option, add_html_option, add_json_option, number_or_name
 from .outputs import MAX_FACES_ON_PAGE, write_private
 from .parser import Run, add_command
@@ -64,7 +64,8 @@ def add_parser(commands: Any) -> None:
     faces = ("faces", {"type": int, "nargs": "+", "metavar": "FACE", "help": "the number of a face"})
     name = ("name", {"metavar": "NAME", "help": "the name of the person"})
     several = ("people", {**who[1], "nargs": "+"})
-    add("faces", _faces, "list the faces of a person or cluster", who)
+    nobody = ("--unassigned", {"action": "store_true", "help": "list the faces without a person or cluster"})
+    add("faces", _faces, "list the faces of a person or cluster", (who[0], {**who[1], "nargs": "?"}), nobody)
     add(
         "name",
         _changing(lambda gallery, given: gallery.name(given.who, given.name)),
@@ -95,6 +96,7 @@ def add_parser(commands: Any) -> None:
     add("not", _not, "state that faces do not show this person", who, faces)
     people_export.add_parsers(actions)
     people_import.add_parser(actions)
+    questions.add_commands(add)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -148,9 +150,12 @@ def _page(gallery: Gallery, everyone: Sequence[Person], people: Sequence[Person]
 
 
 def _faces(arguments: argparse.Namespace) -> int:
+    if (arguments.who is None) == (not arguments.unassigned):
+        raise OptionError("faces: expected a name, the number of a cluster, or --unassigned")
     with Gallery(arguments.gallery, create=False) as gallery:
+        faces = gallery.faces_of_nobody() if arguments.unassigned else gallery.faces_of(arguments.who)
         write(_FACES.header)
-        for face in gallery.faces_of(arguments.who):
+        for face in faces:
             said = "yes" if face.confirmed else "-"
             write(_FACES.row(face.id, f"{face.quality:.2f}", said, f"{face.path} (face {face.number})"))
     return OK

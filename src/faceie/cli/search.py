@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import Gallery, OptionError
-from ..gallery import PRIOR, Face, Match, PhotoMatch
+from ..gallery import PRIOR, Face, Match, PhotoMatch, Probe
 from ..web import search_page
 from .options import GALLERY_LIMIT, add_html_option, add_json_option, add_photo_options, number_or_name
 from .outputs import MAX_FACES_ON_PAGE, write_private
@@ -22,8 +22,9 @@ _DESCRIPTION = """\
 Find the faces of the gallery that are most similar to the face in a photo, and
 print a table: the probability that both show the same person, the distance (0 to
 2; 0 is the same face), the date of the photo, the number of the face in it, and
-the photo. With --person, list all photos of a person that you have named with
-faceie people; with several names, the photos that show all of them.
+the photo. Several photos of one person find more than each of them. With --person,
+list all photos of a person that you have named with faceie people; with several
+names, the photos that show all of them.
 """
 
 _EPILOG = """\
@@ -47,7 +48,13 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
         gallery=True,
     )
-    parser.add_argument("photo", type=Path, nargs="?", metavar="PHOTO", help="a photo with the face to search for")
+    parser.add_argument(
+        "photos",
+        type=Path,
+        nargs="*",
+        metavar="PHOTO",
+        help="a photo with the face to search for, or several of one person",
+    )
     parser.add_argument(
         "--person",
         type=number_or_name,
@@ -61,6 +68,10 @@ def add_parser(commands: Any) -> None:
         metavar="NUMBER",
         help="number of the face in the photo, as faceie detect prints it (default: the largest face)",
     )
+    for flag, which in (("--since", "first"), ("--until", "last")):
+        parser.add_argument(
+            flag, metavar="DATE", help=f"{which} date of the photos to list: 2019-06-01, 2019-06 or 2019"
+        )
     parser.add_argument(
         "--limit", type=int, default=20, metavar="NUMBER", help="most faces to list (default: %(default)s)"
     )
@@ -85,8 +96,10 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search by a photo, or list the photos of people."""
-    if (arguments.photo is None) == (arguments.person is None):
+    if bool(arguments.photos) == (arguments.person is not None):
         raise OptionError("search: expected either a photo or --person")
+    if arguments.face is not None and len(arguments.photos) > 1:
+        raise OptionError("search: --face is the number of a face in one photo, expected a single photo")
     if not 0 <= arguments.min_probability <= 1:
         raise OptionError(f"--min-probability {arguments.min_probability:g}: expected 0 to 1")
     with Gallery(arguments.gallery, create=False) as gallery:
@@ -98,34 +111,41 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _search(gallery: Gallery, arguments: argparse.Namespace) -> None:
-    probe = gallery.probe(
-        arguments.photo, face=arguments.face, truncated=arguments.truncated, max_pixels=arguments.max_pixels
+    probes = [_probe(gallery, photo, arguments) for photo in arguments.photos]
+    nearest = gallery.search(
+        probes, limit=arguments.limit, prior=arguments.prior, since=arguments.since, until=arguments.until
     )
-    photo = printable(arguments.photo)
-    if probe.faces > 1 and arguments.face is None:
-        error(
-            f"{photo} has {probe.faces} faces; this is face {probe.number}, the largest. "
-            "Choose another one with --face NUMBER."
-        )
-    nearest = gallery.search(probe, limit=arguments.limit, prior=arguments.prior)
     matches = [m for m in nearest if m.probability is None or m.probability >= arguments.min_probability]
     if arguments.html:  # first: the reader of the list may leave
         about = f"{plural(len(matches), 'face')} of {len(gallery):,}, the most alike first."
-        title = f"Faces like the one in {printable(arguments.photo.name)}"
-        write_private(arguments.html, search_page(title, about, probe.thumbnail, matches, gallery.thumbnail))
+        title = f"Faces like the one in {', '.join(printable(photo.name) for photo in arguments.photos)}"
+        write_private(arguments.html, search_page(title, about, probes[0].thumbnail, matches, gallery.thumbnail))
     if not matches:
-        error(_no_match(nearest, arguments.min_probability))
+        error(_no_match(nearest, arguments))
     elif not arguments.json:
         write(_MATCHES.header)
     for match in matches:
         write(json.dumps(_match_as_json(match)) if arguments.json else _match_row(match))
 
 
-def _no_match(nearest: list[Match], least: float) -> str:
+def _probe(gallery: Gallery, path: Path, arguments: argparse.Namespace) -> Probe:
+    """Return the face to search for in a photo. Tell which one of several faces it is."""
+    probe = gallery.probe(path, face=arguments.face, truncated=arguments.truncated, max_pixels=arguments.max_pixels)
+    if probe.faces > 1 and arguments.face is None:
+        error(
+            f"{printable(path)} has {probe.faces} faces; this is face {probe.number}, the largest. "
+            "Choose another one with --face NUMBER."
+        )
+    return probe
+
+
+def _no_match(nearest: list[Match], arguments: argparse.Namespace) -> str:
     """Return the message for a search without a match."""
+    if not nearest and (arguments.since or arguments.until):
+        return "no face in this gallery was photographed then"
     if not nearest:
         return "there is no face in this gallery. Add photos with faceie index."
-    best = nearest[0]
+    best, least = nearest[0], arguments.min_probability
     return (
         f"no face in this gallery shows this person with a probability of {least:g} or more. "
         f"The most similar one, in {printable(best.path)}, has {best.probability:.2g}."
@@ -133,7 +153,7 @@ def _no_match(nearest: list[Match], least: float) -> str:
 
 
 def _list(gallery: Gallery, arguments: argparse.Namespace) -> None:
-    photos = gallery.photos_of(*arguments.person)
+    photos = gallery.photos_of(*arguments.person, since=arguments.since, until=arguments.until)
     if not photos:
         error("no photo shows all of them" if len(arguments.person) > 1 else "no photo shows this person")
     if arguments.html:
@@ -161,6 +181,7 @@ def face_as_json(face: Face) -> dict[str, Any]:
         "person": face.person,
         "name": face.name,
         "confirmed": face.confirmed,
+        "ignored": face.ignored,
     }
 
 

@@ -13,7 +13,7 @@ from typing import TextIO
 from ..errors import FaceieError, OptionError, WeightsError
 from .text import printable, reason
 
-__all__ = ["EXIT_CODES", "FAILED", "NO_WEIGHTS", "OK", "error", "run_command", "write"]
+__all__ = ["EXIT_CODES", "FAILED", "NO_WEIGHTS", "OK", "ask", "error", "run_command", "write"]
 
 OK = 0
 FAILED = 1
@@ -41,6 +41,13 @@ def write(line: str) -> None:
 def error(message: str) -> None:
     """Write an error or another message to standard error."""
     _put(sys.stderr, f"faceie: {message}\n")
+
+
+def ask(question: str) -> str:
+    """Write a question to standard output, and return the line that the user types; "q" at the end of the input."""
+    _put(sys.stdout, question)
+    line = sys.stdin.readline() if sys.stdin else ""
+    return line.strip() if line else "q"
 
 
 def run_command(command: Callable[[], int]) -> int:

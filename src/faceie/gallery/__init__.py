@@ -5,70 +5,67 @@ A *probe* is a face to search for, the *gallery* the collection that is searched
 
 The class, from the file to the whole:
 
-================  =====================================================================================
-`base`            `GalleryFile`: open, close, copy and delete the files
-`import_methods`  `ImportMethods`: names from other programs
-`people_methods`  `PeopleMethods`: people, clusters and your statements about faces
-`export_methods`  `ExportMethods`: names for other programs, and folders of links
-`gallery`         `Gallery`: photos, faces and search; the public class
-`records`         row types: faces, matches, people, reports; imports no network and no database
-`settings`        path, weights and options
-================  =====================================================================================
+==================  ==================================================================================
+`base`              `GalleryFile`: open, close, copy and delete the files
+`face_methods`      `FaceMethods`: faces, embeddings and thumbnails
+`import_methods`    `ImportMethods`: names from other programs
+`people_methods`    `PeopleMethods`: people, clusters and your statements about faces
+`question_methods`  `QuestionMethods`: suggestions, ignored faces and undo
+`export_methods`    `ExportMethods`: names for other programs, and folders of links
+`gallery`           `Gallery`: photos and search; the public class
+`records`           row types: faces, matches, people; imports no network and no database
+`reports`           reports of runs, and files that cannot be used
+`settings`          path, weights and options
+==================  ==================================================================================
 
-The database. Only these modules execute SQL. The first two deal with the file as a whole, the others with its rows:
+The database. Only these modules execute SQL. The first three deal with the file as a whole, the others with its rows:
 
-================  =====================================================================================
-`schema`          open, create, check, migrate and copy the file; transactions
-`log`             the mark in the file's header and its write-ahead log
-`store`           `Store`: settings, files, photos
-`store_faces`     `FaceStore`: faces, embeddings, thumbnails
-`store_people`    `PeopleStore`: people, clusters, labels
-`store_exports`   `ExportStore`: names to write, and hashes of photos with names
-`store_imports`   `ImportStore`: imported names
-================  =====================================================================================
+==================  ==================================================================================
+`database`          open, create, check, migrate and copy the file; transactions
+`schema`            the tables, and their migrations
+`log`               the mark in the file's header and its write-ahead log
+`store`             `Store`: settings, files, photos
+`store_faces`       `FaceStore`: faces, embeddings, thumbnails
+`store_people`      `PeopleStore`: people, clusters, labels, ignored faces
+`store_history`     `HistoryStore`: the user's last actions, and undo
+`store_exports`     `ExportStore`: names to write, and hashes of photos with names
+`store_imports`     `ImportStore`: imported names
+==================  ==================================================================================
 
 The work, by the path of a photo:
 
-================  =====================================================================================
-`indexing`        a run over folders
-`workers`         the processes of a run
-`analysis`        detect and encode the faces in a photo
-`absence`         photos that are gone from their folders
-`drives`          network drives, which need another journal
-`matrix`          all embeddings, mapped into memory, and exact search; owns its file
-`search`          matches of a probe, and photos of people
-`clusters`        cluster faces by person; knows no database
-`assignment`      apply clusters to the gallery, if it has not changed since
-`people`          your statements: names, merged and split people, confirmed and rejected faces
-`names`           valid and equal names
-`export_names`    write names into sidecars and photos
-`links`           folders of links to the photos of each person
-`import_names`    read the names of other programs, and decide about each
-`import_match`    which name belongs to which face; knows no database
-`wipe`            delete rows, and overwrite their bytes
-================  =====================================================================================
+==================  ==================================================================================
+`indexing`          a run over folders
+`workers`           the processes of a run
+`analysis`          detect and encode the faces in a photo
+`absence`           photos that are gone from their folders
+`drives`            network drives, which need another journal
+`matrix`            all embeddings, mapped into memory, and exact search; owns its file
+`search`            matches of a probe, and photos of people
+`clusters`          cluster faces by person; knows no database
+`assignment`        apply clusters to the gallery, if it has not changed since
+`people`            your statements: names, merged and split people, confirmed and rejected faces
+`names`             valid and equal names
+`suggestions`       faces and clusters that are probably a person
+`strangers`         new faces that match an ignored stranger
+`import_names`      read the names of other programs, and decide about each
+`import_match`      which name belongs to which face; knows no database
+`export_names`      write names into sidecars and photos
+`links`             folders of links to the photos of each person
+`wipe`              delete rows, and overwrite their bytes
+==================  ==================================================================================
 """
 
 from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
 from .links import LinkReport
-from .records import (
-    BadPhoto,
-    Face,
-    Forgotten,
-    ImportReport,
-    IndexReport,
-    Match,
-    NameConflict,
-    Person,
-    PhotoMatch,
-    PhotoName,
-    Probe,
-)
+from .records import Action, Face, Match, Person, PhotoMatch, Probe, Suggestion
+from .reports import BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
 from .settings import default_path
 
 __all__ = [
     "PRIOR",
+    "Action",
     "BadPhoto",
     "ExportReport",
     "Face",
@@ -84,5 +81,6 @@ __all__ = [
     "PhotoMatch",
     "PhotoName",
     "Probe",
+    "Suggestion",
     "default_path",
 ]

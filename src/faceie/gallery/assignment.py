@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 from ..errors import GalleryError
 from .clusters import Constraints, can_cluster, cluster, join
+from .database import is_locked
 from .matrix import Matrix, load_matrix
 from .records import FaceTable
-from .schema import is_locked
 from .store import Store
 
-__all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered"]
+__all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered", "snapshot"]
 
 _ATTEMPTS = 5  # to finish a comparison before another program changes the gallery
 _PATIENCE = 1.0  # seconds to wait for the write lock when clustering was not asked for
 
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 
 def is_clustered(store: Store) -> bool:
@@ -56,7 +57,7 @@ def cluster_all(store: Store) -> None:
 
 def _cluster_all(store: Store, patience: float | None = None) -> bool:
     for _ in range(_ATTEMPTS):
-        faces, matrix, revision = _snapshot(store)
+        faces, matrix, revision = snapshot(store)
         if not len(faces.ids):
             return True
         constraints = Constraints(faces.photos, faces.fixed_people, faces.rejections)
@@ -70,7 +71,7 @@ def _cluster_all(store: Store, patience: float | None = None) -> bool:
 
 
 def _store_clusters(store: Store, faces: FaceTable, labels: Integers) -> None:
-    people = _number_clusters(store, labels, faces)
+    people = _without_unborn(store, faces.ids, _number_clusters(store, labels, faces), faces.confirmed)
     changed = np.flatnonzero(people != faces.people)
     numbers = (int(number) if number >= 0 else None for number in people[changed])
     store.people.assign(zip(faces.ids[changed].tolist(), numbers, strict=True))
@@ -84,11 +85,12 @@ def assign_new(store: Store) -> int:
         last = int(store.setting("joined") or 0)
         if store.faces.newest_id() <= last:
             return 0
-        faces, matrix, _ = _snapshot(store)
+        faces, matrix, _ = snapshot(store)
         new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
         people = np.full(len(new), -1)
         if (faces.people >= 0).any():
             people = join(matrix.embeddings, new, Constraints(faces.photos, faces.people, faces.rejections))
+        people = _without_unborn(store, faces.ids[new], people)
         known = people >= 0
         with store.transaction():
             if faces.is_prefix_of(store.faces.table()):
@@ -98,10 +100,21 @@ def assign_new(store: Store) -> int:
     return 0  # the next run or the next clustering does it
 
 
-def _snapshot(store: Store) -> tuple[FaceTable, Matrix, int]:
-    """Return all faces, their embeddings and the revision, all of one state of the gallery."""
+def _without_unborn(store: Store, ids: Integers, people: Integers, confirmed: Booleans | None = None) -> Integers:
+    """Take the faces away from people who were born after the photo was taken, unless the user has confirmed them."""
+    for person, faces in store.people.unborn().items():
+        unborn = (people == person) & np.isin(ids, list(faces))
+        people = np.where(unborn if confirmed is None else unborn & ~confirmed, -1, people)
+    return people
+
+
+def snapshot(store: Store) -> tuple[FaceTable, Matrix, int]:
+    """Return all faces that are not ignored, their embeddings and the revision, all of one state of the gallery."""
     with store.snapshot():
-        return store.faces.table(), load_matrix(store), store.revision()
+        faces, matrix, revision = store.faces.table(), load_matrix(store), store.revision()
+    if len(faces.ids) < len(matrix.ids):
+        matrix = Matrix(faces.ids, matrix.embeddings[np.searchsorted(matrix.ids, faces.ids)])
+    return faces, matrix, revision
 
 
 def _number_clusters(store: Store, labels: Integers, faces: FaceTable) -> Integers:

@@ -13,8 +13,8 @@ from ..errors import GalleryError, OptionError
 from ..facenet.network import InceptionResNetV1
 from ..mtcnn.options import DetectionOptions
 from . import wipe
-from .records import Forgotten
-from .schema import connect, translate_errors
+from .database import connect, translate_errors
+from .reports import Forgotten
 from .settings import choose_settings, default_path, load_checked
 from .store import Store
 
@@ -147,7 +147,7 @@ class GalleryFile:
     def forget_photo(self, path: str | os.PathLike[str]) -> Forgotten:
         """Delete a photo, its copies and its faces from the gallery, and overwrite their bytes.
 
-        The files of the photo stay. If they are in an indexed folder, the next run finds them again.
+        The files of the photo stay. Later runs leave them out, unless `index` is asked for forgotten photos.
 
         Parameters
         ----------
@@ -205,9 +205,15 @@ class GalleryFile:
             yield
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _changing(self) -> Iterator[None]:
         """Translate errors while the gallery is written, in a transaction."""
         with translate_errors(self.path), self._store.transaction():
+            yield
+
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        """Translate errors while the gallery is written, in a transaction, as an action that the user can undo."""
+        with translate_errors(self.path), self._store.transaction(), self._store.history.recording(action):
             yield
 
     def _weights(self) -> InceptionResNetV1:

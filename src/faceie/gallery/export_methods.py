@@ -10,12 +10,12 @@ from ..errors import OptionError
 from .export_names import ExportOptions, ExportReport, export_names
 from .indexing import absolute_paths
 from .links import LinkReport, link_people
-from .people_methods import PeopleMethods
+from .question_methods import QuestionMethods
 
 __all__ = ["ExportMethods"]
 
 
-class ExportMethods(PeopleMethods):
+class ExportMethods(QuestionMethods):
     """Names of people for other programs. A base class of `Gallery`."""
 
     def export_names(

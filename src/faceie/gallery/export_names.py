@@ -24,7 +24,7 @@ from ..metadata.xmp import photo_packets
 from ..recognition import pairwise_distances, same_person_probability
 from .indexing import digest_of, file_version
 from .matrix import load_matrix
-from .records import BadPhoto
+from .reports import BadPhoto
 from .store import Store
 from .store_exports import NamedRow, PhotoFile
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..checks import whole_number
-from ..types import Array, ImageLike
+from ..types import ImageLike
 from .absence import find_absent
 from .analysis import find_probe
 from .export_methods import ExportMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
-from .records import BadPhoto, Face, IndexReport, Match, Probe
-from .search import find_matches, to_embedding
+from .records import Match, Probe
+from .reports import BadPhoto, IndexReport
+from .search import AnyProbe, Dates, find_matches, to_mean_probe
 from .settings import exclude_patterns
 from .workers import WorkerPool, default_workers
 
@@ -26,8 +24,6 @@ __all__ = ["PRIOR", "Gallery"]
 
 #: Default prior probability that a face in the gallery and the probe show the same person.
 PRIOR = 0.01
-
-_BATCH = 500  # faces that are read from the database at a time
 
 
 class Gallery(ExportMethods):
@@ -84,6 +80,7 @@ class Gallery(ExportMethods):
         retry: bool = False,
         verify: bool = False,
         newest_first: bool = False,
+        forgotten: bool = False,
         exclude: Iterable[str] | None = None,
         follow_links: bool = False,
         truncated: bool = False,
@@ -119,6 +116,8 @@ class Gallery(ExportMethods):
             Whether to read all photos and compare their contents.
         newest_first : bool, default False
             Whether to analyze the photos whose files changed last first.
+        forgotten : bool, default False
+            Whether to add photos again that were deleted by `forget_photo`.
         exclude : iterable of str, optional
             Patterns of files and folders to skip, as in ``.gitignore`` (`faceie.images.exclude`). The gallery keeps
             them: None stands for those of the last run.
@@ -157,7 +156,8 @@ class Gallery(ExportMethods):
             self._weights()  # fails here, not in each worker
             patterns = exclude_patterns(self._store, exclude)
         settings = self._settings.with_limits(truncated, max_pixels)
-        run = IndexRun(self._store, settings, WorkerPool(workers, executor), verify=verify, newest_first=newest_first)
+        pool = WorkerPool(workers, executor)
+        run = IndexRun(self._store, settings, pool, verify=verify, newest_first=newest_first, forgotten=forgotten)
         work = run.work(
             tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=patterns, follow_links=follow_links
         )
@@ -218,106 +218,6 @@ class Gallery(ExportMethods):
         with self._reading():
             return list(self._store.incomplete_photos())
 
-    def faces(self) -> Iterator[Face]:
-        """Yield all faces.
-
-        The gallery may be changed during the iteration.
-
-        Yields
-        ------
-        Face
-            Face, in the order of addition.
-
-        Examples
-        --------
-        >>> [face.path.name for face in gallery.faces()][:2]
-        ['astronaut.jpg', 'biden.jpg']
-        """
-        with self._reading():
-            ids = self._store.faces.ids()
-        for start in range(0, len(ids), _BATCH):  # no query stays open while the caller has a face
-            with self._reading():
-                part = list(self._store.faces.by_id(ids[start : start + _BATCH]))
-            yield from part
-
-    def face(self, face: int) -> Face:
-        """Return one face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        Face
-            Face with this identifier.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.face(1).path.name
-        'astronaut.jpg'
-        """
-        with self._reading():
-            return self._store.faces.get(face)
-
-    def embedding(self, face: int) -> Array:
-        """Return the embedding of a face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        ndarray of float32, shape (512,)
-            Embedding, of unit length.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.embedding(1).shape
-        (512,)
-        """
-        with self._reading():
-            return self._store.faces.embedding(self._store.faces.check_id(face))
-
-    def thumbnail(self, face: int) -> bytes:
-        """Return a small picture of a face.
-
-        Parameters
-        ----------
-        face : int
-            Identifier of the face.
-
-        Returns
-        -------
-        bytes
-            JPEG, 128 pixels high.
-
-        Raises
-        ------
-        GalleryError
-            There is no such face.
-
-        Examples
-        --------
-        >>> gallery.thumbnail(1)[:2]
-        b'\\xff\\xd8'
-        """
-        with self._reading():
-            return self._store.faces.thumbnail(self._store.faces.check_id(face))
-
     def probe(
         self, photo: ImageLike, *, face: int | None = None, truncated: bool = False, max_pixels: int | None = None
     ) -> Probe:
@@ -356,26 +256,32 @@ class Gallery(ExportMethods):
 
     def search(
         self,
-        probe: Probe | ImageLike | NDArray[np.floating[Any]],
+        probe: AnyProbe | Sequence[AnyProbe],
         *,
         limit: int | None = 20,
         min_probability: float = 0.0,
         prior: float = PRIOR,
+        since: str | datetime.date | None = None,
+        until: str | datetime.date | None = None,
     ) -> list[Match]:
         """Search for the faces most similar to a probe.
 
-        The probe is compared with all faces: the result is exact.
+        The probe is compared with all faces that are not ignored: the result is exact.
 
         Parameters
         ----------
-        probe : Probe, ndarray of float, shape (512,), or photo
-            Result of `probe`, an embedding of unit length, or a photo, whose largest face is used.
+        probe : Probe, ndarray of float, shape (512,), photo, or list of these
+            Result of `probe`, an embedding of unit length, or a photo, whose largest face is used. Or a list of these
+            that show one person: together, they find more photos than each alone.
         limit : int or None, default 20
             Largest number of matches. None for all.
         min_probability : float, default 0
             Least probability of a match, 0 to 1.
         prior : float, default 0.01
             Prior probability, 0 to 1 exclusive, that a face is the same person: see `same_person_probability`.
+        since, until : str or date, optional
+            First and last date of the photos to search: a date, or "2019-06-01", "2019-06" or "2019". Photos without a
+            date are left out.
 
         Returns
         -------
@@ -395,6 +301,7 @@ class Gallery(ExportMethods):
         ['obama.jpg', 'obama-congress.jpg', 'obama-standing.jpg']
         """
         limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
-        embedding = to_embedding(probe, self.probe)
+        dates = Dates.checked(since, until)
+        mean = to_mean_probe(probe, self.probe)
         with self._reading():
-            return find_matches(self._store, embedding, limit, min_probability, prior)
+            return find_matches(self._store, mean, limit, min_probability, prior, dates)

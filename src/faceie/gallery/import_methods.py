@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .base import GalleryFile
+from .face_methods import FaceMethods
 from .import_names import ImportRun
 from .indexing import absolute_paths
-from .records import BadPhoto, ImportReport
+from .reports import BadPhoto, ImportReport
 
 __all__ = ["ImportMethods"]
 
 
-class ImportMethods(GalleryFile):
+class ImportMethods(FaceMethods):
     """Names from other programs. A base class of `Gallery`."""
 
     def import_names(
@@ -72,7 +72,7 @@ class ImportMethods(GalleryFile):
             run = ImportRun(self._store, self._settings, self._weights)
             run.plan(files, progress)
         if not (dry_run or run.is_empty()):
-            with self._writing():
+            with self._writing("import"):
                 run.store()
         report = run.report()
         return report._replace(problems=problems + report.problems)

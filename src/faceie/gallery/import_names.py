@@ -25,7 +25,8 @@ from ..types import Array
 from .analysis import failed_analysis, find_named_faces
 from .import_match import OpenPhoto, Who, match_regions, settle
 from .names import checked_name, name_key
-from .records import BadPhoto, ImportReport, NameConflict, NewFace, PhotoName
+from .records import NewFace
+from .reports import BadPhoto, ImportReport, NameConflict, PhotoName
 from .settings import Settings
 from .store import Store
 from .store_imports import BY_IMPORT, BY_USER, NamedPhoto, StoredFace
@@ -231,9 +232,10 @@ class ImportRun:
             self._conflict(face, who, "you have said that this face is someone else")
         elif stored.confirmed != BY_USER:
             self._labels[index] = who
-        elif stored.person is None or self._store.people.name_of(stored.person) is not None:
-            name = None if stored.person is None else self._store.people.name_of(stored.person)
-            self._conflict(face, who, f"you have named this face {name}")
+        elif stored.person is None:
+            self._conflict(face, who, "you have said that this face is to be ignored")
+        elif self._store.people.name_of(stored.person) is not None:
+            self._conflict(face, who, f"you have named this face {self._store.people.name_of(stored.person)}")
         elif self._clusters.setdefault(stored.person, who) != who:
             other = self._names[self._clusters[stored.person]]
             self._conflict(face, who, f"you have put this face into one cluster with {other}")

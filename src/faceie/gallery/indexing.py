@@ -26,10 +26,12 @@ from . import people
 from .absence import find_absent, is_missing
 from .analysis import failed_analysis
 from .assignment import assign_new
-from .records import BadPhoto, IndexReport, PhotoAnalysis
-from .schema import translate_errors
+from .database import translate_errors
+from .records import PhotoAnalysis
+from .reports import BadPhoto, IndexReport
 from .settings import Settings
 from .store import Store
+from .strangers import ignore_new
 from .workers import ExecutorFailed, WorkerPool
 
 __all__ = ["IndexRun", "Progress", "absolute_paths", "digest_of", "file_version", "run_to_end"]
@@ -67,6 +69,7 @@ class IndexRun:
         *,
         verify: bool = False,
         newest_first: bool = False,
+        forgotten: bool = False,
     ) -> None:
         self.report = IndexReport()
         self.path = store.path
@@ -75,6 +78,7 @@ class IndexRun:
         self._workers = workers
         self._verify = verify
         self._newest_first = newest_first
+        self._add_forgotten = forgotten
         self._waiting: deque[_Task] = deque()
 
     def work(
@@ -105,6 +109,7 @@ class IndexRun:
         with self._store.transaction():
             self._remove_orphans()
         report.recognized = assign_new(self._store)
+        report.ignored = ignore_new(self._store)
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:
@@ -134,6 +139,12 @@ class IndexRun:
             self.report.unchanged += 1
             return None
         digest = digest_of(path)
+        if store.is_forgotten(digest) and not self._add_forgotten:
+            self.report.forgotten += 1
+            if known:  # the file held another photo before
+                with store.transaction():
+                    store.remove_file(path)
+            return None
         photo = store.photo(digest)
         if any(task.digest == digest for task in self._waiting) or (
             photo is not None and not (retry and store.is_bad(photo))
@@ -175,6 +186,7 @@ class IndexRun:
             photo = store.photo(task.digest)
             if analysis is not None and (photo is None or store.is_bad(photo)):
                 photo = store.put_photo(task.digest, analysis)
+                store.remove_forgotten(task.digest)
             if photo is None:  # the analyzed file with this content has changed since
                 report.bad.append(BadPhoto(Path(path), "a copy of it changed during the analysis: index it again"))
                 return

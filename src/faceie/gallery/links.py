@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import FaceieError
 from ..files import remove_stale_drafts, replacing
-from .records import BadPhoto
+from .reports import BadPhoto
 from .store import Store
 
 __all__ = ["LinkReport", "link_people", "safe_name"]

@@ -15,13 +15,34 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..checks import whole_number
+from ..checks import checked_date, whole_number
 from ..errors import GalleryError, OptionError
+from . import strangers
 from .matrix import load_matrix, nearest
 from .names import checked_name
+from .records import Action, Suggestion
 from .store import Store
 
-__all__ = ["confirm", "deny", "find_new_version", "find_number", "merge", "move_labels", "name", "split"]
+__all__ = [
+    "REASONS",
+    "answer",
+    "confirm",
+    "deny",
+    "find_new_version",
+    "find_number",
+    "ignore",
+    "merge",
+    "move_labels",
+    "name",
+    "notice",
+    "set_birth",
+    "set_cover",
+    "split",
+    "undo",
+]
+
+#: Reasons to ignore a face.
+REASONS = ("stranger", "not a face")
 
 _SAME_FACE = 0.5  # distance below which faces in two versions of a photo are the same: less than most twins have
 _EDITED = 0.25  # the same, if only the face tells that the photos are versions of each other
@@ -111,6 +132,86 @@ def deny(store: Store, who: int | str, faces: Iterable[int]) -> None:
     store.people.delete_empty_clusters()
 
 
+def ignore(store: Store, faces: Iterable[int], reason: str) -> None:
+    """Record that faces are to be ignored."""
+    if reason not in REASONS:
+        raise OptionError(f"reason is {reason!r}, expected {' or '.join(map(repr, REASONS))}")
+    chosen = _check_ids(store, faces)
+    if store.setting("watched") is None:  # only faces that are added later are compared with strangers
+        store.set("watched", store.faces.newest_id())
+    store.people.ignore(chosen, reason, confirmed=True)
+    store.people.delete_empty_clusters()
+    _reconsider(store)
+
+
+def notice(store: Store, faces: Iterable[int]) -> int:
+    """Record that faces are no longer to be ignored. Return how many were, with those that matched them only."""
+    chosen = set(_check_ids(store, faces))
+    ignored = set(store.people.ignored())
+    if others := sorted(chosen - ignored):
+        raise GalleryError(f"face {others[0]} is not ignored")
+    store.people.notice(chosen)
+    chosen.update(strangers.release_unmatched(store))
+    _reconsider(store, chosen)
+    return len(chosen)
+
+
+def set_cover(store: Store, who: int | str, face: int | None) -> None:
+    """Choose the face that stands for a person."""
+    number = _find_named(store, who)
+    if face is not None and (face := store.faces.check_id(face)) not in store.people.members(number):
+        raise GalleryError(f"face {face} does not belong to {who}")
+    store.people.set_cover(number, face)
+
+
+def set_birth(store: Store, who: int | str, born: object) -> int:
+    """Set the date of birth of a person. Return how many recognized faces in earlier photos are taken away."""
+    number = _find_named(store, who)
+    store.people.set_birth(number, None if born is None else checked_date("born", born))
+    unborn = sorted(store.people.unborn().get(number, set()) & store.people.members(number, confirmed=False))
+    store.people.assign((face, None) for face in unborn)
+    _reconsider(store, unborn)
+    return len(unborn)
+
+
+def _find_named(store: Store, who: int | str) -> int:
+    """Return the number of a person with a name: a cluster may vanish, with all that was said about it."""
+    number = find_number(store, who)
+    if store.people.name_of(number) is None:
+        raise GalleryError(f"cluster {number} has no name. Name it first: name {number} NAME")
+    return number
+
+
+def answer(store: Store, question: Suggestion, yes: bool) -> int:
+    """Record the answer to a question. Return the number of the person or cluster."""
+    number, chosen = find_number(store, question.person), _check_ids(store, question.faces)
+    if not yes:
+        deny(store, number, chosen)
+        return number
+    if store.people.name_of(number) is None:  # the user has seen all faces of both clusters
+        store.people.confirm_all(number)
+    return confirm(store, number, chosen)
+
+
+def _reconsider(store: Store, faces: Iterable[int] = ()) -> None:
+    """Let faces be clustered again when people are listed; let the next run recognize these, with new ones."""
+    store.unset("clustered")
+    if faces := list(faces):
+        store.set("joined", min(*faces, int(store.setting("joined") or 0) + 1) - 1)
+
+
+def undo(store: Store) -> Action | None:
+    """Take the last action of the user back, if there is one, and return it."""
+    undone = store.history.undo()
+    if undone is None:
+        return None
+    action, released = undone
+    store.people.delete_empty_clusters()
+    strangers.release_unmatched(store)
+    _reconsider(store, released)
+    return action
+
+
 def _check_ids(store: Store, faces: Iterable[int]) -> list[int]:
     return [store.faces.check_id(face) for face in dict.fromkeys(faces)]
 
@@ -141,3 +242,4 @@ def move_labels(store: Store, former: int, photo: int) -> None:
             continue
         heir = new.pop(int(distances.argmin()))
         store.people.move_labels(face, heir, person, confirmed)
+        store.history.move(face, heir)

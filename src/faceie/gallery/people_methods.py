@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 
 from ..errors import OptionError
 from . import assignment, people
 from .import_methods import ImportMethods
 from .records import Face, Person, PhotoMatch
-from .search import find_photos_of
+from .search import Dates, find_photos_of
 
 __all__ = ["PeopleMethods"]
 
@@ -131,13 +132,20 @@ class PeopleMethods(ImportMethods):
         with self._reading():
             return list(self._store.faces.of_person(people.find_number(self._store, who)))
 
-    def photos_of(self, *who: int | str) -> list[PhotoMatch]:
+    def photos_of(
+        self,
+        *who: int | str,
+        since: str | datetime.date | None = None,
+        until: str | datetime.date | None = None,
+    ) -> list[PhotoMatch]:
         """Return the photos that show all of the given people.
 
         Parameters
         ----------
         *who : int or str
             Numbers or names of at least one person or cluster.
+        since, until : str or date, optional
+            First and last date, as for `search`.
 
         Returns
         -------
@@ -147,7 +155,7 @@ class PeopleMethods(ImportMethods):
         Raises
         ------
         OptionError
-            No person is given.
+            No person is given, or a date is not valid.
         GalleryError
             There is no such person or cluster.
 
@@ -159,8 +167,9 @@ class PeopleMethods(ImportMethods):
         """
         if not who:
             raise OptionError("whose photos? Expected at least one name or number")
+        dates = Dates.checked(since, until)
         with self._reading():
-            return find_photos_of(self._store, [people.find_number(self._store, one) for one in who])
+            return find_photos_of(self._store, [people.find_number(self._store, one) for one in who], dates)
 
     # Statements of the user
 
@@ -195,7 +204,7 @@ class PeopleMethods(ImportMethods):
         >>> gallery.person(number).name
         'Barack'
         """
-        with self._writing():
+        with self._writing("name"):
             return people.name(self._store, who, name)
 
     def merge(self, *who: int | str) -> int:
@@ -228,7 +237,7 @@ class PeopleMethods(ImportMethods):
         >>> gallery.person("Anna").faces
         2
         """
-        with self._writing():
+        with self._writing("merge"):
             return people.merge(self._store, who)
 
     def split(self, who: int | str, faces: Iterable[int]) -> int:
@@ -262,7 +271,7 @@ class PeopleMethods(ImportMethods):
         >>> gallery.person("Anna").faces, gallery.person(new).faces
         (1, 1)
         """
-        with self._writing():
+        with self._writing("split"):
             return people.split(self._store, who, faces)
 
     def confirm(self, who: int | str, faces: Iterable[int]) -> int:
@@ -293,7 +302,7 @@ class PeopleMethods(ImportMethods):
         >>> gallery.face(1).name, gallery.face(1).confirmed
         ('Anna', True)
         """
-        with self._writing():
+        with self._writing("confirm"):
             return people.confirm(self._store, who, faces)
 
     def deny(self, who: int | str, faces: Iterable[int]) -> None:
@@ -318,5 +327,5 @@ class PeopleMethods(ImportMethods):
         >>> print(gallery.face(1).name)
         None
         """
-        with self._writing():
+        with self._writing("deny"):
             people.deny(self._store, who, faces)

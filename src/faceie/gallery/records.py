@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,21 +12,17 @@ from numpy.typing import NDArray
 from ..types import Array
 
 __all__ = [
-    "BadPhoto",
+    "Action",
     "Face",
     "FaceTable",
-    "Forgotten",
-    "ImportReport",
-    "IndexReport",
     "KnownFile",
     "Match",
-    "NameConflict",
     "NewFace",
     "Person",
     "PhotoAnalysis",
     "PhotoMatch",
-    "PhotoName",
     "Probe",
+    "Suggestion",
 ]
 
 # Returned by the methods of `Gallery`
@@ -61,7 +56,9 @@ class Face(NamedTuple):
     name : str or None
         Name of the person, if the user has given one.
     confirmed : bool
-        Whether the user has confirmed that the face belongs to this person.
+        Whether the user has said so: that the face belongs to this person, or is to be ignored.
+    ignored : str or None
+        Reason why the face is ignored, "stranger" or "not a face". None for other faces.
     """
 
     id: int
@@ -76,6 +73,7 @@ class Face(NamedTuple):
     person: int | None
     name: str | None
     confirmed: bool
+    ignored: str | None = None
 
 
 class Probe(NamedTuple):
@@ -107,7 +105,7 @@ class Match(NamedTuple):
     face : Face
         Face in the gallery.
     distance : float
-        Euclidean distance between the embeddings of face and probe, 0 to 2.
+        Euclidean distance between the embeddings of face and probe, 0 to 2. The root mean square for several probes.
     probability : float or None
         Probability, 0 to 1, that both show the same person. None for weights without a calibration.
     """
@@ -136,7 +134,10 @@ class Person(NamedTuple):
     photos : int
         Number of photos that show the person. Copies count once.
     example : int or None
-        Identifier of the face with the highest quality. None for a person without faces.
+        Identifier of the face that stands for the person: the cover (`Gallery.cover`), or the face with the highest
+        quality. None for a person without faces.
+    born : str or None
+        Date of birth, such as "2001-05-23", "2001-05" or "2001", if the user has given one.
     """
 
     number: int
@@ -144,6 +145,31 @@ class Person(NamedTuple):
     faces: int
     photos: int
     example: int | None
+    born: str | None = None
+
+
+class Suggestion(NamedTuple):
+    """A question for the user: are these faces this person?
+
+    Attributes
+    ----------
+    faces : tuple of int
+        Identifiers of the faces in question, the best first: one face, or those of a cluster.
+    cluster : int or None
+        Number of their cluster. None for a single face.
+    person : int
+        Number of the person, or of another cluster.
+    name : str or None
+        Name of the person. None for a cluster.
+    probability : float
+        Probability, 0 to 1, that the answer is yes.
+    """
+
+    faces: tuple[int, ...]
+    cluster: int | None
+    person: int
+    name: str | None
+    probability: float
 
 
 class PhotoMatch(NamedTuple):
@@ -164,157 +190,25 @@ class PhotoMatch(NamedTuple):
     faces: tuple[Face, ...]
 
 
-class BadPhoto(NamedTuple):
-    """A photo that could not be used, or only in part.
+class Action(NamedTuple):
+    """An action of the user, which can be undone.
 
     Attributes
     ----------
-    path : Path
-        Path of the photo.
-    reason : str
-        Reason, as a phrase without the path.
-    """
-
-    path: Path
-    reason: str
-
-
-@dataclass
-class IndexReport:
-    """Result of `Gallery.index`.
-
-    Attributes
-    ----------
-    analyzed : int
-        New or changed photos that were searched for faces.
-    unchanged : int
-        Photos whose file has not changed since an earlier run.
-    copies : int
-        New paths of photos with known content: copied or moved.
-    moved : int
-        Those of the copies whose former path is gone.
-    pruned : int
-        Paths that were removed from the gallery since their files are gone.
-    faces : int
-        Faces that were found.
-    recognized : int
-        Those of the faces that were recognized as a person or as part of a cluster.
-    bad : list of BadPhoto
-        New or changed photos that could not be used.
-    incomplete : list of BadPhoto
-        New or changed photos of which only the readable part was used.
-    problems : list of str
-        Problems with the given folders, and reasons why photos were not pruned. One sentence each.
-    passed_over : sequence of str
-        Counts of skipped files and folders, as sentences: videos, unreadable formats, bins, links.
-    seconds : float
-        Duration of the run.
-    """
-
-    analyzed: int = 0
-    unchanged: int = 0
-    copies: int = 0
-    moved: int = 0
-    pruned: int = 0
-    faces: int = 0
-    recognized: int = 0
-    bad: list[BadPhoto] = field(default_factory=list)
-    incomplete: list[BadPhoto] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    passed_over: Sequence[str] = ()
-    seconds: float = 0.0
-
-    @property
-    def done(self) -> int:
-        """Number of photos that the run has finished so far."""
-        return self.analyzed + self.unchanged + self.copies + len(self.bad)
-
-
-class PhotoName(NamedTuple):
-    """A name of a person in a photo.
-
-    Attributes
-    ----------
-    path : Path
-        Path of the photo.
     name : str
-        Name.
-    """
-
-    path: Path
-    name: str
-
-
-class NameConflict(NamedTuple):
-    """An imported name that was not used, since it contradicts something else.
-
-    Attributes
-    ----------
-    path : Path
-        Path of the photo.
-    name : str
-        Imported name.
-    face : int
-        Identifier of the face.
-    reason : str
-        Contradicted statement, as a phrase.
-    """
-
-    path: Path
-    name: str
-    face: int
-    reason: str
-
-
-class ImportReport(NamedTuple):
-    """Result of `Gallery.import_names`.
-
-    Attributes
-    ----------
-    photos : int
-        Photos in which names were found.
-    people : int
-        Different people.
-    new_people : int
-        Those of the people who were not in the gallery before.
+        Name of the method of `Gallery`, such as "merge".
+    made : str
+        Time of the action, in UTC: "2026-06-01T12:30:00+00:00".
     faces : int
-        Faces that were given a name.
-    found : int
-        Those of the faces that only a second search, near the region of a name, has found.
-    known : int
-        Faces that had their name before.
-    conflicts : list of NameConflict
-        Names that contradict the user's statements, and so were not used.
-    leftovers : list of PhotoName
-        Names without a face. They are kept for their photos.
-    problems : list of BadPhoto
-        Photos and files beside them that cannot be read, and the reasons.
+        Number of faces that it changed.
+    people : tuple of str
+        Names of the people that it is about.
     """
 
-    photos: int
-    people: int
-    new_people: int
+    name: str
+    made: str
     faces: int
-    found: int
-    known: int
-    conflicts: list[NameConflict]
-    leftovers: list[PhotoName]
-    problems: list[BadPhoto]
-
-
-class Forgotten(NamedTuple):
-    """Number of deleted photos and faces.
-
-    Attributes
-    ----------
-    photos : int
-        Deleted photos, copies included.
-    faces : int
-        Deleted faces.
-    """
-
-    photos: int
-    faces: int
+    people: tuple[str, ...]
 
 
 # Passed to the store, or returned by it

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import checked_date
 from ..errors import OptionError
 from ..recognition import same_person_probability
 from ..types import Array, ImageLike
@@ -16,13 +17,74 @@ from .matrix import SIZE, load_matrix, nearest
 from .records import Face, Match, PhotoMatch, Probe
 from .store import Store
 
-__all__ = ["find_matches", "find_photos_of", "to_embedding"]
+__all__ = ["AnyProbe", "Dates", "MeanProbe", "find_matches", "find_photos_of", "mean_probe", "to_mean_probe"]
+
+AnyProbe: TypeAlias = "Probe | ImageLike | NDArray[np.floating[Any]]"
+"""A face to search for: a result of `Gallery.probe`, a photo, or an embedding."""
 
 
-def to_embedding(
-    probe: Probe | ImageLike | NDArray[np.floating[Any]], find_probe: Callable[[ImageLike], Probe]
-) -> Array:
-    """Return the embedding of a probe, which may be a photo (see `Gallery.search`)."""
+class Dates(NamedTuple):
+    """A period in which photos were taken: beginnings of dates, or None without a bound. Both ends belong to it."""
+
+    since: str | None = None
+    until: str | None = None
+
+    @classmethod
+    def checked(cls, since: object, until: object) -> Dates:
+        """Return a period of valid dates. Raises OptionError."""
+        dates = cls(*(None if d is None else checked_date(n, d) for n, d in (("since", since), ("until", until))))
+        if dates.since and dates.until and dates.since > f"{dates.until}~":
+            raise OptionError(f"since is {dates.since}, which is after until, {dates.until}")
+        return dates
+
+    def include(self, taken: str | None) -> bool:
+        """Tell whether a date lies in the period. An unknown date lies only in one without bounds."""
+        if self == Dates():
+            return True
+        return taken is not None and (self.since or "") <= taken <= f"{self.until or ''}~"
+
+
+class MeanProbe(NamedTuple):
+    """The mean of the embeddings of one or several probes."""
+
+    direction: Array
+    """[512], of unit length."""
+    length: float
+    """1 for one probe, and less, the more the probes differ."""
+
+    def distances(self, from_direction: Array) -> Array:
+        """Return the root mean square of the distances from all probes, for distances from the direction.
+
+        |x - y|^2 = 2 - 2 x y, and the mean of the products is the product with the mean. Unlike distances from the
+        direction, which are shorter, these mean the same as those of one probe.
+        """
+        if self.length == 1:
+            return from_direction
+        result: Array = np.sqrt(np.maximum(2 - np.float32(self.length) * (2 - from_direction**2), 0))
+        return result
+
+
+def mean_probe(embeddings: Array) -> MeanProbe:
+    """Return the mean of embeddings of one person, [n, 512]."""
+    if len(embeddings) == 1:
+        return MeanProbe(embeddings[0], 1.0)
+    mean: Array = embeddings.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    if length < 1e-3:
+        raise OptionError("the probes are opposite to each other, expected photos of one person")
+    return MeanProbe(mean / np.float32(length), length)
+
+
+def to_mean_probe(probe: AnyProbe | Sequence[AnyProbe], find_probe: Callable[[ImageLike], Probe]) -> MeanProbe:
+    """Return the mean of a probe, or of several of one person (see `Gallery.search`)."""
+    if isinstance(probe, Probe) or not isinstance(probe, list | tuple):
+        return MeanProbe(_to_embedding(cast(AnyProbe, probe), find_probe), 1.0)
+    if not probe:
+        raise OptionError("probe is an empty list, expected at least one photo")
+    return mean_probe(np.stack([_to_embedding(one, find_probe) for one in probe]))
+
+
+def _to_embedding(probe: AnyProbe, find_probe: Callable[[ImageLike], Probe]) -> Array:
     if isinstance(probe, Probe):
         return probe.embedding
     if isinstance(probe, np.ndarray) and probe.dtype != np.uint8:
@@ -42,13 +104,13 @@ def _check_embedding(embedding: NDArray[Any]) -> Array:
 
 
 def find_matches(
-    store: Store, embedding: Array, limit: int | None, min_probability: float, prior: float
+    store: Store, probe: MeanProbe, limit: int | None, min_probability: float, prior: float, dates: Dates
 ) -> list[Match]:
     """Return the faces most similar to a probe (see `Gallery.search`)."""
-    matrix, hidden = load_matrix(store), store.faces.hidden_ids()
-    rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit + len(hidden))
+    matrix, hidden = load_matrix(store), store.faces.left_out_ids(*dates)
+    rows, distances = nearest(matrix, probe.direction, len(matrix.ids) if limit is None else limit + len(hidden))
     visible = ~np.isin(matrix.ids[rows], hidden)
-    rows, distances = rows[visible][:limit], distances[visible][:limit]
+    rows, distances = rows[visible][:limit], probe.distances(distances[visible][:limit])
     weights = store.setting("calibration")
     chances: list[float | None] = [None] * len(rows)
     if weights:
@@ -60,18 +122,18 @@ def find_matches(
     return [Match(face, *numbers[face.id]) for face in store.faces.by_id(ids)]
 
 
-def find_photos_of(store: Store, people: Sequence[int]) -> list[PhotoMatch]:
+def find_photos_of(store: Store, people: Sequence[int], dates: Dates) -> list[PhotoMatch]:
     """Return the photos that show all of these people, the oldest first."""
     faces: dict[Path, list[Face]] = {}
     shown: dict[Path, set[int | None]] = {}
-    dates: dict[Path, str | None] = {}
+    taken: dict[Path, str | None] = {}
     for face in store.faces.of_people(people):
         faces.setdefault(face.path, []).append(face)
         shown.setdefault(face.path, set()).add(face.person)
-        dates[face.path] = face.taken
-    for path, taken, person in store.imports.photos_of(people):
+        taken[face.path] = face.taken
+    for path, date, person in store.imports.photos_of(people):
         shown.setdefault(path, set()).add(person)
-        dates[path] = taken
-    found = [path for path, who in shown.items() if who == set(people)]
-    found.sort(key=lambda path: dates[path] or "")  # photos of one date stay in their order
-    return [PhotoMatch(path, dates[path], tuple(faces.get(path, ()))) for path in found]
+        taken[path] = date
+    found = [path for path, who in shown.items() if who == set(people) and dates.include(taken[path])]
+    found.sort(key=lambda path: taken[path] or "")  # photos of one date stay in their order
+    return [PhotoMatch(path, taken[path], tuple(faces.get(path, ()))) for path in found]

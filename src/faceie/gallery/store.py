@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from .records import BadPhoto, KnownFile, PhotoAnalysis
-from .schema import Database, back_up, transaction
+from .database import Database, back_up, transaction
+from .records import KnownFile, PhotoAnalysis
+from .reports import BadPhoto
 from .store_exports import ExportStore
 from .store_faces import FaceStore
+from .store_history import HistoryStore
 from .store_imports import ImportStore
 from .store_people import PeopleStore, to_valid_text
 
@@ -27,6 +30,7 @@ class Store:
         self.people = PeopleStore(db)
         self.imports = ImportStore(db)
         self.exports = ExportStore(db)
+        self.history = HistoryStore(db)
 
     # The database
 
@@ -180,14 +184,37 @@ class Store:
             self.faces.insert(photo, number, face)
         return photo
 
+    def digest(self, photo: int) -> bytes:
+        """Return the SHA-256 of a photo."""
+        (digest,) = self.db.execute("SELECT hash FROM photos WHERE id = ?", (photo,)).fetchone()
+        return bytes(digest)
+
     def remove_photo(self, photo: int) -> None:
         """Delete a photo with its files, its faces and their labels."""
         self.db.execute("DELETE FROM photos WHERE id = ?", (photo,))
 
     def remove_everything(self) -> None:
         """Delete all photos, files, faces and people."""
-        for table in ("files", "photos", "people"):
+        for table in ("files", "photos", "people", "actions", "forgotten"):
             self.db.execute(f"DELETE FROM {table}")  # and all rows that refer to them
+
+    # Forgotten photos: the file holds no hash of theirs that could be compared with those of another list
+
+    def mark_forgotten(self, digest: bytes) -> None:
+        """Record that the user has deleted the photo with this SHA-256."""
+        self.db.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (self._forgotten_key(digest),))
+
+    def is_forgotten(self, digest: bytes) -> bool:
+        """Tell whether the user has deleted the photo with this SHA-256."""
+        key = self._forgotten_key(digest)
+        return self.db.execute("SELECT 1 FROM forgotten WHERE hash = ?", (key,)).fetchone() is not None
+
+    def remove_forgotten(self, digest: bytes) -> None:
+        """Delete the record of a photo that is added again."""
+        self.db.execute("DELETE FROM forgotten WHERE hash = ?", (self._forgotten_key(digest),))
+
+    def _forgotten_key(self, digest: bytes) -> bytes:
+        return hashlib.blake2b(digest, key=(self.setting("key") or "").encode(), digest_size=32).digest()
 
     def orphans(self) -> list[tuple[int, int | None]]:
         """Return the photos that no file holds, each with its successor: the photo that replaced it in its file."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .schema import Database
+from .database import Database
 
 __all__ = ["ExportStore", "NamedRow", "PhotoFile"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from ..checks import whole_number
 from ..errors import GalleryError
 from ..types import Array
+from .database import Database
 from .records import Face, FaceTable, NewFace
-from .schema import Database
 
 __all__ = ["VISIBLE", "FaceStore"]
 
@@ -26,7 +26,8 @@ VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 # The columns of `Face`. Paths are bytes: file names need not be valid text.
 _FACES = """
     SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
-        x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken, faces.person, people.name, faces.confirmed
+        x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
+        faces.person, people.name, faces.confirmed, faces.ignored
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """
 
@@ -58,8 +59,8 @@ class FaceStore:
         return [face for (face,) in self._db.execute("SELECT id FROM faces ORDER BY id")]
 
     def newest_id(self) -> int:
-        """Return the largest id, or 0 for an empty gallery."""
-        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM faces").fetchone()
+        """Return the largest id of a face that is not ignored, or 0 for an empty gallery."""
+        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM faces WHERE ignored IS NULL").fetchone()
         return int(newest)
 
     def count(self) -> int:
@@ -70,6 +71,13 @@ class FaceStore:
     def hidden_ids(self) -> list[int]:
         """Return the ids of faces in pruned photos, which are kept for the user's labels."""
         return [face for (face,) in self._db.execute(f"SELECT id FROM faces WHERE NOT {VISIBLE}")]
+
+    def left_out_ids(self, since: str | None = None, until: str | None = None) -> list[int]:
+        """Return the ids of faces that are not searched: ignored, in pruned photos, or taken outside of a period."""
+        query = f"SELECT id FROM faces WHERE ignored IS NOT NULL OR NOT {VISIBLE}"
+        if since or until:
+            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= :since AND taken <= :until)"
+        return [face for (face,) in self._db.execute(query, {"since": since or "", "until": f"{until or ''}~"})]
 
     def by_id(self, ids: Sequence[int]) -> Iterator[Face]:
         """Yield the faces with these ids, in this order, without deleted ones."""
@@ -82,27 +90,33 @@ class FaceStore:
         """Yield the faces of a person or cluster, by falling quality."""
         return self._select("faces.person = ?", [number], "quality DESC, faces.id")
 
+    def of_nobody(self) -> Iterator[Face]:
+        """Yield the faces without a person or cluster that are not ignored, by falling quality."""
+        return self._select("faces.person IS NULL AND faces.ignored IS NULL", [], "quality DESC, faces.id")
+
     def of_people(self, numbers: Sequence[int]) -> Iterator[Face]:
         """Yield the faces of several people, grouped by photo, the oldest photo first."""
         return self._select(f"faces.person IN ({_marks(numbers)})", numbers, "photos.taken, faces.photo, faces.id")
 
     def _select(self, where: str, values: Iterable[int], order: str) -> Iterator[Face]:
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
-            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed = row
+            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored = row
             if path is None:  # the file was overwritten, and the run has not found the photo elsewhere yet
                 continue
             points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
-            yield Face._make([face, Path(os.fsdecode(path)), number, (x1, y1, x2, y2), points, *rest, bool(confirmed)])
+            box = (x1, y1, x2, y2)
+            yield Face._make([face, Path(os.fsdecode(path)), number, box, points, *rest, bool(confirmed), ignored])
 
     def table(self) -> FaceTable:
-        """Return all faces and their people as columns."""
+        """Return all faces that are not ignored, and their people, as columns."""
         rows = self._db.execute(
-            "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces ORDER BY id"
+            "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces WHERE ignored IS NULL ORDER BY id"
         ).fetchall()
         ids, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
         order = np.array(ids, np.int64)
         rejections: dict[int, set[int]] = {}
-        for face, person in self._db.execute("SELECT face, person FROM denials"):
+        denials = "SELECT face, denials.person FROM denials JOIN faces ON id = face WHERE ignored IS NULL"
+        for face, person in self._db.execute(denials):
             rejections.setdefault(int(np.searchsorted(order, face)), set()).add(person)
         named = self._db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
         return FaceTable(

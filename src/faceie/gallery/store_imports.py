@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .database import Database
 from .names import name_key
-from .schema import Database
 
 __all__ = ["BY_IMPORT", "BY_USER", "ImportStore", "NamedPhoto", "StoredFace"]
 
@@ -110,7 +110,9 @@ class ImportStore:
 
     def label(self, face: int, person: int) -> None:
         """Record that a face is a person, by an imported name."""
-        self._db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, BY_IMPORT, face))
+        self._db.execute(
+            "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ?", (person, BY_IMPORT, face)
+        )
 
     def next_number(self, photo: int) -> int | None:
         """Return the number for another face in a photo, or None if the photo is gone."""

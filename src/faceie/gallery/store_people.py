@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .database import Database
 from .names import name_key
 from .records import Person
-from .schema import Database
 from .store_faces import VISIBLE
 
 __all__ = ["PeopleStore", "to_valid_text"]
@@ -14,7 +14,10 @@ __all__ = ["PeopleStore", "to_valid_text"]
 # The columns of `Person`.
 _PEOPLE = f"""
     SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
-        (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+        coalesce(
+            (SELECT id FROM faces WHERE id = cover AND person = people.id AND {VISIBLE}),
+            (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+        ), born
     FROM people LEFT JOIN (
         SELECT id, photo, person FROM faces WHERE {VISIBLE}
         UNION ALL SELECT NULL, photo, person FROM photo_people
@@ -88,18 +91,22 @@ class PeopleStore:
 
     # Whose face it is
 
-    def members(self, number: int) -> set[int]:
-        """Return the ids of the faces of a person or cluster."""
-        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE person = ?", (number,))}
+    def members(self, number: int, *, confirmed: bool | None = None) -> set[int]:
+        """Return the ids of the faces of a person or cluster: all, or those that are confirmed, or not."""
+        rows = self._db.execute("SELECT id, confirmed FROM faces WHERE person = ?", (number,))
+        return {face for face, said in rows if confirmed in (None, bool(said))}
 
     def assign(self, pairs: Iterable[tuple[int, int | None]]) -> None:
         """Set the person of faces, without confirming it: pairs of a face and the number of its person, or None."""
-        self._db.executemany("UPDATE faces SET person = ? WHERE id = ?", ((number, face) for face, number in pairs))
+        self._db.executemany(
+            "UPDATE faces SET person = ?, assigned_after = (SELECT coalesce(max(id), 0) FROM actions) WHERE id = ?",
+            ((number, face) for face, number in pairs),
+        )
 
     def confirm(self, faces: Iterable[int], number: int) -> None:
         """Record that the user says: these faces are this person."""
         for face in faces:
-            self._db.execute("UPDATE faces SET person = ?, confirmed = 1 WHERE id = ?", (number, face))
+            self._db.execute("UPDATE faces SET person = ?, confirmed = 1, ignored = NULL WHERE id = ?", (number, face))
             self._db.execute("DELETE FROM denials WHERE face = ? AND person = ?", (face, number))
 
     def confirm_all(self, number: int) -> None:
@@ -119,7 +126,51 @@ class PeopleStore:
         self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
         for table in ("denials", "photo_people", "imported_names"):
             self._db.execute(f"UPDATE OR IGNORE {table} SET person = ? WHERE person = ?", (kept, number))
+        for column in ("cover", "born"):
+            self._db.execute(
+                f"UPDATE people SET {column} = (SELECT {column} FROM people WHERE id = ?)"
+                f" WHERE id = ? AND {column} IS NULL",
+                (number, kept),
+            )
         self.delete(number)
+
+    def set_cover(self, number: int, face: int | None) -> None:
+        """Set the face that stands for a person, or None for the best one."""
+        self._db.execute("UPDATE people SET cover = ? WHERE id = ?", (face, number))
+
+    def set_birth(self, number: int, date: str | None) -> None:
+        """Set the date of birth of a person, as the beginning of a date in ``photos.taken``."""
+        self._db.execute("UPDATE people SET born = ? WHERE id = ?", (date, number))
+
+    def unborn(self) -> dict[int, set[int]]:
+        """Return the faces in photos that were taken before a person was born, for each person with a date of birth."""
+        unborn: dict[int, set[int]] = {}
+        for person, face in self._db.execute(
+            "SELECT people.id, faces.id FROM people JOIN photos ON taken < born JOIN faces ON photo = photos.id"
+        ):
+            unborn.setdefault(person, set()).add(face)
+        return unborn
+
+    # Ignored faces
+
+    def ignore(self, faces: Iterable[int], reason: str, *, confirmed: bool) -> None:
+        """Record that faces are to be ignored, because the user says so or because they match such a face."""
+        self._db.executemany(
+            "UPDATE faces SET person = NULL, ignored = ?, confirmed = ? WHERE id = ?",
+            ((reason, confirmed, face) for face in faces),
+        )
+
+    def notice(self, faces: Iterable[int]) -> None:
+        """Record that faces are no longer to be ignored."""
+        self._db.executemany(
+            "UPDATE faces SET ignored = NULL, confirmed = 0 WHERE id = ? AND ignored IS NOT NULL",
+            ((face,) for face in faces),
+        )
+
+    def ignored(self, reason: str | None = None, *, confirmed: bool | None = None) -> list[int]:
+        """Return the ids of ignored faces, ascending: those with this reason, or all; said by the user, or not."""
+        rows = self._db.execute("SELECT id, ignored, confirmed FROM faces WHERE ignored IS NOT NULL ORDER BY id")
+        return [face for face, why, said in rows if reason in (None, why) and confirmed in (None, bool(said))]
 
     def drop_contradictions(self, number: int) -> None:
         """Delete the rejections of a person for faces that belong to it."""
@@ -131,24 +182,32 @@ class PeopleStore:
     # Labels: the user's statements about the faces of a photo
 
     def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
-        """Return the faces in a photo that are confirmed, rejected or of a named person.
+        """Return the faces in a photo that are confirmed, rejected, ignored, of a named person, or part of an action.
 
         Each is a face, the number of its person or None, and 1 if it is confirmed.
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR name IS NOT NULL OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id))"
-            " ORDER BY faces.id",
+            " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
+            " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
         ).fetchall()
 
     def move_labels(self, face: int, heir: int, person: int | None, confirmed: int) -> None:
         """Take the labels from a face and give them to another one."""
         if person is not None:
-            self._db.execute("UPDATE faces SET person = ?, confirmed = ? WHERE id = ?", (person, confirmed, heir))
+            self._db.execute(
+                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (NOT confirmed OR ?)",
+                (person, confirmed, heir, confirmed),
+            )
+        (ignored,) = self._db.execute("SELECT ignored FROM faces WHERE id = ?", (face,)).fetchone()
+        if ignored is not None:
+            self.ignore([heir], ignored, confirmed=bool(confirmed))
+        self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
         self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
-        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ?", (face,))
+        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL WHERE id = ?", (face,))
 
 
 def to_valid_text(text: str) -> str:

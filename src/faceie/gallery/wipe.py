@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import GalleryError
 from .matrix import remove_matrix
 from .people import find_number
-from .records import Forgotten
+from .reports import Forgotten
 from .store import Store
 
 __all__ = ["everything", "files", "forget", "person", "photo"]
@@ -44,6 +44,7 @@ def person(store: Store, who: int | str) -> Forgotten:
     number = find_number(store, who)
     faces = store.faces.delete_of_person(number)
     store.people.delete(number)
+    store.history.forget()  # it may hold former names of this person
     return Forgotten(photos=0, faces=faces)
 
 
@@ -59,6 +60,7 @@ def photo(store: Store, path: Path) -> Forgotten:
         store.remove_file(str(path))
         return Forgotten(photos=1, faces=0)
     forgotten = Forgotten(len(store.paths(known.photo)), len(store.faces.of_photo(known.photo)))
+    store.mark_forgotten(store.digest(known.photo))
     store.remove_photo(known.photo)
     store.people.delete_empty_clusters()
     return forgotten
