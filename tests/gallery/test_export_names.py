@@ -21,6 +21,7 @@ from faceie.metadata.merge import NamedFace, merge
 
 from ..conftest import PHOTOS, on_disk
 from ..metadata.lists import read, written
+from ..metadata.test_frames import with_xmp
 from .conftest import QUICK, Prepared, an_analysis, contents, face_of, needs_weights
 
 needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
@@ -244,7 +245,8 @@ def test_names_in_the_photo_are_not_hidden(gallery: Gallery, tmp_path: Path) -> 
     photo.with_name("photo.jpg.xmp").unlink()
     gallery.forget_all()
     with Gallery(gallery.path, options=QUICK) as new:
-        Image.new("RGB", SIZE).save(photo, xmp=inside.read_bytes())
+        Image.new("RGB", SIZE).save(photo)
+        with_xmp(photo, inside.read_bytes())
         new.confirm("Anna", know(new, photo, BOX))
         new.export_names()
         assert sorted(map(str, read(photo.with_name("photo.jpg.xmp").read_bytes())["PersonInImage"])) == [

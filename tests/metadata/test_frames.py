@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,13 @@ def _stored(orientation: int) -> Image.Image:
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
     methods = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
     return _upright().transpose(Image.Transpose(methods[inverse])) if orientation > 1 else _upright()
+
+
+def with_xmp(path: Path, packet: bytes) -> Path:
+    """Put a packet into a JPEG."""
+    content, segment = path.read_bytes(), b"http://ns.adobe.com/xap/1.0/\0" + packet
+    path.write_bytes(content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:])
+    return path
 
 
 def _white_area(image: Image.Image) -> tuple[float, ...]:
@@ -57,9 +65,10 @@ def test_the_orientation_of_xmp_counts_where_open_image_takes_it(tmp_path: Path)
         b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
         b"</rdf:RDF></x:xmpmeta>"
     )
-    _stored(6).save(path, xmp=packet, quality=95)
-    assert open_image(path).size == SIZE
-    assert stored_frame(path) == ((40, 80), 6)
+    _stored(6).save(path, quality=95)
+    with_xmp(path, packet)
+    is_turned = open_image(path).size == SIZE  # not by old versions of Pillow
+    assert stored_frame(path) == ((40, 80), 6 if is_turned else 1)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
