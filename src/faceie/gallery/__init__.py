@@ -7,8 +7,9 @@ The class, from the file to the whole:
 
 ==================  ===================================================================================
 `base`              `GalleryFile`: open, close, copy and delete the files
+`face_methods`      `FaceMethods`: faces, embeddings, thumbnails
 `people_methods`    `PeopleMethods`: people, clusters and your statements about faces
-`question_methods`  `QuestionMethods`: undo
+`question_methods`  `QuestionMethods`: suggestions, ignored faces, covers, births, undo
 `gallery`           `Gallery`: photos, faces and search; the public class
 `records`           row types: faces, matches, people, reports; imports no network and no database
 `settings`          path, weights and options
@@ -38,6 +39,8 @@ The work, by the path of a photo:
 `clusters`          cluster faces by person; knows no database
 `assignment`        apply clusters to the gallery, if it has not changed since
 `people`            your statements: names, merged and split people, confirmed and rejected faces
+`suggestions`       questions for the user: groups of faces that are probably one person
+`strangers`         new faces that match an ignored stranger
 `names`             valid and equal names
 `wipe`              delete rows, and overwrite their bytes
 ==================  ===================================================================================
