@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faceie import Gallery, GalleryError
-from faceie.gallery import log, schema
+from faceie.gallery import database, log
 from faceie.gallery.log import log_of
 
 from ..conftest import ROOT
@@ -112,7 +112,7 @@ def test_both_files_are_copied(gallery: Path, tmp_path: Path) -> None:
 
 def test_a_session_that_had_to_wait_gets_its_mark(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If another program writes at the start of a session, the mark is set as soon as that has finished."""
-    monkeypatch.setattr(schema, "_PATIENCE", 0.1)
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
     with Gallery(gallery) as waiting, closing(sqlite3.connect(gallery, isolation_level=None)) as other:
         (before,) = other.execute("PRAGMA user_version").fetchone()
         other.execute("BEGIN IMMEDIATE")
