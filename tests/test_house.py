@@ -35,7 +35,8 @@ ROOMS = {
     "mtcnn": {"nn", "boxes", "images", "types", "weights"},
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},
-    "gallery": {"checks", "machine", "files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "types"},
+    "cohort": {"recognition", "types"},
+    "gallery": {"checks", "cohort", "machine", "files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "types"},
     "web": {"gallery"},
 }
 

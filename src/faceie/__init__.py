@@ -16,6 +16,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import facenet, mtcnn, namesake
+from .cohort import Cohort
 from .errors import FaceieError, GalleryError, ImageError, OptionError, WeightsError, WeightsNotFoundError
 from .facenet.encode import encode_faces
 from .images import open_image
@@ -47,6 +48,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cohort",
     "DetectedFaces",
     "DetectionOptions",
     "FaceieError",

@@ -155,7 +155,9 @@ def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
     return result
 
 
-def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str = "vggface2") -> Any:
+def same_person_probability(
+    distance: Any, *, prior: float = 0.5, weights: str = "vggface2", offset: Any = 0.0
+) -> Any:
     """Return the probability that two faces at this distance are of the same person.
 
     Parameters
@@ -168,6 +170,8 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
         of photos from one's own wallet may match (0.5), but only one in a thousand faces of a collection (0.001).
     weights : str, default "vggface2"
         Name of the weights that made the embeddings, "vggface2" or "casia-webface".
+    offset : float or array_like, default 0
+        Mean of the offsets of both faces, of the same shape, if they are judged among a cohort: see `Cohort.offsets`.
 
     Returns
     -------
@@ -182,6 +186,7 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
     See Also
     --------
     thresholds : Distances with known false match rates.
+    Cohort : Compares faces among other people.
 
     Notes
     -----
@@ -209,6 +214,9 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
     d = np.asarray(distance, np.float64)
     if not (d >= 0).all():
         raise OptionError("distance is negative or not a number, expected 0 to 2")
+    if np.any(offset):
+        # The distance whose cosine, 1 - d^2 / 2, is less by the offset.
+        d = np.sqrt(np.maximum(d * d + 2 * np.asarray(offset, np.float64), 0))
     evidence = np.clip(known.slope * (known.even - d), -_STRONGEST, _STRONGEST)
     result = 1 / (1 + np.exp(-(evidence + np.log(prior / (1 - prior)))))
     return result if d.ndim else float(result)

@@ -9,6 +9,8 @@
 ``faces``      a row for each face: box, landmarks, probability, quality, and its person or cluster
 ``portraits``  the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
 ``people``     a row for each cluster (without a name) and each person (with a name)
+``cohort``     the offset of each face as of the last clustering, or of its indexing if that was later; and whether it
+               is one of those that other faces are judged among (`faceie.cohort`)
 ``denials``    pairs of a face and a person that it is *not*, according to the user
 =============  =======================================================================================================
 
@@ -103,12 +105,21 @@ def m005_incomplete_photos(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN note TEXT")
 
 
+def m006_cohort(db: sqlite3.Connection) -> None:
+    """The offset of each face, and whether it is in the cohort of the others (see `faceie.cohort`)."""
+    db.execute(
+        "CREATE TABLE cohort (face INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,"
+        " offset REAL NOT NULL, member INTEGER NOT NULL)"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
     m003_names_in_any_case,
     m004_times_of_change,
     m005_incomplete_photos,
+    m006_cohort,
 )
 
 
