@@ -49,16 +49,16 @@ GOOD_QUALITY = 0.5  # least quality of a face that may build a group
 PER_CLUSTER = 4  # faces of a group in the cohort
 COHORT = 8192  # faces of the cohort
 
-LIMIT = 0.65  # score of two single faces among `_USUAL` faces that may join
+LIMIT = 0.67  # score of two single faces among `_USUAL` faces that may join
 _USUAL = 5000
 _DOUBLING = 0.02  # growth of the limit with each doubling of the number of faces, from `_FEWEST` to `_MOST`
 _FEWEST, _MOST = 500, 50_000
-_BONUS = 0.06  # bonus of a group of `_LARGE` faces; as much again for each doubling
+_BONUS = 0.08  # bonus of a group of `_LARGE` faces; as much again for each doubling
 _LARGE = 24
 _HIGHEST_BONUS = 0.2
-_FIRST = 0.08  # additional limit of the first round
+_FIRST = 0.11  # additional limit of the first round
 _ROUNDS = 4
-_TOGETHER = 0.17  # additional score of groups that often share a photo
+_TOGETHER = 0.25  # additional score of groups that often share a photo
 
 _TILE = 2048  # groups along each side of a block of scores: 16 MB
 _CANDIDATES = 64  # best partners of a group in each block

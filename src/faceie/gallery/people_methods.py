@@ -21,8 +21,8 @@ class PeopleMethods(GalleryFile):
     def people(self) -> list[Person]:
         """List the people and the clusters.
 
-        Faces are clustered first if faces have been added or deleted since the last time. That needs SciPy (the extra
-        ``people``) and a gallery that can be written and that no other program is writing to. Otherwise, the list shows
+        Faces are clustered first if faces have been added or deleted since the last time. That needs a
+        gallery that can be written and that no other program is writing to. Otherwise, the list shows
         the former clusters: see `is_clustered`.
 
         Returns
@@ -65,8 +65,6 @@ class PeopleMethods(GalleryFile):
 
         Raises
         ------
-        FaceieError
-            SciPy is not installed.
         GalleryError
             The gallery cannot be written, or other programs keep changing it.
 

@@ -106,7 +106,8 @@ class Match(NamedTuple):
     distance : float
         Euclidean distance between the embeddings of face and probe, 0 to 2.
     probability : float or None
-        Probability, 0 to 1, that both show the same person. None for weights without a calibration.
+        Probability, 0 to 1, that both show the same person, judged among the other faces of the gallery once they have
+        been clustered. None for weights without a calibration.
     """
 
     face: Face

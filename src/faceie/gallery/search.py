@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..recognition import same_person_probability
 from ..types import Array, ImageLike
-from .matrix import SIZE, load_matrix, nearest
+from .matrix import SIZE, Matrix, load_cohort, load_matrix, nearest
 from .records import Face, Match, PhotoMatch, Probe
 from .store import Store
 
 __all__ = ["find_matches", "find_photos_of", "to_embedding"]
+
+_SPARE = 4  # nearest faces that are judged for each match that is asked for
 
 
 def to_embedding(
@@ -46,18 +48,34 @@ def find_matches(
 ) -> list[Match]:
     """Return the faces most similar to a probe (see `Gallery.search`)."""
     matrix, hidden = load_matrix(store), store.faces.hidden_ids()
-    rows, distances = nearest(matrix, embedding, len(matrix.ids) if limit is None else limit + len(hidden))
+    # The nearest are sorted again, by probability.
+    wanted = len(matrix.ids) if limit is None else _SPARE * limit + len(hidden)
+    rows, distances = nearest(matrix, embedding, wanted)
     visible = ~np.isin(matrix.ids[rows], hidden)
-    rows, distances = rows[visible][:limit], distances[visible][:limit]
+    rows, distances = rows[visible], distances[visible]
     weights = store.setting("calibration")
     chances: list[float | None] = [None] * len(rows)
     if weights:
-        probabilities = same_person_probability(distances, prior=prior, weights=weights)
-        chances = probabilities[probabilities >= min_probability].tolist()  # the nearest come first
-    ids = matrix.ids[rows[: len(chances)]].tolist()
-    numbers = dict(zip(ids, zip(distances.tolist(), chances, strict=False), strict=False))
+        offset = _offsets_with(store, matrix, rows, embedding)
+        found = same_person_probability(distances, prior=prior, weights=weights, offset=offset)
+        order = np.argsort(-found, kind="stable")
+        order = order[found[order] >= min_probability]
+        rows, distances, chances = rows[order], distances[order], found[order].tolist()
+    ids = matrix.ids[rows[:limit]].tolist()
+    numbers = dict(zip(ids, zip(distances[:limit].tolist(), chances[:limit], strict=True), strict=True))
     # Another program may have deleted some of them in between.
     return [Match(face, *numbers[face.id]) for face in store.faces.by_id(ids)]
+
+
+def _offsets_with(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -> Array:
+    """Return the mean of the offsets of a probe and of each of these faces of the gallery."""
+    cohort = load_cohort(store, matrix)
+    if not len(cohort):
+        return np.zeros(len(rows), np.float32)
+    ids = matrix.ids[rows].tolist()
+    known = store.faces.offsets(ids)
+    result: Array = (np.array([known.get(face, 0.0) for face in ids], np.float32) + cohort.offsets(probe[None])) / 2
+    return result
 
 
 def find_photos_of(store: Store, people: Sequence[int]) -> list[PhotoMatch]:
