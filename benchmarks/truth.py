@@ -142,8 +142,9 @@ def show_pairs(faces: Faces) -> None:
     i, j, same = i[kept], j[kept], same[kept]
     distances = np.linalg.norm(faces.embeddings[i] - faces.embeddings[j], axis=1)
     prior = float(same.mean())
-    for name, offset in (("distance", 0.0), ("normalized", (offsets[i] + offsets[j]) / 2)):
-        found = same_person_probability(distances, prior=prior, offset=offset)
+    weight = Cohort(faces.embeddings).weight
+    for name, cohort in (("distance", None), ("normalized", ((offsets[i] + offsets[j]) / 2, weight))):
+        found = same_person_probability(distances, prior=prior, cohort=cohort)
         off, table = reliability(found, same)
         loss = -np.log(np.where(same, found, 1 - found)).mean()
         print(f"{name}, prior {prior:.4f}: calibration error {off:.5f}, log loss {loss:.5f}")

@@ -33,6 +33,9 @@ _SHARE = 100  # one in this many, if these are more
 _HALF = 500  # faces of a cohort whose offsets count half
 _MEAN, _DEVIATION = 0.047, 0.153  # of cosines of different people: LFW, view 1 (docs/accuracy.md)
 
+_SAME = 1 - 0.84**2 / 2  # cosine above which a face of the cohort may be the same person
+_SIZE = 512  # numbers in an embedding
+
 _BLOCK = 1 << 22  # products that are computed at a time: 16 MB
 
 Integers = NDArray[np.int64]
@@ -164,7 +167,7 @@ class Cohort:
         [0.]
         """
         offset = (self.offsets(a) + self.offsets(b)) / 2
-        result: NDArray[np.float64] = same_person_probability(distance(a, b), prior=prior, weights=weights, offset=offset)
+        result: NDArray[np.float64] = same_person_probability(distance(a, b), prior=prior, weights=weights, cohort=(offset, self.weight))
         return result
 
     def _alike(self, cosines: Array) -> NDArray[np.bool_]:
@@ -175,12 +178,9 @@ class Cohort:
         return result
 
 
-_SAME = 1 - 0.84**2 / 2  # cosine above which a face of the cohort may be the same person
-
-
 def _check(embeddings: NDArray[Any]) -> Array:
     faces = np.asarray(embeddings, np.float32)
-    if faces.ndim != 2:
+    if faces.ndim != 2 or faces.shape[1] != _SIZE:
         raise OptionError(f"embeddings have the shape {faces.shape}, expected (n, 512)")
     return faces
 

@@ -17,13 +17,16 @@ __all__ = ["person_row", "probabilities"]
 
 
 def probabilities(
-    a: Array, b: Array, offsets_a: Array, offsets_b: Array, *, prior: float, weights: str
+    a: Array, b: Array, offsets_a: Array, offsets_b: Array, cohort_weight: float, *, prior: float, weights: str
 ) -> NDArray[np.float64]:
-    """Return the probability for each pair of rows, [n, 512] or [512], with offsets [n], or one number."""
+    """Return the probability for each pair of rows, [n, 512] or [512], with offsets [n], or one number.
+
+    `cohort_weight`: `Cohort.weight` of the gallery's cohort.
+    """
     cosines = np.einsum("...i,...i->...", a, b, dtype=np.float64)
     distances = np.sqrt(np.maximum(2 - 2 * cosines, 0))
     offset = (np.asarray(offsets_a, np.float64) + offsets_b) / 2
-    return np.asarray(same_person_probability(distances, prior=prior, weights=weights, offset=offset))
+    return np.asarray(same_person_probability(distances, prior=prior, weights=weights, cohort=(offset, cohort_weight)))
 
 
 def person_row(embeddings: Array) -> Array:

@@ -56,8 +56,9 @@ def find_matches(
     weights = store.setting("calibration")
     chances: list[float | None] = [None] * len(rows)
     if weights:
-        offset = _offsets_with(store, matrix, rows, embedding)
-        found = same_person_probability(distances, prior=prior, weights=weights, offset=offset)
+        found = same_person_probability(
+            distances, prior=prior, weights=weights, cohort=_judge(store, matrix, rows, embedding)
+        )
         order = np.argsort(-found, kind="stable")
         order = order[found[order] >= min_probability]
         rows, distances, chances = rows[order], distances[order], found[order].tolist()
@@ -67,15 +68,15 @@ def find_matches(
     return [Match(face, *numbers[face.id]) for face in store.faces.by_id(ids)]
 
 
-def _offsets_with(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -> Array:
-    """Return the mean of the offsets of a probe and of each of these faces of the gallery."""
+def _judge(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -> tuple[Array, float] | None:
+    """Return the mean of the offsets of a probe and of each of these faces, and the weight of the gallery's cohort."""
     cohort = load_cohort(store, matrix)
     if not len(cohort):
-        return np.zeros(len(rows), np.float32)
+        return None
     ids = matrix.ids[rows].tolist()
     known = store.faces.offsets(ids)
-    result: Array = (np.array([known.get(face, 0.0) for face in ids], np.float32) + cohort.offsets(probe[None])) / 2
-    return result
+    offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
+    return (offsets + cohort.offsets(probe[None])) / 2, cohort.weight
 
 
 def find_photos_of(store: Store, people: Sequence[int]) -> list[PhotoMatch]:
