@@ -71,10 +71,8 @@ class Cohort:
     >>> from faceie import Cohort
     >>> strangers = np.eye(50, 512, dtype=np.float32)
     >>> cohort = Cohort(strangers)
-    >>> print(f"{cohort.weight:.2f}")
-    0.09
-    >>> cohort.offsets(strangers[:2], people=[0, 1]).shape
-    (2,)
+    >>> print(len(cohort), f"{cohort.weight:.2f}")
+    50 0.09
     """
 
     def __init__(self, embeddings: NDArray[Any], people: Any = None) -> None:
@@ -116,7 +114,7 @@ class Cohort:
         >>> from faceie import Cohort
         >>> cohort = Cohort(np.eye(50, 512))
         >>> print(cohort.offsets(np.eye(1, 512)).round(3))
-        [-0.014]
+        [-0.013]
         """
         faces = _check(embeddings)
         own = None if people is None else np.asarray(people, np.int64)

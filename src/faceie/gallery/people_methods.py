@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..cohort import Cohort
 from ..errors import OptionError
 from . import assignment, people
 from .base import GalleryFile
+from .matrix import load_cohort, load_matrix
 from .records import Face, Person, PhotoMatch
 from .search import find_photos_of
 
@@ -33,7 +35,7 @@ class PeopleMethods(GalleryFile):
         Examples
         --------
         >>> [(person.name, person.faces) for person in gallery.people()]
-        [(None, 2)]
+        [(None, 3)]
         """
         with self._reading():
             assignment.cluster_if_possible(self._store)
@@ -74,6 +76,25 @@ class PeopleMethods(GalleryFile):
         """
         with self._reading():
             assignment.cluster_all(self._store)
+
+    def cohort(self) -> Cohort:
+        """Return the faces of the gallery that others are judged among.
+
+        They are chosen when faces are clustered: up to four of each person or cluster, at most 8,192.
+
+        Returns
+        -------
+        Cohort
+            Faces with their people. Empty before the first clustering.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> len(gallery.cohort())
+        5
+        """
+        with self._reading():
+            return load_cohort(self._store, load_matrix(self._store))
 
     def person(self, who: int | str) -> Person:
         """Return one person or cluster.
@@ -124,7 +145,7 @@ class PeopleMethods(GalleryFile):
         --------
         >>> cluster, *_ = gallery.people()
         >>> sorted(face.path.name for face in gallery.faces_of(cluster.number))
-        ['obama-congress.jpg', 'obama.jpg']
+        ['obama-congress.jpg', 'obama-standing.jpg', 'obama.jpg']
         """
         with self._reading():
             return list(self._store.faces.of_person(people.find_number(self._store, who)))
