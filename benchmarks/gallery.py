@@ -2,7 +2,7 @@
 
     python benchmarks/gallery.py index FOLDER [--peer PYTHON]     photos per second with one and two workers
     python benchmarks/gallery.py search [--peer PYTHON]           search among 1,000 to 1,000,000 faces
-    python benchmarks/gallery.py clusters [--sizes N ...]         time of clustering as n grows (truth.py has its quality)
+    python benchmarks/gallery.py clusters [--sizes N ...]         time of clustering as n grows (quality: truth.py)
 
 `--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search`, and
 for the times of `clusters`, are made up: random people, each with ten photos at the distances of LFW.

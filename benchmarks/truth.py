@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from faceie import Cohort, detect_faces, encode_faces, open_image, same_person_probability
 from faceie.gallery.clusters import Constraints, choose_cohort, cluster
 
+Doubles = NDArray[np.float64]
+
 RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 _TAIL = 0.02  # share of the pairs of different people, the closest ones, that is kept for the bootstrap
 _RESAMPLES = 200
@@ -85,15 +87,15 @@ def gallery_offsets(faces: Faces, labels: Labels) -> Floats:
 class PairScores(NamedTuple):
     """Normalized cosines of pairs: all of one person, and the closest of two, with their people."""
 
-    same: Floats
+    same: Doubles
     same_people: Labels
-    different: Floats
+    different: Doubles
     different_people: Labels  # [n, 2]
     total: int  # pairs of two people
 
 
 def pair_scores(faces: Faces, offsets: Floats) -> PairScores:
-    cosines = faces.embeddings @ faces.embeddings.T - (offsets[:, None] + offsets) / 2
+    cosines = (faces.embeddings @ faces.embeddings.T - (offsets[:, None] + offsets) / 2).astype(np.float64)
     i, j = np.triu_indices(len(offsets), 1)
     values, p, q = cosines[i, j], faces.people[i], faces.people[j]
     same = p == q
@@ -102,7 +104,7 @@ def pair_scores(faces: Faces, offsets: Floats) -> PairScores:
     return PairScores(values[same], p[same], values[keep], np.stack([p[keep], q[keep]], 1), len(others))
 
 
-def accept_rates(scores: PairScores, weights: Floats | None = None) -> list[float]:
+def accept_rates(scores: PairScores, weights: Doubles | None = None) -> list[float]:
     """Return the true accept rates; `weights`: how often each person is drawn."""
     if weights is None:
         weights = np.ones(max(scores.same_people.max(), scores.different_people.max()) + 1)
@@ -113,7 +115,7 @@ def accept_rates(scores: PairScores, weights: Floats | None = None) -> list[floa
     return [float(own[scores.same > scores.different[place]].sum() / own.sum()) for place in places]
 
 
-def resampled(people: Labels, seed: int) -> Floats:
+def resampled(people: Labels, seed: int) -> Doubles:
     count = int(people.max()) + 1
     drawn = np.random.default_rng(seed).choice(np.unique(people), len(np.unique(people)))
     return np.bincount(drawn, minlength=count).astype(np.float64)
@@ -161,7 +163,7 @@ def show_cohorts(faces: Faces) -> None:
 
 
 def corrections(labels: Labels, people: Labels) -> int:
-    """Count what a user does to put all in order: move each face of a cluster's minority, and merge clusters."""
+    """Count the corrections that put all in order: moves of the faces of minorities, and merges of clusters."""
     alone = np.where(labels < 0, -1 - np.arange(len(labels)), labels)
     clusters, of = np.unique(alone, return_inverse=True)
     owners = np.array([np.bincount(people[of == k]).argmax() for k in range(len(clusters))])
@@ -179,7 +181,7 @@ def print_clusters(name: str, faces: Faces, about: NDArray[np.bool_] | None = No
     shared = np.bincount(both)[both]
     precision, recall = (shared / np.bincount(a)[a])[about], (shared / np.bincount(b)[b])[about]
 
-    def measure(weights: Floats) -> tuple[float, float, float]:
+    def measure(weights: Doubles) -> tuple[float, float, float]:
         p, r = np.average(precision, weights=weights), np.average(recall, weights=weights)
         return float(p), float(r), float(2 * p * r / (p + r))
 
@@ -198,26 +200,55 @@ def print_clusters(name: str, faces: Faces, about: NDArray[np.bool_] | None = No
     )
 
 
+def print_small(name: str, draws: list[Faces]) -> None:
+    """Print the averages over several collections."""
+    rows = []
+    for faces in draws:
+        labels = find_clusters(faces)
+        rows.append((*b_cubed(labels, faces.people), (labels < 0).mean(), corrections(labels, faces.people)))
+    p, r, f, alone, wrong = np.mean(rows, 0)
+    size = np.mean([len(faces.people) for faces in draws])
+    print(f"| {name} | {p:.3f} | {r:.3f} | {f:.4f} | - | {alone:.3f} | {wrong:.1f} of {size:.0f} |", flush=True)
+
+
+def some_people(people: Labels, size: int, seed: int) -> NDArray[np.bool_]:
+    """Choose people at random, until they have this many faces."""
+    drawn = np.random.default_rng(seed).permutation(int(people.max()) + 1)
+    total = np.cumsum(np.bincount(people)[drawn])
+    chosen: NDArray[np.bool_] = np.isin(people, drawn[: np.searchsorted(total, size) + 1])
+    return chosen
+
+
+def three(people: Labels, size: int, seed: int) -> Labels:
+    """Choose this many faces of three people at random."""
+    rng = np.random.default_rng(seed)
+    chosen = np.isin(people, rng.choice(int(people.max()) + 1, 3, replace=False))
+    drawn: Labels = rng.choice(np.flatnonzero(chosen), size, replace=False)
+    return drawn
+
+
 def show_clusters(faces: Faces, family: Faces | None, strangers: int) -> None:
-    print("| faces | precision | recall | F | clusters of ten a person | alone | corrections |\n|---|---|---|---|---|---|---|")
+    print("| faces | precision | recall | F | clusters of ten a person | alone | corrections |")
+    print("|---|---|---|---|---|---|---|")
     counts = np.bincount(faces.people)[faces.people]
     print_clusters("all", faces)
     for least in (2, 4):
         print_clusters(f"people of {least} or more", faces.take(counts >= least))
-    for size in (10, 100, 1000):
-        some = np.random.default_rng(size).permutation(len(np.unique(faces.people)))
-        chosen = np.isin(faces.people, some[: np.searchsorted(np.cumsum(np.bincount(faces.people)[some]), size) + 1])
-        print_clusters(f"{size:,} faces", faces.take(chosen))
+    for size in (10, 30, 100, 300, 1000):
+        print_small(f"{size:,} faces", [faces.take(some_people(faces.people, size, seed)) for seed in range(30)])
     if family is None:
         return
     print_clusters("family", family)
-    rng = np.random.default_rng(1)
-    twenty = np.isin(family.people, [0, 1, 2])
-    print_clusters("family, 20 faces", family.take(rng.choice(np.flatnonzero(twenty), 20, replace=False)))
-    some = rng.permutation(int(faces.people.max()) + 1)
-    around = np.isin(faces.people, some[: np.searchsorted(np.cumsum(np.bincount(faces.people)[some]), strangers) + 1])
-    parts = family, faces.take(around)._replace(people=faces.people[around] + family.people.max() + 1)
-    mixed = Faces(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    for size in (20, 60, 200):
+        print_small(
+            f"{size} faces of three of the family", [family.take(three(family.people, size, s)) for s in range(30)]
+        )
+    around = some_people(faces.people, strangers, 1)
+    mixed = Faces(
+        np.concatenate([family.embeddings, faces.embeddings[around]]),
+        np.concatenate([family.qualities, faces.qualities[around]]),
+        np.concatenate([family.people, faces.people[around] + family.people.max() + 1]),
+    )
     print_clusters(f"family and {around.sum()} strangers", mixed)
     print_clusters("of these, the family", mixed, mixed.people <= family.people.max())
 

@@ -90,7 +90,7 @@ def test_a_small_cohort_changes_little() -> None:
 
 
 def test_invalid_arguments() -> None:
-    """Other shapes are refused with what was expected."""
+    """Other shapes are refused."""
     with pytest.raises(OptionError, match=r"embeddings have the shape \(512,\), expected \(n, 512\)"):
         Cohort(np.zeros(512))
     with pytest.raises(OptionError, match="people have the shape"):

@@ -36,7 +36,19 @@ ROOMS = {
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},
     "cohort": {"recognition", "types"},
-    "gallery": {"checks", "cohort", "machine", "files", "nn", "boxes", "images", "mtcnn", "facenet", "recognition", "types"},
+    "gallery": {
+        "checks",
+        "cohort",
+        "machine",
+        "files",
+        "nn",
+        "boxes",
+        "images",
+        "mtcnn",
+        "facenet",
+        "recognition",
+        "types",
+    },
     "web": {"gallery"},
 }
 

@@ -15,7 +15,6 @@ size, so offsets from small and large cohorts mean the same.
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
 from typing import Any
 
@@ -80,7 +79,9 @@ class Cohort:
         count = len(self._embeddings)
         self._people = np.arange(count) if people is None else np.asarray(people, np.int64)
         if self._people.shape != (count,):
-            raise OptionError(f"people have the shape {self._people.shape}, expected ({count},): one for each embedding")
+            raise OptionError(
+                f"people have the shape {self._people.shape}, expected ({count},): one for each embedding"
+            )
         self.weight = count / (count + _HALF)
 
     def __len__(self) -> int:
@@ -165,7 +166,9 @@ class Cohort:
         [0.]
         """
         offset = (self.offsets(a) + self.offsets(b)) / 2
-        result: NDArray[np.float64] = same_person_probability(distance(a, b), prior=prior, weights=weights, cohort=(offset, self.weight))
+        result: NDArray[np.float64] = same_person_probability(
+            distance(a, b), prior=prior, weights=weights, cohort=(offset, self.weight)
+        )
         return result
 
     def _alike(self, cosines: Array) -> NDArray[np.bool_]:

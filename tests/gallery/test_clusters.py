@@ -91,7 +91,9 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> s
             counts[of(face)] += 1
             if counts[of(face)] <= 4:
                 cohort.append(face)
-        new = [offset(cosine[face], [other for other in cohort if other not in of(face)], len(cohort)) for face in faces]
+        new = [
+            offset(cosine[face], [other for other in cohort if other not in of(face)], len(cohort)) for face in faces
+        ]
         offsets[faces] = new
 
     for number in range(4):

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .. import Cohort, DetectedFaces, DetectionOptions, GalleryError, ImageError, OptionError, detect_faces, encode_faces
+from .. import (
+    Cohort,
+    DetectedFaces,
+    DetectionOptions,
+    GalleryError,
+    ImageError,
+    OptionError,
+    detect_faces,
+    encode_faces,
+)
 from ..facenet.loading import identify, load
 from ..recognition import pairwise_distances, same_person_probability, thresholds
 from ..types import Array

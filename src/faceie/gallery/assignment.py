@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort import Cohort
 from ..errors import GalleryError
 from ..types import Array
-from ..cohort import Cohort
 from .clusters import Constraints, choose_cohort, cluster, join
 from .matrix import Matrix, load_cohort, load_matrix
 from .records import FaceTable

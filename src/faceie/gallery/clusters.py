@@ -14,8 +14,8 @@ as the *score* of two groups is positive:
   and these are known better than a single face.
 - The *limit* grows with the number of faces, as the number of strangers does that look alike by chance.
 
-The cohort depends on the groups, and the groups on the cohort. So groups are joined in rounds: first without offsets, by
-a stricter limit, then with offsets from the groups of the round before.
+The cohort depends on the groups, and the groups on the cohort. So groups are joined in rounds: first without offsets
+and by a stricter limit, then with offsets from the groups of the round before.
 
 Two groups never join against the user's statements. If they have faces in the same photos, they need a higher score,
 since these are usually different people. The exceptions are collages, mirrors, photos of photos. A photo is a collage

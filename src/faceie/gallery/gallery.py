@@ -380,9 +380,7 @@ class Gallery(PeopleMethods):
         Returns
         -------
         list of Match
-            Faces, the most probable first. Once the faces have been clustered, they are judged among the other faces of
-            the gallery (see `Cohort`), so a higher distance may be more probable. Of faces without a calibration, and
-            of equally probable ones, the nearest come first.
+            Faces, the most probable first; without a calibration, the nearest first. See `Match`.
 
         Raises
         ------

@@ -24,7 +24,17 @@ from ..types import Array
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["SIZE", "Matrix", "load_cohort", "load_matrix", "matrix_path", "nearest", "open_matrix", "remove_matrix", "write_matrix"]
+__all__ = [
+    "SIZE",
+    "Matrix",
+    "load_cohort",
+    "load_matrix",
+    "matrix_path",
+    "nearest",
+    "open_matrix",
+    "remove_matrix",
+    "write_matrix",
+]
 
 SIZE = 512  # numbers in an embedding
 

@@ -106,8 +106,9 @@ class Match(NamedTuple):
     distance : float
         Euclidean distance between the embeddings of face and probe, 0 to 2.
     probability : float or None
-        Probability, 0 to 1, that both show the same person, judged among the other faces of the gallery once they have
-        been clustered. None for weights without a calibration.
+        Probability, 0 to 1, that both show the same person. Once the faces of the gallery have been clustered, both are
+        judged among them (see `Cohort`), so a face at a larger distance may be more probable. None for weights without
+        a calibration.
     """
 
     face: Face

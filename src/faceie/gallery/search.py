@@ -76,7 +76,8 @@ def _judge(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -
     ids = matrix.ids[rows].tolist()
     known = store.faces.offsets(ids)
     offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
-    return (offsets + cohort.offsets(probe[None])) / 2, cohort.weight
+    mean: Array = (offsets + cohort.offsets(probe[None])) / np.float32(2)
+    return mean, cohort.weight
 
 
 def find_photos_of(store: Store, people: Sequence[int]) -> list[PhotoMatch]:
