@@ -1,10 +1,11 @@
 """Who is who: scores among a cohort, and clusters, on labeled photos.
 
-    python benchmarks/truth.py FOLDER [--family FOLDER] [--strangers N] [--only pairs|cohorts|clusters]
+    python benchmarks/truth.py FOLDER [--family FOLDER] [--strangers N] [--only pairs|cohorts|clusters] [--cache F]
 
 FOLDER is in the layout of LFW: a folder for each person. In each photo, the face close to the center and large counts
 (`lfw.central`). The photos of --family are taken whole: they are crops of faces, few people with many photos each. N
-faces of FOLDER are the strangers around them. Embeddings are cached among the temporary files.
+faces of FOLDER are the strangers around them. Embeddings are cached in the folder F, by default that
+of temporary files.
 
 Prints, with 95 % confidence intervals by bootstrap over people:
 
@@ -48,9 +49,9 @@ class Faces(NamedTuple):
         return Faces(self.embeddings[index], self.qualities[index], self.people[index])
 
 
-def labeled(folder: Path, whole: bool = False) -> Faces:
+def labeled(folder: Path, cache: Path, whole: bool = False) -> Faces:
     """Return the faces in the photos of a folder."""
-    kept = Path(tempfile.gettempdir()) / f"faceie-truth-{folder.resolve().parent.name}-{folder.name}.npz"
+    kept = cache / f"faceie-truth-{folder.resolve().parent.name}-{folder.name}.npz"
     if not kept.exists():
         names, crops, qualities = [], [], []
         for path in sorted(folder.rglob("*.jpg")):
@@ -100,7 +101,7 @@ def pair_scores(faces: Faces, offsets: Floats) -> PairScores:
     values, p, q = cosines[i, j], faces.people[i], faces.people[j]
     same = p == q
     others = np.flatnonzero(~same)
-    keep = others[np.argsort(-values[others])[: int(_TAIL * len(others))]]
+    keep = others[np.argsort(-values[others])[: 1 + int(_TAIL * len(others))]]
     return PairScores(values[same], p[same], values[keep], np.stack([p[keep], q[keep]], 1), len(others))
 
 
@@ -125,7 +126,7 @@ def print_pairs(name: str, faces: Faces, offsets: Floats) -> None:
     scores = pair_scores(faces, offsets)
     rates = accept_rates(scores)
     drawn = np.array([accept_rates(scores, resampled(faces.people, seed)) for seed in range(_RESAMPLES)])
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)  # a draw may have no pair of one person
     cells = [f"{rate:.4f} ({a:.3f}-{b:.3f})" for rate, a, b in zip(rates, low, high, strict=True)]
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
@@ -140,7 +141,7 @@ def show_pairs(faces: Faces) -> None:
     i, j = np.triu_indices(len(none), 1)
     same = faces.people[i] == faces.people[j]
     # One pair of two people in many is enough for a weight.
-    kept = same | (np.arange(len(same)) % 50 == 0)
+    kept = same | (np.arange(len(same)) % max(1, len(same) // 250_000) == 0)
     i, j, same = i[kept], j[kept], same[kept]
     distances = np.linalg.norm(faces.embeddings[i] - faces.embeddings[j], axis=1)
     prior = float(same.mean())
@@ -157,6 +158,8 @@ def show_cohorts(faces: Faces) -> None:
     """Print the accept rates of all pairs for cohorts of other sizes: faces of other people, drawn at random."""
     print("| cohort | " + " | ".join(f"{rate:g}" for rate in RATES) + " |\n|---|---|---|---|---|")
     for size in (10, 30, 100, 300, 1000, 3000):
+        if size > len(faces.people):
+            break
         drawn = np.random.default_rng(size).choice(len(faces.people), size, replace=False)
         cohort = Cohort(faces.embeddings[drawn], faces.people[drawn])
         print_pairs(f"{size:,}", faces, cohort.offsets(faces.embeddings, faces.people))
@@ -233,13 +236,18 @@ def show_clusters(faces: Faces, family: Faces | None, strangers: int) -> None:
     counts = np.bincount(faces.people)[faces.people]
     print_clusters("all", faces)
     for least in (2, 4):
-        print_clusters(f"people of {least} or more", faces.take(counts >= least))
+        if (counts >= least).any():
+            print_clusters(f"people of {least} or more", faces.take(counts >= least))
     for size in (10, 30, 100, 300, 1000):
+        if size > len(faces.people):
+            break
         print_small(f"{size:,} faces", [faces.take(some_people(faces.people, size, seed)) for seed in range(30)])
     if family is None:
         return
     print_clusters("family", family)
     for size in (20, 60, 200):
+        if size > len(family.people) // 4:
+            break
         print_small(
             f"{size} faces of three of the family", [family.take(three(family.people, size, s)) for s in range(30)]
         )
@@ -258,10 +266,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--family", type=Path)
     parser.add_argument("--strangers", type=int, default=3000)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--only", choices=("pairs", "cohorts", "clusters"))
     arguments = parser.parse_args()
-    faces = labeled(arguments.folder)
-    family = labeled(arguments.family, whole=True) if arguments.family else None
+    faces = labeled(arguments.folder, arguments.cache)
+    family = labeled(arguments.family, arguments.cache, whole=True) if arguments.family else None
     print(f"{len(faces.people)} faces of {len(np.unique(faces.people))} people")
     if arguments.only in (None, "pairs"):
         show_pairs(faces)

@@ -46,8 +46,8 @@ Find the two most similar faces, one in each photo, and tell whether they belong
 the same person: in words, as a distance (0 to 2; 0 is the same face) and as a
 probability. The probability depends on --prior, the share of such pairs of photos
 that show one person. The default, 0.5, suits two photos that you have chosen. Use
-0.001 for the most similar of a thousand faces. With --cohort, the probability also
-depends on how many people of a gallery each face resembles. If a photo has several faces, a
+0.001 for the most similar of a thousand faces. With --cohort, it also depends on
+how many people of a gallery the faces resemble. If a photo has several faces, a
 table of all distances follows: a row per face of photo A, a column per face of
 photo B.
 """

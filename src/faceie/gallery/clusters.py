@@ -254,7 +254,8 @@ class _Model:
 
             def compare(part: Integers, row_part: Integers = row_part, means: Array = means) -> Pairs:
                 scores = means @ self._rows(part).T  # [rows, columns]
-                scores -= self._halves[row_part, None] + (self._halves[part] + np.float32(limit))
+                scores -= self._halves[row_part, None]
+                scores -= self._halves[part] + np.float32(limit)
                 if self._bonuses[row_part].any() or self._bonuses[part].any():
                     scores += np.maximum.outer(self._bonuses[row_part], self._bonuses[part])
                 if all_pairs and part[0] == row_part[0]:
