@@ -88,6 +88,21 @@ def test_a_gallery_without_offsets_works(gallery: Gallery) -> None:
     assert match.probability == pytest.approx(same_person_probability(match.distance, prior=0.01), abs=1e-6)
 
 
+def test_a_gallery_of_an_older_version_is_clustered_again(path: Path, gallery: Gallery) -> None:
+    """Its clusters are known, but no cohort: the next list of people makes it."""
+    fill(gallery)
+    gallery.cluster()
+    db = gallery._store.db
+    db.execute("DROP TABLE cohort")
+    db.execute("DELETE FROM migrations WHERE name = 'm006_cohort'")
+    gallery.close()
+    with Gallery(path) as again:
+        assert not again.is_clustered()
+        assert len(again.cohort()) == 0
+        assert len(again.people()) == 8
+        assert len(again.cohort()) == 8 * PER_CLUSTER + 8
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_the_order_of_photos_makes_no_difference(seed: int) -> None:

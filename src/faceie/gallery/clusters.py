@@ -47,7 +47,7 @@ __all__ = ["GOOD_QUALITY", "PER_CLUSTER", "Constraints", "choose_cohort", "clust
 
 GOOD_QUALITY = 0.5  # least quality of a face that may build a group
 PER_CLUSTER = 4  # faces of a group in the cohort
-COHORT = 8192  # faces of the cohort
+COHORT = 4096  # faces of the cohort
 
 LIMIT = 0.67  # score of two single faces among `_USUAL` faces that may join
 _USUAL = 5000

@@ -80,7 +80,7 @@ class PeopleMethods(GalleryFile):
     def cohort(self) -> Cohort:
         """Return the faces of the gallery that others are judged among.
 
-        They are chosen when faces are clustered: up to four of each person or cluster, at most 8,192.
+        They are chosen when faces are clustered: up to four of each person or cluster, at most 4,096.
 
         Returns
         -------

@@ -111,6 +111,8 @@ def m006_cohort(db: sqlite3.Connection) -> None:
         "CREATE TABLE cohort (face INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,"
         " offset REAL NOT NULL, member INTEGER NOT NULL)"
     )
+    db.execute("CREATE INDEX cohort_members ON cohort (face) WHERE member")
+    db.execute("DELETE FROM settings WHERE name = 'clustered'")  # clustering fills the table
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
