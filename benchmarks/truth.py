@@ -12,10 +12,11 @@ Prints, with 95 % confidence intervals by bootstrap over people:
 - the true accept rate over all pairs, at four false accept rates, by the distance and by the normalized one. Its cohort
   is chosen as in a gallery, by the clusters that were found, or by the true people;
 - the same for cohorts of other sizes;
-- the calibration error of `same_person_probability` on the pairs of both kinds, each kind with the same weight;
+- the calibration error of `same_person_probability` on all pairs of one person and a sample of others;
 - B-cubed precision, recall and F of clusters, of all faces and of people with four photos or more alone, and of the
   family with strangers; the clusters that hold ten or more faces of a person; the faces of the family left alone; and
-  the corrections a user needs to put all in order (merges of clusters, and faces moved one by one).
+  the corrections that put all in order (merges of clusters, and faces moved one by one);
+- how many of new faces join the right cluster.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from lfw import central, reliability
 from numpy.typing import NDArray
 
 from faceie import Cohort, detect_faces, encode_faces, open_image, same_person_probability
-from faceie.gallery.clusters import Constraints, choose_cohort, cluster
+from faceie.gallery.clusters import Constraints, choose_cohort, cluster, join
 
 Doubles = NDArray[np.float64]
 
@@ -203,6 +204,26 @@ def print_clusters(name: str, faces: Faces, about: NDArray[np.bool_] | None = No
     )
 
 
+def print_joins(name: str, faces: Faces) -> None:
+    """Print how many of a fifth of the faces join the right cluster of the others, as new photos do."""
+    count = len(faces.people)
+    order = np.random.default_rng(3).permutation(count)
+    faces, old = faces.take(order), count - count // 5
+    known = faces.take(np.arange(old))
+    labels = find_clusters(known)
+    people = np.where(labels < 0, -1 - np.arange(old), labels)
+    members = choose_cohort(known.embeddings, labels)
+    cohort = Cohort(known.embeddings[members], people[members])
+    offsets = np.concatenate([cohort.offsets(known.embeddings, people), cohort.offsets(faces.embeddings[old:])])
+    constraints = Constraints(np.arange(count), np.concatenate([labels, np.full(count - old, -1)]), {})
+    found = join(faces.embeddings, np.arange(old, count), constraints, offsets)
+    owners = {int(k): int(np.bincount(known.people[labels == k]).argmax()) for k in np.unique(labels[labels >= 0])}
+    right = [owners.get(int(k)) == who for k, who in zip(found, faces.people[old:], strict=True)]
+    possible = np.isin(faces.people[old:], list(owners.values())).sum()
+    print(f"{name}: of {count - old} new faces, {possible} show the person of a cluster; {sum(right)} join one of that")
+    print(f"  person, {(found >= 0).sum() - sum(right)} another one", flush=True)
+
+
 def print_small(name: str, draws: list[Faces]) -> None:
     """Print the averages over several collections."""
     rows = []
@@ -243,6 +264,7 @@ def show_clusters(faces: Faces, family: Faces | None, strangers: int) -> None:
             break
         print_small(f"{size:,} faces", [faces.take(some_people(faces.people, size, seed)) for seed in range(30)])
     if family is None:
+        print_joins("all", faces)
         return
     print_clusters("family", family)
     for size in (20, 60, 200):
@@ -259,6 +281,8 @@ def show_clusters(faces: Faces, family: Faces | None, strangers: int) -> None:
     )
     print_clusters(f"family and {around.sum()} strangers", mixed)
     print_clusters("of these, the family", mixed, mixed.people <= family.people.max())
+    print_joins("all", faces)
+    print_joins("family and strangers", mixed)
 
 
 def main() -> None:
