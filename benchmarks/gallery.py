@@ -2,10 +2,9 @@
 
     python benchmarks/gallery.py index FOLDER [--peer PYTHON]     photos per second with one and two workers
     python benchmarks/gallery.py search [--peer PYTHON]           search among 1,000 to 1,000,000 faces
-    python benchmarks/gallery.py clusters FOLDER [--sizes N ...]  B-cubed over radius and minimum; time as n grows
+    python benchmarks/gallery.py clusters [--sizes N ...]         time of clustering as n grows (quality: truth.py)
 
-FOLDER of `clusters` is in the layout of LFW: a folder for each person. The largest face close to the center of a photo
-counts. `--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search`, and
+`--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search`, and
 for the times of `clusters`, are made up: random people, each with ten photos at the distances of LFW.
 """
 
@@ -20,11 +19,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from lfw import central
 from numpy.typing import NDArray
 
-from faceie import DetectionOptions, Gallery, detect_faces, encode_faces, open_image
-from faceie.gallery.clusters import MINIMUM, RADIUS, Constraints, cluster
+from faceie import DetectionOptions, Gallery
+from faceie.gallery.clusters import Constraints, cluster
 from faceie.gallery.matrix import Matrix, nearest, open_matrix, write_matrix
 
 Floats = NDArray[np.float32]
@@ -110,23 +108,6 @@ def search_speed(peer: str | None) -> None:
             print(line)
 
 
-def cluster_quality(embeddings: Floats, qualities: Floats, names: NDArray[np.str_]) -> None:
-    """Print B-cubed precision, recall and F of three collections, over radius and minimum."""
-    _, people, counts = np.unique(names, return_inverse=True, return_counts=True)
-    sets = {"all": counts[people] >= 1, "at least 2": counts[people] >= 2, "at least 4": counts[people] >= 4}
-    for name, chosen in sets.items():
-        print(f"photos of a person: {name}: {chosen.sum()} faces, {len(np.unique(people[chosen]))} people")
-    for minimum in (2, 3):
-        for radius in (0.76, 0.8, 0.82, 0.84, 0.86, 0.88, 0.92):
-            cells = []
-            for chosen in sets.values():
-                some = embeddings[chosen], qualities[chosen], _known(int(chosen.sum()))
-                labels = cluster(*some, radius=radius, minimum=minimum)
-                cells.append("{:.4f} {:.4f} F {:.4f}".format(*b_cubed(labels, people[chosen])))
-            mark = "  <-" if (radius, minimum) == (RADIUS, MINIMUM) else ""
-            print(f"radius {radius:.2f}, minimum {minimum}: {'   '.join(cells)}{mark}")
-
-
 def cluster_speed(sizes: list[int]) -> None:
     """Print the seconds it takes to cluster made-up people."""
     for count in sizes:
@@ -165,25 +146,6 @@ def made_up(count: int) -> tuple[Floats, Labels]:
     return np.concatenate(parts), people
 
 
-def labeled(folder: Path) -> tuple[Floats, Floats, NDArray[np.str_]]:
-    """Return embeddings, qualities and names of the photos, which are cached among the temporary files."""
-    kept = Path(tempfile.gettempdir()) / f"faceie-{folder.name}.npz"
-    if not kept.exists():
-        names, crops, qualities = [], [], []
-        for path in sorted(folder.rglob("*.jpg")):
-            image = open_image(path)
-            found = detect_faces(image)
-            best = central(image, found)
-            if best is None or found.images is None:
-                continue
-            names.append(path.parent.name)
-            crops.append(found.images[best])
-            qualities.append(found.qualities[best])
-        np.savez(kept, embeddings=encode_faces(crops), qualities=np.array(qualities), names=np.array(names))
-    with np.load(kept) as file:
-        return file["embeddings"], file["qualities"], file["names"]
-
-
 def _known(count: int) -> Constraints:
     return Constraints(np.arange(count), np.full(count, -1), {})
 
@@ -211,8 +173,6 @@ def main() -> None:
     elif arguments.what == "search":
         search_speed(arguments.peer)
     else:
-        if arguments.folder:
-            cluster_quality(*labeled(arguments.folder))
         cluster_speed(arguments.sizes)
 
 

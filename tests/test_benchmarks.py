@@ -55,6 +55,15 @@ def test_calibrate(lfw: Path) -> None:
     assert 0.6 < even < 1.3
 
 
+def test_truth(lfw: Path, tmp_path: Path) -> None:
+    """All pairs are told apart, and each person is a cluster."""
+    output = run("truth.py", lfw, "--family", lfw, "--strangers", "1", "--cache", tmp_path)
+    assert output.startswith("5 faces of 3 people")
+    assert output.count("| 1.0000 (1.000-1.000) " * 4) == 3, output
+    assert "| family | 1.000 | 1.000 | 1.0000 (1.000-1.000) | - | 0.400 | 0 of 5 |" in output
+    assert "| all | 1.000 | 1.000 | 1.0000 (1.000-1.000) | - | 0.400 | 0 of 5 |" in output
+
+
 @pytest.fixture(scope="module")
 def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in the layout of WIDER FACE."""

@@ -35,9 +35,11 @@ ROOMS = {
     "mtcnn": {"nn", "boxes", "images", "types", "weights"},
     "facenet": {"nn", "images", "types", "weights"},
     "recognition": {"types"},
+    "cohort": {"recognition", "types"},
     "metadata": {"boxes", "checks", "files", "images", "types"},
     "gallery": {
         "checks",
+        "cohort",
         "machine",
         "files",
         "nn",

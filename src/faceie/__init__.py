@@ -16,6 +16,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import facenet, mtcnn, namesake
+from .cohort import Cohort
 from .errors import (
     FaceieError,
     GalleryError,
@@ -55,6 +56,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cohort",
     "DetectedFaces",
     "DetectionOptions",
     "FaceieError",

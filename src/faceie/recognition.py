@@ -58,6 +58,9 @@ _CALIBRATIONS = {
 # Six million pairs cannot show evidence stronger than one in a million, so no distance counts for more.
 _STRONGEST = np.log(1e6)
 
+# The slope is steeper by this share among a large cohort (benchmarks/truth.py).
+_SHARPER = 0.25
+
 _BLOCK = 1 << 22  # distances that are computed at a time: 32 MB of float64
 
 
@@ -155,7 +158,9 @@ def pairwise_distances(a: NDArray[Any], b: NDArray[Any] | None = None) -> Array:
     return result
 
 
-def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str = "vggface2") -> Any:
+def same_person_probability(
+    distance: Any, *, prior: float = 0.5, weights: str = "vggface2", cohort: tuple[Any, float] | None = None
+) -> Any:
     """Return the probability that two faces at this distance are of the same person.
 
     Parameters
@@ -168,6 +173,9 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
         of photos from one's own wallet may match (0.5), but only one in a thousand faces of a collection (0.001).
     weights : str, default "vggface2"
         Name of the weights that made the embeddings, "vggface2" or "casia-webface".
+    cohort : tuple of array_like and float, optional
+        The mean of the offsets of both faces, of the same shape, and the weight of the cohort that they are judged
+        among: see `Cohort`, whose method `probability` passes both.
 
     Returns
     -------
@@ -182,6 +190,7 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
     See Also
     --------
     thresholds : Distances with known false match rates.
+    Cohort : Compares faces among other people.
 
     Notes
     -----
@@ -209,7 +218,12 @@ def same_person_probability(distance: Any, *, prior: float = 0.5, weights: str =
     d = np.asarray(distance, np.float64)
     if not (d >= 0).all():
         raise OptionError("distance is negative or not a number, expected 0 to 2")
-    evidence = np.clip(known.slope * (known.even - d), -_STRONGEST, _STRONGEST)
+    offset, weight = (0.0, 0.0) if cohort is None else cohort
+    if np.any(offset):
+        # The distance whose cosine, 1 - d^2 / 2, is less by the offset.
+        d = np.sqrt(np.maximum(d * d + 2 * np.asarray(offset, np.float64), 0))
+    slope = known.slope * (1 + _SHARPER * weight)
+    evidence = np.clip(slope * (known.even - d), -_STRONGEST, _STRONGEST)
     result = 1 / (1 + np.exp(-(evidence + np.log(prior / (1 - prior)))))
     return result if d.ndim else float(result)
 

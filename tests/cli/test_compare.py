@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceie import detect_faces, encode_faces, pairwise_distances, same_person_probability
+from faceie import Gallery, detect_faces, encode_faces, pairwise_distances, same_person_probability
 from faceie.cli import main
 from faceie.cli.compare import Verdict, _rounded
 from faceie.cli.options import weights_source
@@ -196,3 +196,21 @@ def test_picture_refused(out: str, capsys: Captured) -> None:
     assert main(["compare", OBAMA, BIDEN, "--picture", out]) == 2
     assert out in capsys.readouterr().err
     assert Path(OBAMA).read_bytes() == before
+
+
+@needs_weights
+def test_cohort(tmp_path: Path, capsys: Captured) -> None:
+    """Only the probability changes; a gallery whose faces have not been clustered is refused."""
+    path = tmp_path / "g.faceie"
+    with Gallery(path) as gallery:
+        gallery.index([OBAMA, BIDEN], workers=1)
+        assert main(["compare", OBAMA, BIDEN, "--cohort", str(path), *FAST]) == 1
+        assert "have not been clustered. Run faceie people first." in capsys.readouterr().err
+        gallery.cluster()
+        assert 0 < len(gallery.cohort()) == len(gallery)
+    assert main(["compare", OBAMA, BIDEN, "--prior", "0.9", "--json", *FAST]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert main(["compare", OBAMA, BIDEN, "--prior", "0.9", "--json", "--cohort", str(path), *FAST]) == 0
+    among = json.loads(capsys.readouterr().out)
+    assert among["probability"] == pytest.approx(alone["probability"], abs=1e-3)
+    assert {**among, "probability": 0} == {**alone, "probability": 0}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
+from collections import Counter
 from collections.abc import Iterable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceie import FaceieError
 from faceie.gallery import clusters as module
-from faceie.gallery.clusters import GOOD_QUALITY, RADIUS, STRICT, TWIN, Constraints, cluster, join
+from faceie.gallery.clusters import GOOD_QUALITY, Constraints, cluster, join
+from faceie.gallery.groups import RADIUS, TWIN
 
 from .conftest import face_of, near, person
 
@@ -29,10 +30,11 @@ def groups(labels: np.ndarray) -> set[frozenset[int]]:
 
 
 def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> set[frozenset[int]]:
-    """Apply the rules in the docstring of `faceie.gallery.clusters` pair by pair, in float64."""
+    """Apply the rules in the docstrings of `faceie.gallery.clusters` and `faceie.cohort` pair by pair, in float64."""
     x = embeddings.astype(np.float64)
-    square = ((x[:, None] - x[None]) ** 2).sum(-1)
-    good = np.flatnonzero(qualities >= GOOD_QUALITY)
+    cosine, square = x @ x.T, ((x[:, None] - x[None]) ** 2).sum(-1)
+    order = module._canonical_order(embeddings).tolist()
+    good = [face for face in order if qualities[face] >= GOOD_QUALITY]
     sets = [frozenset([i]) for i in range(len(x))]
     in_collages = set[int]()
     for photo in set(about.photos.tolist()):
@@ -43,6 +45,7 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> s
     for person_ in set(about.people.tolist()) - {-1}:
         together = frozenset(np.flatnonzero(about.people == person_).tolist())
         sets = [one for one in sets if not one & together] + [together]
+    offsets = np.zeros(len(x))
 
     def of(face: int) -> frozenset[int]:
         return next(one for one in sets if face in one)
@@ -50,36 +53,100 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> s
     def people(one: Iterable[int]) -> set[int]:
         return {int(about.people[face]) for face in one} - {-1}
 
-    def attempt(a: int, b: int) -> None:
-        nonlocal sets
-        p, q = of(a), of(b)
-        denied = any(about.rejections.get(f, set()) & people(o) for one, o in ((p, q), (q, p)) for f in one)
+    def settled(one: frozenset[int]) -> bool:
+        return len(one) > 1 or bool(people(one))
+
+    def score(p: frozenset[int], q: frozenset[int], stricter: float) -> float:
+        lengths = [np.sqrt(np.mean([cosine[i, j] for i in one for j in one])) for one in (p, q)]
+        mean = np.mean([cosine[i, j] for i in p for j in q])
+        bonus = min(0.08 * np.log2(1 + (max(len(p), len(q)) - 1) / 24), 0.2)
+        limit = 0.67 + 0.02 * np.log2(np.clip(len(x), 500, 50000) / 5000) + stricter
+        own = (offsets[list(p)].mean() + offsets[list(q)].mean()) / 2
+        return float(mean / np.sqrt(lengths[0] * lengths[1]) - own + bonus - limit)
+
+    def allowed(p: frozenset[int], q: frozenset[int], value: float) -> bool:
+        if people(p) and people(q):
+            return False
+        if any(about.rejections.get(f, set()) & people(o) for one, o in ((p, q), (q, p)) for f in one):
+            return False
         in_p, in_q = ({about.photos[f] for f in one if f not in in_collages} for one in (p, q))
         apart = 0
         for photo in in_p & in_q:
-            pairs = [square[i, j] for i in p for j in q if about.photos[i] == about.photos[j] == photo]
+            pairs = [
+                square[i, j]
+                for i in p
+                for j in q
+                if about.photos[i] == about.photos[j] == photo and not {i, j} & in_collages
+            ]
             apart += min(pairs) > TWIN**2
-        share = min(3 * apart / max(min(len(in_p), len(in_q)), 1), 1)
-        limit = RADIUS**2 + share * (STRICT**2 - RADIUS**2)
-        far = np.mean([square[i, j] for i in p for j in q]) > limit
-        if p != q and not denied and not far and not (people(p) and people(q)):
-            sets = [one for one in sets if one not in (p, q)] + [p | q]
+        return value > 0.25 * min(3 * apart / max(min(len(in_p), len(in_q)), 1), 1)
 
-    def edges(rows: Iterable[int], columns: Iterable[int]) -> list[tuple[float, int, int]]:
-        return sorted((square[i, j], i, j) for i in rows for j in columns if i != j and square[i, j] < RADIUS**2)
+    def unite(p: frozenset[int], q: frozenset[int]) -> None:
+        nonlocal sets
+        sets = [one for one in sets if one not in (p, q)] + [p | q]
 
-    trees = [{int(i)} for i in good]
-    for _, i, j in edges(good, good):
-        a, b = (next(tree for tree in trees if face in tree) for face in (i, j))
-        if a is not b:
-            trees = [tree for tree in trees if tree is not a and tree is not b] + [a | b]
-            attempt(i, j)
-    poor = [i for i in range(len(x)) if qualities[i] < GOOD_QUALITY]
-    for _, i, j in edges(poor, good):
-        settled = [len(of(face)) > 1 or bool(people(of(face))) for face in (i, j)]
-        if not settled[0] and settled[1]:
-            attempt(i, j)
-    return {one for one in sets if len(one) > 1 or people(one)}
+    def judge(faces: list[int]) -> None:
+        cohort, counts = list[int](), Counter[frozenset[int]]()
+        for face in faces:
+            counts[of(face)] += 1
+            if counts[of(face)] <= 4:
+                cohort.append(face)
+        new = [
+            offset(cosine[face], [other for other in cohort if other not in of(face)], len(cohort)) for face in faces
+        ]
+        offsets[faces] = new
+
+    for number in range(4):
+        stricter = 0.0 if number else 0.11
+        if number:
+            judge(good)
+        refused = set[frozenset[frozenset[int]]]()
+        while True:
+            groups_ = {of(face) for face in good}
+            ranked = sorted(
+                (-score(p, q, stricter), *sorted((p, q), key=min)) for p in groups_ for q in groups_ if min(p) < min(q)
+            )
+            ranked = [(-value, p, q) for value, p, q in ranked if value < 0 and frozenset([p, q]) not in refused]
+            best: dict[frozenset[int], int] = {}
+            for at, (_, p, q) in enumerate(ranked):
+                best.setdefault(p, at)
+                best.setdefault(q, at)
+            if not ranked:
+                break
+            stale, grown = set[frozenset[int]](), Counter[frozenset[int]]()
+            for at, (value, p, q) in enumerate(ranked):
+                large, small = (p, q) if len(p) > len(q) else (q, p)
+                mutual = best[p] == best[q] == at
+                size = grown[large] + len(small)
+                if {p, q} & stale or not (mutual or (best[small] == at and 2 * size <= len(large))):
+                    continue
+                if not allowed(of(min(large)), of(min(small)), value):
+                    refused.add(frozenset([p, q]))
+                    continue
+                unite(of(min(large)), of(min(small)))
+                stale.add(small)
+                grown[large] = size
+                if 2 * size > len(large):
+                    stale.add(large)
+    poor = [face for face in order if qualities[face] < GOOD_QUALITY]
+    judge(order)
+    to = [one for one in sets if settled(one)]
+    waiting = [(score(of(face), one, 0.0), face, one) for face in poor if not settled(of(face)) for one in to]
+    for value, face, one in sorted(((v, f, o) for v, f, o in waiting if v > 0), key=lambda item: -item[0]):
+        if not settled(of(face)) and allowed(of(face), of(min(one)), value):
+            unite(of(face), of(min(one)))
+    return {one for one in sets if settled(one)}
+
+
+def offset(cosines: np.ndarray, others: list[int], size: int) -> float:
+    """Return the offset of a face with these cosines among a cohort, of which `others` are not of its person."""
+    nearest = sorted(cosines[others].tolist(), reverse=True)[: max(30, -(-size // 100))]
+    if not nearest:
+        return 0.0
+    share = len(nearest) / len(others)
+    normal = NormalDist()
+    tail = normal.pdf(normal.inv_cdf(1 - share)) / share if share < 1 else 0.0
+    return float((np.mean(nearest) - 0.047 - 0.153 * tail) * size / (size + 500))
 
 
 @settings(max_examples=40, deadline=None)
@@ -112,14 +179,14 @@ def test_people_are_found() -> None:
 
 
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of any size, and an early thinning of edges, give the same clusters; a minimum of two has no effect."""
+    """Tiles of any size, and few candidates, give the same clusters."""
     rng = np.random.default_rng(1)
     faces = np.stack([face_of(int(who), variant) for variant, who in enumerate(rng.integers(0, 9, 90))])
     qualities = np.where(rng.random(90) < 0.2, 0.2, 1)
     expected = groups(cluster(faces, qualities, known(90)))
     assert len(expected) == 9
     monkeypatch.setattr(module, "_TILE", 7)
-    monkeypatch.setattr(module, "_EDGES", 20)
+    monkeypatch.setattr(module, "_CANDIDATES", 3)
     assert groups(cluster(faces, qualities, known(90))) == expected
 
 
@@ -165,12 +232,6 @@ def test_a_collage_does_not_shatter_a_person(size: int) -> None:
     }
 
 
-def test_a_minimum_of_three_leaves_pairs_alone() -> None:
-    """Faces with fewer neighbors build nothing."""
-    faces = np.stack([face_of(1, 1), face_of(1, 2), *(face_of(2, v) for v in range(3))])
-    assert groups(cluster(faces, np.ones(5), known(5), minimum=3)) == {frozenset([2, 3, 4])}
-
-
 def test_poor_faces_join_but_do_not_build() -> None:
     """Two poor faces alone are no cluster; with a good pair they join it."""
     faces = np.stack([face_of(1, v) for v in range(4)])
@@ -182,18 +243,4 @@ def test_new_faces_join_people() -> None:
     """Only those who are close, not denied, and not there in the same photo."""
     faces = np.stack([face_of(1, 1), face_of(2, 1), face_of(1, 2), face_of(1, 3), person(9), face_of(2, 2)])
     about = Constraints(np.array([0, 1, 2, 0, 3, 4]), np.array([7, 8, -1, -1, -1, -1]), {5: {8}})
-    assert join(faces, np.array([2, 3, 4, 5]), about).tolist() == [7, -1, -1, -1]
-
-
-def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said what to install."""
-    real = builtins.__import__
-
-    def without(name: str, *arguments: Any) -> Any:
-        if name.startswith("scipy"):
-            raise ImportError(name)
-        return real(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(FaceieError, match="pip install scipy"):
-        cluster(np.stack([person(1), person(2)]), np.ones(2), known(2))
+    assert join(faces, np.array([2, 3, 4, 5]), about, np.zeros(6, np.float32)).tolist() == [7, -1, -1, -1]

@@ -290,14 +290,11 @@ def test_known_people_are_found_among_several(gallery: Gallery, add: Callable[..
     assert (names(gallery)[a], names(gallery)[b]) == ("Ben", "Anna")
 
 
-def test_a_recognized_face_takes_its_name(
-    gallery: Gallery, add: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A face that was recognized as a person of a name in the photo is confirmed, also without SciPy."""
+def test_a_recognized_face_takes_its_name(gallery: Gallery, add: Callable[..., list[int]]) -> None:
+    """A face that was recognized as a person of a name in the photo is confirmed."""
     gallery.confirm("Anna", add("0.jpg", None, face_of(1, 0)))
     a, b, c = add("a.jpg", people("Anna", "Ben"), face_of(2, 9), face_of(1, 9), face_of(3, 9))
     gallery.cluster()
-    monkeypatch.setattr("faceie.gallery.import_match.can_cluster", lambda: False)
     report = gallery.import_names()
     assert names(gallery) == {1: "Anna", a: None, b: "Anna", c: None}
     assert gallery.face(b).confirmed
@@ -340,19 +337,6 @@ def test_strangers_get_no_name(gallery: Gallery, add: Callable[..., list[int]]) 
     assert set(named.values()) <= {"Anna", "Ben"}
     odd = {face.id for face in gallery.faces() if face.id % 2}  # those of person 1, who is in all photos
     assert not odd & set(named)
-
-
-def test_without_scipy(gallery: Gallery, add: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without SciPy, names that only clusters could tell apart are kept for their photos."""
-    monkeypatch.setattr("faceie.gallery.import_match.can_cluster", lambda: False)
-    (a,) = add("a.jpg", people("Anna"), face_of(1, 1))
-    add("b.jpg", people("Anna", "Ben"), face_of(1, 2), face_of(2, 2))
-    report = gallery.import_names()
-    assert [face for face, name in names(gallery).items() if name] == [a]
-    assert len(report.leftovers) == 2
-
-
-# The second search
 
 
 def test_a_face_that_the_second_search_finds(

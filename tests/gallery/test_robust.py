@@ -632,16 +632,6 @@ def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
     assert read_only.read_bytes() == before
 
 
-def test_without_scipy_people_are_listed(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are those of the last time."""
-    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
-    gallery.people()
-    put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
-    monkeypatch.setattr("faceie.gallery.assignment.can_cluster", lambda: False)
-    assert [person_.name for person_ in gallery.people()] == ["Anna"]
-    assert not gallery.is_clustered()
-
-
 def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing does not need the write lock: the list shows the last clusters, soon, and the next one is clustered."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))

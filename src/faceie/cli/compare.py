@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .. import DetectedFaces, DetectionOptions, ImageError, OptionError, detect_faces, encode_faces
+from .. import (
+    Cohort,
+    DetectedFaces,
+    DetectionOptions,
+    GalleryError,
+    ImageError,
+    OptionError,
+    detect_faces,
+    encode_faces,
+)
 from ..facenet.loading import identify, load
 from ..recognition import pairwise_distances, same_person_probability, thresholds
 from ..types import Array
@@ -37,7 +46,8 @@ Find the two most similar faces, one in each photo, and tell whether they belong
 the same person: in words, as a distance (0 to 2; 0 is the same face) and as a
 probability. The probability depends on --prior, the share of such pairs of photos
 that show one person. The default, 0.5, suits two photos that you have chosen. Use
-0.001 for the most similar of a thousand faces. If a photo has several faces, a
+0.001 for the most similar of a thousand faces. With --cohort, it also depends on
+how many people of a gallery the faces resemble. If a photo has several faces, a
 table of all distances follows: a row per face of photo A, a column per face of
 photo B.
 """
@@ -111,6 +121,12 @@ def add_parser(commands: Any) -> None:
         metavar="PROBABILITY",
         help="share of such pairs of photos that show one person, between 0 and 1 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--cohort",
+        type=Path,
+        metavar="GALLERY",
+        help="judge the faces among those of a gallery with the same weights, whose people have been listed",
+    )
     add_photo_options(parser)
     add_detection_options(parser)
 
@@ -121,14 +137,20 @@ def run(arguments: argparse.Namespace) -> int:
     _check_picture(arguments)
     if not 0 < arguments.prior < 1:
         raise OptionError(f"--prior {arguments.prior:g}: expected a probability greater than 0 and less than 1")
+    cohort = _open_cohort(arguments.cohort) if arguments.cohort else None
     source = weights_source(arguments.weights)
     weights = load(source)
     name = source if isinstance(source, str) else identify(weights)
     a, b = (_find(path, options, arguments) for path in (arguments.a, arguments.b))
-    distances = pairwise_distances(encode_faces(a.crops, weights), encode_faces(b.crops, weights))
+    embeddings = [encode_faces(side.crops, weights) for side in (a, b)]
+    distances = pairwise_distances(*embeddings)
     closest = np.unravel_index(distances.argmin(), distances.shape)
     pair = (int(closest[0]), int(closest[1]))
     verdict = _judge(float(distances[pair]), name, arguments.prior)
+    if cohort and name:
+        one, other = (faces[[index]] for faces, index in zip(embeddings, pair, strict=True))
+        probability = float(cohort.probability(one, other, prior=arguments.prior, weights=name)[0])
+        verdict = verdict._replace(probability=probability)
     if arguments.json:
         entry = {
             "a": {"photo": str(a.path), **faces_as_json(a.image, a.faces)},
@@ -158,6 +180,16 @@ def run(arguments: argparse.Namespace) -> int:
         picture = side_by_side(left, right, verdict.distance, str(verdict), bool(verdict.same))
         save(picture, Path(arguments.picture))
     return OK
+
+
+def _open_cohort(path: Path) -> Cohort:
+    from ..gallery import Gallery  # slow to import
+
+    with Gallery(path, create=False) as gallery:
+        cohort = gallery.cohort()
+    if not len(cohort):
+        raise GalleryError(f"{path}: the faces of this gallery have not been clustered. Run faceie people first.")
+    return cohort
 
 
 def _judge(distance: float, weights: str | None, prior: float) -> Verdict:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from .. import Gallery, OptionError
@@ -127,8 +126,6 @@ def _why_not_clustered(gallery: Gallery) -> str:
     """Return the end of the sentence that the clusters may be out of date: why, and what to do."""
     if gallery.is_read_only:
         return ", since this gallery is read-only here"
-    if find_spec("scipy") is None:
-        return ". Install SciPy to cluster new faces: pip install scipy"
     return ", since another program is changing the gallery. Run the command again."
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort import Cohort
 from ..errors import GalleryError
-from .clusters import Constraints, can_cluster, cluster, join
+from ..types import Array
+from .clusters import Constraints, choose_cohort, cluster, join
 from .database import is_locked
-from .matrix import Matrix, load_matrix
+from .matrix import Matrix, load_cohort, load_matrix
 from .records import FaceTable
 from .store import Store
 
@@ -28,6 +31,8 @@ _PATIENCE = 1.0  # seconds to wait for the write lock when clustering was not as
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
+_NONE = np.empty(0, np.int64)
+
 
 def is_clustered(store: Store) -> bool:
     """Tell whether the faces have been clustered since the last one was added or deleted."""
@@ -35,8 +40,8 @@ def is_clustered(store: Store) -> bool:
 
 
 def cluster_if_possible(store: Store) -> None:
-    """Cluster all faces if they have changed, unless SciPy or the write lock is missing."""
-    if not is_clustered(store) and can_cluster() and not store.is_read_only:
+    """Cluster all faces if they have changed, unless the write lock is missing."""
+    if not is_clustered(store) and not store.is_read_only:
         try:
             _cluster_all(store, _PATIENCE)
         except sqlite3.OperationalError as error:
@@ -62,12 +67,29 @@ def _cluster_all(store: Store, patience: float | None = None) -> bool:
             return True
         constraints = Constraints(faces.photos, faces.fixed_people, faces.rejections)
         labels = cluster(matrix.embeddings, faces.qualities, constraints)
+        members, offsets = _judge(matrix.embeddings, labels)
         with store.transaction(patience):
             if faces.is_prefix_of(store.faces.table()):
                 _store_clusters(store, faces, labels)
+                store.faces.delete_offsets()
+                store.faces.put_offsets(_offset_rows(faces.ids, offsets, members))
                 store.set("clustered", revision)
                 return True
     return False
+
+
+def _judge(embeddings: Array, labels: Integers) -> tuple[Integers, Array]:
+    """Return the faces of the gallery's cohort, and the offsets of all faces."""
+    people = np.where(labels < 0, -1 - np.arange(len(labels)), labels)
+    members = choose_cohort(embeddings, labels)
+    return members, Cohort(embeddings[members], people[members]).offsets(embeddings, people)
+
+
+def _offset_rows(ids: Integers, offsets: Array, members: Integers) -> Iterator[tuple[int, float, bool]]:
+    """Yield rows to store. Four digits, since others depend on the machine."""
+    chosen = np.zeros(len(ids), np.bool_)
+    chosen[members] = True
+    yield from zip(ids.tolist(), offsets.astype(np.float64).round(4).tolist(), chosen.tolist(), strict=True)
 
 
 def _store_clusters(store: Store, faces: FaceTable, labels: Integers) -> None:
@@ -88,16 +110,31 @@ def assign_new(store: Store) -> int:
         faces, matrix, _ = snapshot(store)
         new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
         people = np.full(len(new), -1)
+        offsets = _offsets(store, faces, matrix, new)
         if (faces.people >= 0).any():
-            people = join(matrix.embeddings, new, Constraints(faces.photos, faces.people, faces.rejections))
+            people = join(matrix.embeddings, new, Constraints(faces.photos, faces.people, faces.rejections), offsets)
         people = _without_unborn(store, faces.ids[new], people)
         known = people >= 0
         with store.transaction():
             if faces.is_prefix_of(store.faces.table()):
                 store.people.assign(zip(faces.ids[new[known]].tolist(), people[known].tolist(), strict=True))
+                store.faces.put_offsets(_offset_rows(faces.ids[new], offsets[new], _NONE))
                 store.set("joined", int(faces.ids[-1]))
                 return int(known.sum())
     return 0  # the next run or the next clustering does it
+
+
+def _offsets(store: Store, faces: FaceTable, matrix: Matrix, new: Integers) -> Array:
+    """Return the stored offsets of all faces, and compute those of new ones."""
+    offsets = np.zeros(len(faces.ids), np.float32)
+    known = store.faces.offsets()
+    if known:
+        ids, values = np.array(list(known), np.int64), np.array(list(known.values()), np.float32)
+        rows = np.searchsorted(faces.ids, ids)
+        there = (rows < len(faces.ids)) & (faces.ids[np.minimum(rows, len(faces.ids) - 1)] == ids)
+        offsets[rows[there]] = values[there]
+    offsets[new] = load_cohort(store, matrix).offsets(matrix.embeddings[new])
+    return offsets
 
 
 def _without_unborn(store: Store, ids: Integers, people: Integers, confirmed: Booleans | None = None) -> Integers:

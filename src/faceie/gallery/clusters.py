@@ -1,324 +1,307 @@
 """Cluster faces by person. Knows nothing of databases and names.
 
-The method is density clustering. Two faces are neighbors if their distance is below a radius; the neighbors' graph is
-found by blocks of matrix products. Only its minimum spanning forest is kept, so memory grows with the number of faces
-and not with its square. Joining clusters along its edges, the shortest first (Kruskal 1956, single linkage), would be
-DBSCAN (Ester et al. 1996), in which a single look-alike chains two people together. So two clusters are joined only if
+The method is agglomerative clustering: each face begins as a group, and the groups that look most alike join, as long
+as the *score* of two groups is positive:
 
-- the average distance over all pairs of a face from each is below the radius, too (average linkage);
-- it is below a smaller radius if both have faces in the same photos: those are usually different people;
-- the user has not ruled it out.
+    score = cosine - offset + bonus - limit
 
-The second rule has exceptions: collages, mirrors, photos of photos. A photo is a collage if at least four pairs of its
-faces, and at least a quarter of all pairs, are within the radius. Collages do not count for the rule (of 208 photos of
-groups, one is a collage: a contact sheet). Any other photo counts against joining two clusters if its faces in them are
-further apart than `TWIN`. The radius shrinks with the share of such photos: to `STRICT` where they are a third of the
-smaller cluster's photos.
+- The *cosine* is the mean cosine over all pairs of a face from each, divided by the root of both groups' lengths. The
+  length of a group's mean embedding is 1 for a single face, and less for a person who looks different in each photo.
+- The *offset* is the mean of both groups' offsets, by which a face with many close neighbors among other people is
+  judged more strictly (`faceie.cohort`). The cohort is the gallery itself: up to `PER_CLUSTER` faces of each group, so
+  that a person with many photos does not outweigh others. A face's own group is left out.
+- The *bonus* grows with the larger group. There are many pairs of strangers, but few people with hundreds of photos,
+  and these are known better than a single face.
+- The *limit* grows with the number of faces, as the number of strangers does that look alike by chance.
 
-Faces of low quality resemble many people. They do not build clusters, but join the nearest one at the end, under the
-same rules. Radius, minimum and quality were chosen by B-cubed F on labeled photos (docs/accuracy.md).
+The cohort depends on the groups, and the groups on the cohort. So groups are joined in rounds: first without offsets
+and by a stricter limit, then with offsets from the groups of the round before.
+
+Two groups never join against the user's statements. If they have faces in the same photos, they need a higher score,
+since these are usually different people. The exceptions are collages, mirrors, photos of photos. A photo is a collage
+if at least four pairs of its faces, and at least a quarter of all pairs, are within `RADIUS`. Collages do not count (of
+208 photos of groups, one is a collage: a contact sheet). Any other photo counts if the faces of the groups in it are
+further apart than `TWIN`. The additional score grows with the share of such photos: to `_TOGETHER` where they are a
+third of the smaller group's photos.
+
+Faces of low quality resemble many people. They do not build groups, but join the best one at the end, by the same
+rules. The constants were chosen by B-cubed F on labeled photos (docs/accuracy.md).
+
+Faces are taken in an order that depends on their embeddings only, so the order of photos makes no difference.
 """
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FaceieError
+from ..cohort import Cohort
 from ..nn.parallel import parallel
 from ..types import Array
+from .groups import Constraints, Groups, Integers
 
-__all__ = ["GOOD_QUALITY", "MINIMUM", "RADIUS", "Constraints", "can_cluster", "cluster", "join"]
+__all__ = ["GOOD_QUALITY", "PER_CLUSTER", "Constraints", "choose_cohort", "cluster", "join"]
 
-RADIUS = 0.84
-STRICT = 0.6  # radius for clusters that often share a photo
-TWIN = 0.6  # distance below which two faces in a photo may be the same person
-_EVIDENCE = 3  # clusters that are apart in one of this many photos get the radius STRICT
-_COLLAGE = 4  # a collage has at least this many pairs within the radius, and at least one in this many of all pairs
-MINIMUM = 2  # faces within the radius, itself included, that a face needs to build a cluster
-GOOD_QUALITY = 0.5  # least quality of a face that may build a cluster
+GOOD_QUALITY = 0.5  # least quality of a face that may build a group
+PER_CLUSTER = 4  # faces of a group in the cohort
+COHORT = 4096  # faces of the cohort
 
-_TILE = 2048  # faces along each side of a block of distances: 16 MB
-_EDGES = 4_000_000  # edges to collect before those outside the spanning forest are dropped
-_CANDIDATES = 16  # nearest faces that a face may join
+LIMIT = 0.67  # score of two single faces among `_USUAL` faces that may join
+_USUAL = 5000
+_DOUBLING = 0.02  # growth of the limit with each doubling of the number of faces, from `_FEWEST` to `_MOST`
+_FEWEST, _MOST = 500, 50_000
+_BONUS = 0.08  # bonus of a group of `_LARGE` faces; as much again for each doubling
+_LARGE = 24
+_HIGHEST_BONUS = 0.2
+_FIRST = 0.11  # additional limit of the first round
+_ROUNDS = 4
+_TOGETHER = 0.25  # additional score of groups that often share a photo
 
-Integers = NDArray[np.int64]
-
-
-class Constraints(NamedTuple):
-    """Known facts about n faces: must-link and cannot-link constraints for their clusters."""
-
-    photos: Integers
-    """[n], number of the photo of each face."""
-    people: Integers
-    """[n], number of the known person of each face, or -1."""
-    rejections: Mapping[int, set[int]]
-    """For the index of a face, the numbers of people that it does not belong to."""
+_TILE = 2048  # groups along each side of a block of scores: 16 MB
+_CANDIDATES = 64  # best partners of a group in each block
 
 
-class Edges(NamedTuple):
-    """Pairs of neighbors, as indices of faces, with their distances."""
+class Pairs(NamedTuple):
+    """Pairs of groups that may join, as faces that represent them, with their scores."""
 
     a: Integers
     b: Integers
-    distances: Array
+    scores: Array
 
-    @staticmethod
-    def concatenate(edges: Sequence[Edges]) -> Edges:
-        return Edges(*map(np.concatenate, zip(*edges, strict=True))) if edges else _NO_EDGES
-
-    def take(self, index: Any) -> Edges:
-        return Edges(self.a[index], self.b[index], self.distances[index])
+    def take(self, index: NDArray[np.bool_] | Integers) -> Pairs:
+        return Pairs(self.a[index], self.b[index], self.scores[index])
 
 
-_NO_EDGES = Edges(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+_NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def can_cluster() -> bool:
-    """Tell whether SciPy is installed, which `cluster` needs."""
-    return importlib.util.find_spec("scipy") is not None
-
-
-def cluster(
-    embeddings: Array,
-    qualities: NDArray[Any],
-    constraints: Constraints,
-    *,
-    radius: float = RADIUS,
-    minimum: int = MINIMUM,
-    good_quality: float = GOOD_QUALITY,
-) -> Integers:
+def cluster(embeddings: Array, qualities: NDArray[np.floating], constraints: Constraints) -> Integers:
     """Return the cluster of each face: [n], equal numbers for faces of a cluster, -1 for single faces.
 
     `embeddings`: [n, 512], unit length, may be mapped from a file; `qualities`: [n], 0 to 1. Faces with the same known
     person are in the same cluster, even if they are not similar.
     """
-    good = np.flatnonzero(qualities >= good_quality)
-    if minimum > 2:
-        good = good[_counts(embeddings, good, radius) >= minimum - 1]
-    groups = _Groups(embeddings, constraints, radius)
-    forest = _spanning_forest(embeddings, good, radius)
-    for a, b in zip(forest.a.tolist(), forest.b.tolist(), strict=True):
-        groups.join(a, b)
-    poor = np.setdiff1d(np.arange(len(embeddings)), good)
-    _attach(groups, poor, good)
-    return groups.labels()
+    count = len(embeddings)
+    order = _canonical_order(embeddings)
+    model = _Model(embeddings[order], constraints.take(order))
+    good = np.flatnonzero(qualities[order] >= GOOD_QUALITY)
+    for number in range(_ROUNDS):
+        if number:
+            model.set_offsets(good)
+        model.agglomerate(good, 0.0 if number else _FIRST)
+    poor = np.setdiff1d(np.arange(count), good)
+    if len(poor):
+        model.set_offsets(np.arange(count))
+        model.attach(poor)
+    roots = model.groups.roots()
+    settled = [model.groups.is_settled(face) for face in range(count)]
+    first = np.full(count, count)
+    np.minimum.at(first, roots, order)  # a cluster has the number of its first face
+    labels = np.empty(count, np.int64)
+    labels[order] = np.where(settled, first[roots], -1)
+    return labels
 
 
-def join(embeddings: Array, new: Integers, constraints: Constraints, *, radius: float = RADIUS) -> Integers:
+def join(embeddings: Array, new: Integers, constraints: Constraints, offsets: Array) -> Integers:
     """Return the known person of each new face, by the rules of `cluster`: [m], -1 for no known person.
 
-    `new`: [m], indices of the new faces.
+    `new`: [m], indices of the new faces; `offsets`: [n], by `faceie.cohort`.
     """
-    groups = _Groups(embeddings, constraints, radius)
-    _attach(groups, new[constraints.people[new] < 0], np.flatnonzero(constraints.people >= 0))
-    return np.array([groups.person(int(face)) for face in new], np.int64)
+    model = _Model(embeddings, constraints, offsets)
+    model.attach(new[constraints.people[new] < 0])
+    return np.array([model.groups.person(int(face)) for face in new], np.int64)
 
 
-class _Groups:
-    """Disjoint sets of faces (Tarjan 1975), joined step by step where the rules allow it."""
+def choose_cohort(embeddings: Array, labels: Integers) -> Integers:
+    """Return the faces of the cohort: up to `PER_CLUSTER` of each cluster and all single faces, at most `COHORT`.
 
-    def __init__(self, embeddings: Array, constraints: Constraints, radius: float) -> None:
-        self._embeddings = embeddings
-        self._limit = radius * radius
-        self._parents = list(range(len(embeddings)))
-        self._sizes = [1] * len(embeddings)
-        self._photos: list[dict[int, list[int]]] = [{p: [face]} for face, p in enumerate(constraints.photos.tolist())]
-        for face in _in_collages(embeddings, constraints.photos, self._limit):
-            self._photos[face] = {}
-        self._people: list[int] = constraints.people.tolist()
-        self._rejections = {face: set(people) for face, people in constraints.rejections.items()}
-        self._sums: dict[int, Array] = {}  # of the embeddings in groups of at least two faces
-        first: dict[int, int] = {}
-        for face in np.flatnonzero(constraints.people >= 0).tolist():
-            start = first.setdefault(self._people[face], face)
-            if start != face:
-                self._unite(self.find(start), face)
+    `labels`: [n], as `cluster` returns them.
+    """
+    order = _canonical_order(embeddings)
+    single = labels < 0
+    groups = np.where(single, len(labels) + np.arange(len(labels)), labels)[order]
+    return np.sort(order[_first_of_each(groups)[:COHORT]])
 
-    def find(self, face: int) -> int:
-        """Return the face that represents the group of a face."""
-        parents = self._parents
-        while parents[face] != face:
-            parents[face] = face = parents[parents[face]]
-        return face
 
-    def is_settled(self, face: int) -> bool:
-        """Tell whether a face has a known person or is in a group."""
-        root = self.find(face)
-        return self._people[root] >= 0 or self._sizes[root] > 1
+class _Model:
+    """Groups of faces with the numbers that scores need, at the faces that represent the groups."""
 
-    def person(self, face: int) -> int:
-        """Return the known person of a face's group, or -1."""
-        return self._people[self.find(face)]
+    def __init__(self, embeddings: Array, constraints: Constraints, offsets: Array | None = None) -> None:
+        count = len(embeddings)
+        self.groups = Groups(embeddings, constraints)
+        self._limit = LIMIT + _DOUBLING * float(np.log2(np.clip(count, _FEWEST, _MOST) / _USUAL))
+        self._offsets = np.zeros(count, np.float32) if offsets is None else offsets
+        self._means: dict[int, Array] = {}  # of groups of at least two faces, divided by the root of their lengths
+        self._bonuses: Array = np.zeros(count, np.float32)
+        self._halves: Array = np.zeros(count, np.float32)  # half of the mean offset
+        roots = self._update_offsets()
+        for root in np.unique(roots[roots != np.arange(count)]).tolist():
+            self._renew(root)
 
-    def labels(self) -> Integers:
-        """Return the group of each face, or -1 for single faces."""
-        roots = [self.find(face) for face in range(len(self._parents))]
-        return np.array([root if self.is_settled(root) else -1 for root in roots], np.int64)
+    def set_offsets(self, faces: Integers) -> None:
+        """Compute the offsets of faces, with the groups as they are."""
+        embeddings, roots = self.groups.embeddings, self.groups.roots()
+        chosen = faces[_first_of_each(roots[faces])[:COHORT]]
+        cohort = Cohort(embeddings[chosen], roots[chosen])
+        parts = [faces[start : start + _TILE] for start in range(0, len(faces), _TILE)]
+        found = parallel(lambda part: cohort.offsets(embeddings[part], roots[part]), parts)
+        self._offsets[faces] = np.concatenate([*found, np.empty(0, np.float32)])
+        self._update_offsets()
 
-    def join(self, a: int, b: int) -> None:
-        """Join the groups of two faces, if the rules allow it."""
-        a, b = self.find(a), self.find(b)
-        if a != b and self._is_allowed(a, b) and self._are_close(a, b):
-            self._unite(a, b)
+    def agglomerate(self, faces: Integers, stricter: float) -> None:
+        """Join the groups of faces, the best pairs first, until no score is positive."""
+        alive = np.zeros(len(self._halves), np.bool_)
+        alive[self.groups.roots()[faces]] = True
+        rows = columns = np.flatnonzero(alive)
+        pairs = _NO_PAIRS
+        while True:
+            pairs = _best_first(_concatenate([pairs, self._search(rows, columns, stricter)]))
+            changed, refused = self._step(pairs)
+            if not changed and not refused.any():
+                break
+            alive[list(changed)] = False
+            pairs = pairs.take(~refused & alive[pairs.a] & alive[pairs.b])
+            rows = np.unique([self.groups.find(root) for root in changed]).astype(np.int64)
+            alive[rows] = True
+            columns = np.flatnonzero(alive)
 
-    def _is_allowed(self, a: int, b: int) -> bool:
-        p, q = self._people[a], self._people[b]
-        if p >= 0 and q >= 0:
-            return False  # known to be different people
-        return p not in self._rejections.get(b, ()) and q not in self._rejections.get(a, ())
+    def attach(self, faces: Integers) -> None:
+        """Join each single one of `faces` to one of the groups that look most like it, the best pairs first."""
+        roots = self.groups.roots()
+        settled = np.unique([root for root in set(roots.tolist()) if self.groups.is_settled(root)]).astype(np.int64)
+        pairs = _best_first(self._search(np.setdiff1d(faces, settled), settled, 0.0))
+        for a, b, score in zip(*(column.tolist() for column in pairs), strict=True):
+            if not self.groups.is_settled(a) and self._may_join(a, self.groups.find(b), score):
+                self.groups.unite(a, self.groups.find(b))
 
-    def _are_close(self, a: int, b: int) -> bool:
-        """Tell whether the pairs of two groups are close on average.
+    def _step(self, pairs: Pairs) -> tuple[set[int], NDArray[np.bool_]]:
+        """Join the pairs, best first, of which each is the best for both groups.
 
-        The mean of |x - y|^2 = 2 - 2 x y over all pairs needs the sums of the embeddings only.
+        A group joins a larger one, too, for which it is not the best, until that has grown by half. Returns the groups
+        that have changed, and which pairs are refused.
         """
-        mean = float(np.dot(self._sum(a), self._sum(b))) / (self._sizes[a] * self._sizes[b])
-        if 2 - 2 * mean > self._limit:
-            return False
-        apart = _EVIDENCE * self._photos_apart(a, b) / max(min(len(self._photos[a]), len(self._photos[b])), 1)
-        return 2 - 2 * mean <= self._limit + min(apart, 1) * (STRICT * STRICT - self._limit)
+        position = np.arange(len(pairs.a))
+        best = np.full(len(self._halves), len(position))
+        np.minimum.at(best, pairs.a, position)
+        np.minimum.at(best, pairs.b, position)
+        first_a, first_b = best[pairs.a] == position, best[pairs.b] == position
+        before = {group: self.groups.sizes[group] for group in np.union1d(pairs.a, pairs.b).tolist()}
+        joined, grown, refused = set[int](), dict[int, int](), np.zeros(len(position), np.bool_)
+        for at in np.flatnonzero(first_a | first_b).tolist():
+            a, b = int(pairs.a[at]), int(pairs.b[at])
+            large, small = (a, b) if before[a] >= before[b] else (b, a)
+            size = grown.get(large, 0) + before[small]
+            if small in joined or large in joined:
+                continue  # it has changed: its scores are outdated
+            if not (first_a[at] and first_b[at]) and (best[small] != at or 2 * size > before[large]):
+                continue
+            x, y = self.groups.find(large), self.groups.find(small)
+            if not self._may_join(x, y, float(pairs.scores[at])):
+                refused[at] = True
+                continue
+            self._unite(x, y)
+            joined.add(small)
+            grown[large] = size
+            if 2 * size > before[large]:
+                joined.add(large)
+        return joined | grown.keys(), refused
 
-    def _photos_apart(self, a: int, b: int) -> int:
-        """Count the photos in which the faces of two groups are further apart than `TWIN`."""
-        few, many = sorted((self._photos[a], self._photos[b]), key=len)
-        count = 0
-        for photo in few.keys() & many.keys():
-            products = self._embeddings[few[photo]] @ self._embeddings[many[photo]].T
-            count += bool(2 - 2 * products.max() > TWIN * TWIN)
-        return count
-
-    def _sum(self, root: int) -> Array:
-        total: Array = self._sums.get(root, self._embeddings[root])
-        return total
+    def _may_join(self, a: int, b: int, score: float) -> bool:
+        return self.groups.may_join(a, b) and score > _TOGETHER * self.groups.share_apart(a, b)
 
     def _unite(self, a: int, b: int) -> None:
-        if len(self._photos[a]) < len(self._photos[b]):
-            a, b = b, a  # the smaller set is copied
-        self._sums[a] = self._sum(a) + self._sum(b)
-        self._sums.pop(b, None)
-        self._parents[b] = a
-        self._sizes[a] += self._sizes[b]
-        for photo, faces in self._photos[b].items():
-            self._photos[a].setdefault(photo, []).extend(faces)
-        self._photos[b] = {}
-        self._people[a] = max(self._people[a], self._people[b])
-        if b in self._rejections:
-            self._rejections.setdefault(a, set()).update(self._rejections.pop(b))
+        sizes = self.groups.sizes
+        half = (sizes[a] * self._halves[a] + sizes[b] * self._halves[b]) / (sizes[a] + sizes[b])
+        self._means.pop(a, None)
+        self._means.pop(b, None)
+        root = self.groups.unite(a, b)
+        self._halves[root] = half
+        self._renew(root)
+
+    def _renew(self, root: int) -> None:
+        """Compute the mean and the bonus of a group."""
+        size, total = self.groups.sizes[root], self.groups.sum(root)
+        length = float(np.linalg.norm(total)) / size
+        self._means[root] = total / np.float32(size * max(length, 1e-6) ** 0.5)
+        self._bonuses[root] = min(_BONUS * float(np.log2(1 + (size - 1) / _LARGE)), _HIGHEST_BONUS)
+
+    def _update_offsets(self) -> Integers:
+        """Compute the offsets of all groups. Return the face that represents the group of each face."""
+        roots = self.groups.roots()
+        sums = np.bincount(roots, self._offsets, len(roots))
+        self._halves = (sums / np.maximum(np.bincount(roots, minlength=len(roots)), 1) / 2).astype(np.float32)
+        return roots
+
+    def _rows(self, groups: Integers) -> Array:
+        """Return the means of groups: [m, 512]."""
+        rows: Array = self.groups.embeddings[groups]
+        for i, group in enumerate(groups.tolist()):
+            if group in self._means:
+                rows[i] = self._means[group]
+        return rows
+
+    def _search(self, rows: Integers, columns: Integers, stricter: float) -> Pairs:
+        """Return the pairs of a group of `rows` and one of `columns` whose score is positive."""
+        all_pairs = rows is columns
+        row_parts, column_parts = list(_split(rows)), list(_split(columns))
+        limit = self._limit + stricter
+        found = []
+        for number, row_part in enumerate(row_parts):
+            means = self._rows(row_part)
+
+            def compare(part: Integers, row_part: Integers = row_part, means: Array = means) -> Pairs:
+                scores = means @ self._rows(part).T  # [rows, columns]
+                scores -= self._halves[row_part, None]
+                scores -= self._halves[part] + np.float32(limit)
+                if self._bonuses[row_part].any() or self._bonuses[part].any():
+                    scores += np.maximum.outer(self._bonuses[row_part], self._bonuses[part])
+                if all_pairs and part[0] == row_part[0]:
+                    scores[np.tril_indices(len(part))] = -1
+                i, j = np.divmod(np.flatnonzero(scores > 0), len(part))
+                pairs = Pairs(row_part[i], part[j], scores[i, j])
+                return _few_of_each(pairs.take(pairs.a != pairs.b))
+
+            found += parallel(compare, column_parts[number:] if all_pairs else column_parts)
+        return _concatenate(found)
 
 
-def _in_collages(embeddings: Array, photos: Integers, limit: float) -> Iterator[int]:
-    """Yield the faces in collages: photos with many pairs of faces whose squared distance is below `limit`."""
-    order = np.argsort(photos, kind="stable")
-    starts = np.flatnonzero(np.diff(photos[order], prepend=-1))
-    for faces in np.split(order, starts[1:]):
-        if len(faces) >= _COLLAGE:
-            pairs = len(faces) * (len(faces) - 1) // 2
-            products = np.triu(embeddings[faces] @ embeddings[faces].T, 1)
-            close = np.count_nonzero(products > 1 - limit / 2)
-            if close >= max(_COLLAGE, pairs / _COLLAGE):
-                yield from faces.tolist()
+def _few_of_each(pairs: Pairs) -> Pairs:
+    """Return the best `_CANDIDATES` pairs of each `a`, which are in groups."""
+    if len(pairs.a) <= _CANDIDATES:
+        return pairs
+    pairs = pairs.take(np.lexsort((pairs.b, -pairs.scores, pairs.a)))
+    rank = np.arange(len(pairs.a)) - np.searchsorted(pairs.a, pairs.a)
+    return pairs.take(rank < _CANDIDATES)
 
 
-def _attach(groups: _Groups, faces: Integers, to: Integers) -> None:
-    """Join each of `faces` to the group of one of its nearest among `to`, the closest pairs first."""
-    edges = _nearest(groups._embeddings, faces, to, groups._limit)
-    for face, other in zip(edges.a.tolist(), edges.b.tolist(), strict=True):
-        if not groups.is_settled(face) and groups.is_settled(other):
-            groups.join(face, other)
+def _best_first(pairs: Pairs) -> Pairs:
+    return pairs.take(np.lexsort((pairs.b, pairs.a, -pairs.scores)))
 
 
-def _nearest(embeddings: Array, faces: Integers, to: Integers, limit: float) -> Edges:
-    """Return the pairs of each of `faces` and its nearest among `to` whose squared distance is below `limit`, shortest
-    first.
-    """
-    if not len(faces) or not len(to):
-        return _NO_EDGES
-    found = []
-    for rows in _split(faces):
-        best = [_closest(_products(embeddings, rows, columns), rows, columns, limit) for columns in _split(to)]
-        edges = Edges.concatenate(best)
-        order = np.lexsort((edges.b, edges.distances, edges.a))
-        edges = edges.take(order)
-        rank = np.arange(len(order)) - np.searchsorted(edges.a, edges.a)
-        found.append(edges.take(rank < _CANDIDATES))
-    return _sorted(Edges.concatenate(found))
+def _concatenate(parts: list[Pairs]) -> Pairs:
+    return Pairs(*map(np.concatenate, zip(*parts, strict=True))) if parts else _NO_PAIRS
 
 
-def _closest(products: Array, rows: Integers, columns: Integers, limit: float) -> Edges:
-    count = min(_CANDIDATES, len(columns))
-    top = np.argpartition(-products, count - 1, axis=1)[:, :count]  # [rows, count]
-    squares = 2 - 2 * np.take_along_axis(products, top, 1)
-    i, k = np.nonzero(squares < limit)
-    return Edges(rows[i], columns[top[i, k]], _roots(squares[i, k]))
+def _split(groups: Integers) -> Iterator[Integers]:
+    return (groups[start : start + _TILE] for start in range(0, len(groups), _TILE))
 
 
-def _counts(embeddings: Array, faces: Integers, radius: float) -> Integers:
-    """Count the neighbors of each of `faces` among them."""
-    counts = np.zeros(len(embeddings), np.int64)
-    for edges in _neighbors(embeddings, faces, radius):
-        np.add.at(counts, edges.a, 1)
-        np.add.at(counts, edges.b, 1)
-    return counts[faces]
+def _first_of_each(groups: Integers) -> Integers:
+    """Return the places of the first `PER_CLUSTER` members of each group, ascending."""
+    order = np.argsort(groups, kind="stable")
+    rank = np.arange(len(order)) - np.searchsorted(groups[order], groups[order])
+    return np.sort(order[rank < PER_CLUSTER])
 
 
-def _spanning_forest(embeddings: Array, faces: Integers, radius: float) -> Edges:
-    """Return the minimum spanning forest of the neighbors' graph, shortest edges first."""
-    forest, waiting = _NO_EDGES, [_NO_EDGES]
-    for edges in _neighbors(embeddings, faces, radius):
-        waiting.append(edges)
-        if sum(len(edges.a) for edges in waiting) > _EDGES:
-            forest, waiting = _spanning_edges(Edges.concatenate([forest, *waiting]), len(embeddings)), [_NO_EDGES]
-    return _sorted(_spanning_edges(Edges.concatenate([forest, *waiting]), len(embeddings)))
-
-
-def _spanning_edges(edges: Edges, count: int) -> Edges:
-    try:
-        from scipy.sparse import csr_array
-        from scipy.sparse.csgraph import minimum_spanning_tree
-    except ImportError:
-        raise FaceieError("clusters need SciPy: pip install scipy") from None
-    # SciPy takes an edge of length 0 for no edge.
-    lengths = edges.distances.astype(np.float64) + 1
-    ends = (edges.a.astype(np.int32), edges.b.astype(np.int32))  # versions 1.11 to 1.16 refuse 64 bits
-    tree = minimum_spanning_tree(csr_array((lengths, ends), shape=(count, count))).tocoo()
-    return Edges(tree.row.astype(np.int64), tree.col.astype(np.int64), (tree.data - 1).astype(np.float32))
-
-
-def _neighbors(embeddings: Array, faces: Integers, radius: float) -> Iterator[Edges]:
-    """Yield the pairs of `faces` that are closer than `radius`, block by block."""
-    parts = list(_split(faces))
-    least = 1 - radius * radius / 2  # of the product of two embeddings
-
-    def compare(pair: tuple[int, int]) -> Edges:
-        rows, columns = parts[pair[0]], parts[pair[1]]
-        products = _products(embeddings, rows, columns)
-        i, j = np.divmod(np.flatnonzero(products > least), len(columns))
-        if pair[0] == pair[1]:
-            i, j = i[j > i], j[j > i]
-        return Edges(rows[i], columns[j], _roots(2 - 2 * products[i, j]))
-
-    for i in range(len(parts)):
-        yield from parallel(compare, [(i, j) for j in range(i, len(parts))])
-
-
-def _products(embeddings: Array, rows: Integers, columns: Integers) -> Array:
-    products: Array = embeddings[rows] @ embeddings[columns].T  # [rows, columns]
-    return products
-
-
-def _roots(squares: Array) -> Array:
-    roots: Array = np.sqrt(np.maximum(squares, 0))
-    return roots
-
-
-def _split(faces: Integers) -> Iterator[Integers]:
-    return (faces[start : start + _TILE] for start in range(0, len(faces), _TILE))
-
-
-def _sorted(edges: Edges) -> Edges:
-    return edges.take(np.lexsort((edges.b, edges.a, edges.distances)))
+def _canonical_order(embeddings: Array) -> Integers:
+    """Return the faces in an order that depends on their embeddings only: that of a hash of their bits."""
+    factors = (2 * np.arange(embeddings.shape[1], dtype=np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
+    keys = np.empty(len(embeddings), np.uint64)
+    for start in range(0, len(embeddings), _TILE):
+        bits = np.ascontiguousarray(embeddings[start : start + _TILE], np.float32).view(np.uint32)
+        keys[start : start + _TILE] = (bits * factors).sum(1, dtype=np.uint64)  # modulo 2^64
+    keys = (keys ^ (keys >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)  # all bits move the highest ones
+    return np.argsort(keys ^ (keys >> np.uint64(32)), kind="stable").astype(np.int64)

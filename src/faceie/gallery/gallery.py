@@ -286,7 +286,7 @@ class Gallery(ExportMethods):
         Returns
         -------
         list of Match
-            Faces, the most similar first.
+            Faces, the most probable first; without a calibration, the nearest first. See `Match`.
 
         Raises
         ------

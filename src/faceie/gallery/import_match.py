@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..boxes import area, iou
 from ..types import Array
-from .clusters import Constraints, can_cluster, cluster
+from .clusters import Constraints, cluster
 
 __all__ = ["OpenPhoto", "Who", "match_regions", "settle"]
 
@@ -130,7 +130,7 @@ class _Settlement:
     def run(self) -> dict[int, Who]:
         """Apply both ways until nothing changes."""
         self._place_pairs()
-        if not can_cluster() or not any(photo.faces and photo.names for photo in self._photos):
+        if not any(photo.faces and photo.names for photo in self._photos):
             return self._settled
         self._find_clusters()
         before = -1

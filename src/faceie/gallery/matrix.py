@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cohort import Cohort
 from ..files import draft_prefix, replacing
 from ..nn.parallel import parallel
 from ..types import Array
@@ -23,7 +24,17 @@ from ..types import Array
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["SIZE", "Matrix", "load_matrix", "matrix_path", "nearest", "open_matrix", "remove_matrix", "write_matrix"]
+__all__ = [
+    "SIZE",
+    "Matrix",
+    "load_cohort",
+    "load_matrix",
+    "matrix_path",
+    "nearest",
+    "open_matrix",
+    "remove_matrix",
+    "write_matrix",
+]
 
 SIZE = 512  # numbers in an embedding
 
@@ -114,6 +125,16 @@ def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int
             ids[index] = face
             file.write(embedding)
         file.write(ids.tobytes())
+
+
+def load_cohort(store: Store, matrix: Matrix) -> Cohort:
+    """Return the faces of the gallery that others are judged among, as of the last clustering."""
+    members = np.array(store.faces.cohort(), np.int64).reshape(-1, 2)
+    rows = np.searchsorted(matrix.ids, members[:, 0])
+    there = rows < len(matrix.ids)
+    rows, members = rows[there], members[there]
+    there = matrix.ids[rows] == members[:, 0]
+    return Cohort(matrix.embeddings[rows[there]], members[there, 1])
 
 
 def nearest(matrix: Matrix, probe: Array, limit: int) -> tuple[NDArray[np.intp], Array]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from ..cohort import Cohort
 from ..errors import OptionError
 from . import assignment, people
 from .import_methods import ImportMethods
+from .matrix import load_cohort, load_matrix
 from .records import Face, Person, PhotoMatch
 from .search import Dates, find_photos_of
 
@@ -22,8 +24,8 @@ class PeopleMethods(ImportMethods):
     def people(self) -> list[Person]:
         """List the people and the clusters.
 
-        Faces are clustered first if faces have been added or deleted since the last time. That needs SciPy (the extra
-        ``people``) and a gallery that can be written and that no other program is writing to. Otherwise, the list shows
+        Faces are clustered first if faces have been added or deleted since the last time. That needs a
+        gallery that can be written and that no other program is writing to. Otherwise, the list shows
         the former clusters: see `is_clustered`.
 
         Returns
@@ -34,7 +36,7 @@ class PeopleMethods(ImportMethods):
         Examples
         --------
         >>> [(person.name, person.faces) for person in gallery.people()]
-        [(None, 2)]
+        [(None, 3)]
         """
         with self._reading():
             assignment.cluster_if_possible(self._store)
@@ -66,8 +68,6 @@ class PeopleMethods(ImportMethods):
 
         Raises
         ------
-        FaceieError
-            SciPy is not installed.
         GalleryError
             The gallery cannot be written, or other programs keep changing it.
 
@@ -77,6 +77,25 @@ class PeopleMethods(ImportMethods):
         """
         with self._reading():
             assignment.cluster_all(self._store)
+
+    def cohort(self) -> Cohort:
+        """Return the faces of the gallery that others are judged among.
+
+        They are chosen when faces are clustered: up to four of each person or cluster, at most 4,096.
+
+        Returns
+        -------
+        Cohort
+            Faces with their people. Empty before the first clustering.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> len(gallery.cohort())
+        5
+        """
+        with self._reading():
+            return load_cohort(self._store, load_matrix(self._store))
 
     def person(self, who: int | str) -> Person:
         """Return one person or cluster.
@@ -127,7 +146,7 @@ class PeopleMethods(ImportMethods):
         --------
         >>> cluster, *_ = gallery.people()
         >>> sorted(face.path.name for face in gallery.faces_of(cluster.number))
-        ['obama-congress.jpg', 'obama.jpg']
+        ['obama-congress.jpg', 'obama-standing.jpg', 'obama.jpg']
         """
         with self._reading():
             return list(self._store.faces.of_person(people.find_number(self._store, who)))

@@ -107,7 +107,9 @@ class Match(NamedTuple):
     distance : float
         Euclidean distance between the embeddings of face and probe, 0 to 2. The root mean square for several probes.
     probability : float or None
-        Probability, 0 to 1, that both show the same person. None for weights without a calibration.
+        Probability, 0 to 1, that both show the same person. Once the faces of the gallery have been clustered, both are
+        judged among them (see `Cohort`), so a face at a larger distance may be more probable. None for weights without
+        a calibration.
     """
 
     face: Face

@@ -11,6 +11,8 @@
                     ignored. Confirmed is 1 by the user, 2 by an import
 ``portraits``       the embedding and the thumbnail of each face: apart, so that reading all rows of ``faces`` is fast
 ``people``          a row for each cluster (without a name) and each person (with a name)
+``cohort``          the offset of each face as of the last clustering, or of its indexing if that was later; and whether
+                    it is one of those that other faces are judged among (`faceie.cohort`)
 ``denials``         pairs of a face and a person that it is *not*, according to the user
 ``photo_people``    pairs of a photo and a person in it, by an imported name, whose face was not found
 ``imported_names``  keys of imported names, and the people that they name, even if the user has renamed these
@@ -135,6 +137,16 @@ def m009_ignored_faces(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE forgotten (hash BLOB PRIMARY KEY) WITHOUT ROWID")
 
 
+def m010_cohort(db: sqlite3.Connection) -> None:
+    """The offset of each face, and whether it is in the cohort of the others (see `faceie.cohort`)."""
+    db.execute(
+        "CREATE TABLE cohort (face INTEGER PRIMARY KEY REFERENCES faces ON DELETE CASCADE,"
+        " offset REAL NOT NULL, member INTEGER NOT NULL)"
+    )
+    db.execute("CREATE INDEX cohort_members ON cohort (face) WHERE member")
+    db.execute("DELETE FROM settings WHERE name = 'clustered'")  # clustering fills the table
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
@@ -145,4 +157,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m007_other_hashes,
     m008_undo,
     m009_ignored_faces,
+    m010_cohort,
 )

@@ -13,7 +13,7 @@ from ..checks import checked_date
 from ..errors import OptionError
 from ..recognition import same_person_probability
 from ..types import Array, ImageLike
-from .matrix import SIZE, load_matrix, nearest
+from .matrix import SIZE, Matrix, load_cohort, load_matrix, nearest
 from .records import Face, Match, PhotoMatch, Probe
 from .store import Store
 
@@ -21,6 +21,8 @@ __all__ = ["AnyProbe", "Dates", "MeanProbe", "find_matches", "find_photos_of", "
 
 AnyProbe: TypeAlias = "Probe | ImageLike | NDArray[np.floating[Any]]"
 """A face to search for: a result of `Gallery.probe`, a photo, or an embedding."""
+
+_SPARE = 4  # nearest faces that are judged for each match that is asked for
 
 
 class Dates(NamedTuple):
@@ -108,18 +110,36 @@ def find_matches(
 ) -> list[Match]:
     """Return the faces most similar to a probe (see `Gallery.search`)."""
     matrix, hidden = load_matrix(store), store.faces.left_out_ids(*dates)
-    rows, distances = nearest(matrix, probe.direction, len(matrix.ids) if limit is None else limit + len(hidden))
+    # The nearest are sorted again, by probability.
+    wanted = len(matrix.ids) if limit is None else _SPARE * limit + len(hidden)
+    rows, distances = nearest(matrix, probe.direction, wanted)
     visible = ~np.isin(matrix.ids[rows], hidden)
-    rows, distances = rows[visible][:limit], probe.distances(distances[visible][:limit])
+    rows, distances = rows[visible], probe.distances(distances[visible])
     weights = store.setting("calibration")
     chances: list[float | None] = [None] * len(rows)
     if weights:
-        probabilities = same_person_probability(distances, prior=prior, weights=weights)
-        chances = probabilities[probabilities >= min_probability].tolist()  # the nearest come first
-    ids = matrix.ids[rows[: len(chances)]].tolist()
-    numbers = dict(zip(ids, zip(distances.tolist(), chances, strict=False), strict=False))
+        found = same_person_probability(
+            distances, prior=prior, weights=weights, cohort=_judge(store, matrix, rows, probe.direction)
+        )
+        order = np.argsort(-found, kind="stable")
+        order = order[found[order] >= min_probability]
+        rows, distances, chances = rows[order], distances[order], found[order].tolist()
+    ids = matrix.ids[rows[:limit]].tolist()
+    numbers = dict(zip(ids, zip(distances[:limit].tolist(), chances[:limit], strict=True), strict=True))
     # Another program may have deleted some of them in between.
     return [Match(face, *numbers[face.id]) for face in store.faces.by_id(ids)]
+
+
+def _judge(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -> tuple[Array, float] | None:
+    """Return the mean of the offsets of a probe and of each of these faces, and the weight of the gallery's cohort."""
+    cohort = load_cohort(store, matrix)
+    if not len(cohort):
+        return None
+    ids = matrix.ids[rows].tolist()
+    known = store.faces.offsets(ids)
+    offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
+    mean: Array = (offsets + cohort.offsets(probe[None])) / np.float32(2)
+    return mean, cohort.weight
 
 
 def find_photos_of(store: Store, people: Sequence[int], dates: Dates) -> list[PhotoMatch]:

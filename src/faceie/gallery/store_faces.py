@@ -1,4 +1,4 @@
-"""SQL for faces, their embeddings and thumbnails (tables ``faces`` and ``portraits``)."""
+"""SQL for faces, their embeddings and thumbnails (tables ``faces``, ``portraits`` and ``cohort``)."""
 
 from __future__ import annotations
 
@@ -180,6 +180,30 @@ class FaceStore:
         """Count the embeddings."""
         (count,) = self._db.execute("SELECT count(*) FROM portraits").fetchone()
         return int(count)
+
+    def offsets(self, ids: Sequence[int] | None = None) -> dict[int, float]:
+        """Return the offsets of all faces, or of those with these ids, as far as they are known."""
+        if ids is None:
+            return dict(self._db.execute("SELECT face, offset FROM cohort"))
+        found: dict[int, float] = {}
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            found.update(self._db.execute(f"SELECT face, offset FROM cohort WHERE face IN ({_marks(part)})", part))
+        return found
+
+    def cohort(self) -> list[tuple[int, int]]:
+        """Return the faces of the cohort, ascending, each with its person or cluster, or minus its id."""
+        return self._db.execute(
+            "SELECT face, coalesce(person, -face) FROM cohort JOIN faces ON faces.id = face WHERE member ORDER BY face"
+        ).fetchall()
+
+    def put_offsets(self, rows: Iterable[tuple[int, float, bool]]) -> None:
+        """Store faces with their offsets, and whether they are in the cohort."""
+        self._db.executemany("INSERT OR REPLACE INTO cohort VALUES (?, ?, ?)", rows)
+
+    def delete_offsets(self) -> None:
+        """Delete all offsets and the cohort."""
+        self._db.execute("DELETE FROM cohort")
 
     def embeddings(self) -> Iterator[tuple[int, bytes]]:
         """Yield the id and the embedding (512 float32, little-endian) of each face, by ascending id."""
