@@ -11,8 +11,8 @@ others, by the share of faces that is rejected, for several qualities:
 - the norm of the encoder's last layer, before it is normalized, where less is better;
 - a product of the first and the last (`with_norm`).
 
-Each person has the same weight, and those with one photo count as strangers only. The intervals are those of the
-difference to the size alone, by bootstrap over people (95 %).
+A person has the weight of the square root of their pairs, and one with a single photo counts as a stranger only. The
+intervals are those of the difference to the size alone, by bootstrap over people (95 %).
 
 With --degraded, photos are first reduced to 17 to 90 % of their size, a third of them is blurred before, and a third is
 stored as JPEG of low quality. --every N takes every N-th person only.
@@ -113,10 +113,8 @@ def accepted(collection: Collection, kept: NDArray[np.bool_]) -> tuple[Floats, F
     count = int(collection.people.max()) + 1
     of_person = np.bincount(person, minlength=count)
     weight = np.sqrt(np.maximum(of_person, 1))[person] / np.maximum(of_person, 1)[person]
-    right, every = np.zeros(count), np.zeros(count)
-    np.add.at(right, person, weight * (scores[same] > threshold))
-    np.add.at(every, person, weight)
-    return right, every
+    right, total = (np.bincount(person, weight * kind, count) for kind in (scores[same] > threshold, 1.0))
+    return right.astype(np.float64), total.astype(np.float64)
 
 
 def rate(rows: tuple[Floats, Floats], sample: NDArray[np.intp] | slice = slice(None)) -> float:

@@ -119,11 +119,9 @@ def test_quality(lfw: Path) -> None:
     """Four qualities have a row each; without rejected faces, all have the same rate."""
     for options in ([], ["--degraded"]):
         output = run("quality.py", lfw, *options)
-        rows = [
-            line.split("|")[2].split()[0] for line in output.splitlines() if re.match(r"\| [^|]*(size|norm|`)", line)
-        ]
-        assert len(rows) == 4, output
-        assert len(set(rows)) == 1
+        rates = re.findall(r"^\| (?:`qualities`|size|norm|`qualities` and norm) \| (\S+)", output, re.MULTILINE)
+        assert len(rates) == 4, output
+        assert len(set(rates)) == 1
 
 
 def test_names(wider: Path, lfw: Path) -> None:
