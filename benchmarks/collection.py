@@ -1,4 +1,4 @@
-"""A collection of large photos: CPU seconds a photo, memory, photos a second, and what the smallest face costs.
+"""A collection of large photos: CPU seconds a photo, memory, photos a second, and the cost of small faces.
 
     python benchmarks/collection.py [FOLDER ...] [--photos 24] [--shares 0.5 0.75 1 ...]
 
@@ -8,7 +8,7 @@ them as JPEG in a temporary folder. Prints
 - for photos of 12, 48 and 2 megapixels, for turned ones and for those without faces: CPU seconds a photo in one thread,
   decoding included and encoding not, and the peak of the memory, beside facenet-pytorch with the same smallest face;
 - the photos that ``faceie index`` searches in a second, with 1 and 2 workers;
-- with --shares, for smallest faces of so many per cent of the longer side: how many of the faces with a quality of 0.5
+- with --shares, for smallest faces of this many per cent of the longer side: how many of the faces with a quality of 0.5
   or more are found that a search for faces of 20 pixels finds, and how far their embeddings are apart.
 """
 

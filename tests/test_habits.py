@@ -115,6 +115,7 @@ def test_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipes run, in a folder with the photos that they name."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEIE_GALLERY", str(tmp_path / "gallery.faceie"))
     (tmp_path / "photos").mkdir()
     for photo in [*PHOTOS.glob("obama*.jpg"), PHOTOS / "more" / "no-photo.jpg"]:
         (tmp_path / "photos" / photo.name).write_bytes(photo.read_bytes())

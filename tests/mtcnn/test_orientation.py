@@ -186,7 +186,7 @@ def test_squares_of_an_image_in_its_view() -> None:
 
 @pytest.mark.parametrize("degrees", [15, 40])
 def test_search_near_probable_faces(degrees: int, photos: Path) -> None:
-    """A search near probable faces finds what a search of the whole image finds there."""
+    """A search near probable faces finds the same faces there as a search of the whole image."""
     image = open_image(photos / "obama-congress.jpg").rotate(degrees, expand=True)
     whole = View(image, np.eye(2, 3))
     view, w, options = rotate_view(whole, math.radians(degrees)), mtcnn.load(), DetectionOptions(min_face_size=30)

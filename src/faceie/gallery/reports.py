@@ -1,4 +1,4 @@
-"""What the methods of `Gallery` report: results of runs, and files that cannot be used."""
+"""Reports of the methods of `Gallery`: results of runs, and files that cannot be used."""
 
 from __future__ import annotations
 
