@@ -112,8 +112,11 @@ def test_votes_gather_across_half_a_turn() -> None:
     angle, sure = orientation.OrientationVotes(squares, angles, np.array([200.0, 200, 300])).main_angle()
     assert abs(angle) == pytest.approx(math.pi)
     assert sure
-    seen = orientation.OrientationVotes(squares, angles, np.array([2.0, 2, 3]))
+    seen = orientation.OrientationVotes(squares, angles, np.array([20.0, 20, 30]))
     assert not seen.main_angle()[1]
+    assert abs(seen.main_angle()[0]) == pytest.approx(math.pi)
+    few = orientation.OrientationVotes(squares, angles, np.array([2.0, 2, 3]))
+    assert few.main_angle() == (0.0, False)
     assert [face.roll for face in seen.turned_faces([0.0, math.pi])] == [pytest.approx(math.radians(40))]
     assert seen._replace(weights=np.zeros(3)).main_angle() == (0.0, False)
 

@@ -48,6 +48,7 @@ _R_SCORE, _O_SCORE = 0.7, 0.5  # least scores that count
 _OVERLAP = 0.5  # intersection over union, above which candidates are the same
 _SPREAD = 0.4  # radians: the standard deviation of a vote
 _R_BATCH, _O_BATCH = 32, 8  # proposals and candidates that a thread examines at a time
+_LIKELY = 25.0  # votes: with fewer, close-ups of the probable faces are enough
 _SURE = 100.0  # votes: about the weight of a certain face of 40 pixels
 _NEARLY_RIGHT = math.radians(12.5)  # angles this close to a right angle, or to 0, are snapped to it
 _CONTEXT = 1.5  # relative size of crops before a rotation by 45 degrees, which loses their corners
@@ -80,13 +81,15 @@ class OrientationVotes(NamedTuple):
         return OrientationVotes(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
 
     def main_angle(self) -> tuple[float, bool]:
-        """Return the angle with most votes, and whether it is certain; 0 and False without any votes."""
+        """Return the angle with most votes, and whether it is certain; 0 and False for few votes."""
         if not self.weights.any():
             return 0.0, False
         grid = np.radians(np.arange(-180, 180, 5))
         apart = _wrap(grid[:, None] - self.rolls)  # [grid, n]
         density = np.exp(-((apart / _SPREAD) ** 2) / 2) @ self.weights
         best = int(density.argmax())
+        if density[best] < _LIKELY:
+            return 0.0, False
         return _snap(float(grid[best])), bool(density[best] >= _SURE)
 
     def squares_near(self, angle: float) -> Array:
