@@ -163,6 +163,7 @@ def fit(faces: Faces) -> None:
         tested = (a % _FOLDS == first) & (b % _FOLDS == second)
         others = ~np.isin(a % _FOLDS, (first, second)) & ~np.isin(b % _FOLDS, (first, second))
         slope, offset = fitted(pairs.scores[others], same[others])
+        offset += log_odds(same) - log_odds(same[others])  # more pairs of two people are left out than of one
         held_out[tested] = 1 / (1 + np.exp(-(slope * pairs.scores[tested] + offset)))
     for name, chances in (("other people", held_out), ("as shipped", probability_of(pairs.scores))):
         print(f"{name}: log loss {-np.log(np.where(same, chances, 1 - chances)).mean():.5f}")
@@ -177,6 +178,11 @@ def fitted(scores: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the slope and the offset of the log odds."""
     slope, offset = regress(np.column_stack([scores / _UNIT, np.ones(len(scores))]), same.astype(np.float64))
     return float(slope / _UNIT), float(offset)
+
+
+def log_odds(same: NDArray[np.bool_]) -> float:
+    share = float(same.mean())
+    return float(np.log(share / (1 - share)))
 
 
 def photos(faces: Faces) -> None:

@@ -107,7 +107,7 @@ def test_most_settled_first(gallery: Gallery) -> None:
         for v in range(60):
             put(gallery, f"/young {who}-{v}.jpg", near(person(who), 0.35, 1000 * who + v))
         for v in range(count):
-            put(gallery, f"/old {who}-{v}.jpg", apart(who, 100 * who + v, 1.05))  # large groups join at once if closer
+            put(gallery, f"/old {who}-{v}.jpg", apart(who, 200 * who + v, 1.02))  # large groups join at once if closer
     questions = gallery.suggestions(min_probability=0.01)
     assert [len(question.faces) for question in questions] == [40, 3, 2]
     assert gallery.suggestions(limit=1, min_probability=0.01) == questions[:1]

@@ -1,8 +1,9 @@
 """Faces that match an ignored stranger: they are ignored, too.
 
 A new face is ignored if it belongs to no person or cluster, and if the most similar face of all that are labeled is a
-stranger whom the user ignores, with a probability of at least `_PROBABILITY` at a prior of `_PRIOR`. It is ignored as
-long as there is such a stranger. False positives (not a face) resemble each other too little for this.
+stranger whom the user ignores, with a probability of at least `_PROBABILITY` at a prior of `_PRIOR`. Both are judged
+among the gallery's cohort. The face is ignored as long as there is such a stranger. False positives (not a face)
+resemble each other too little for this.
 """
 
 from __future__ import annotations
