@@ -128,7 +128,7 @@ class FaceMethods(GalleryFile):
         --------
         >>> gallery.cluster()
         >>> sorted(face.path.name for face in gallery.faces_of_nobody())
-        ['astronaut.jpg', 'biden.jpg', 'obama-standing.jpg']
+        ['astronaut.jpg', 'biden.jpg']
         """
         with self._reading():
             return list(self._store.faces.of_nobody())
