@@ -13,6 +13,7 @@ from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import Suggestion
 from faceie.gallery.clusters import Constraints, find_pairs
 from faceie.gallery.search import mean_probe
+from faceie.gallery.strangers import ignore_new
 
 from .conftest import Prepared, an_analysis, by_words, face_of, fakes, near, person, put, units
 from .test_forget import left
@@ -227,6 +228,22 @@ def test_a_named_face_that_is_ignored(gallery: Gallery) -> None:
     assert (gallery.face(face).name, gallery.person("Anna").faces) == (None, 0)
     gallery.confirm("Anna", [face])
     assert (gallery.face(face).name, gallery.face(face).ignored) == ("Anna", None)
+
+
+def test_a_stranger_with_many_likes(gallery: Gallery) -> None:
+    """Among a hundred people who resemble the stranger, a new face must be closer to be ignored."""
+    (stranger,) = put(gallery, "/stranger.jpg", person(1))
+    for v in range(100):
+        put(gallery, f"/like-{v}.jpg", near(person(1), 0.9, v))
+    gallery.ignore([stranger])
+    gallery.cluster()
+    put(gallery, "/close.jpg", near(person(1), 0.3, 200))
+    assert ignore_new(gallery._store) == 1
+    put(gallery, "/new.jpg", near(person(1), 0.55, 201))
+    assert ignore_new(gallery._store) == 0
+    gallery._store.db.execute("DELETE FROM cohort")
+    put(gallery, "/again.jpg", near(person(1), 0.55, 202))
+    assert ignore_new(gallery._store) == 1
 
 
 def test_a_stranger_comes_again(gallery: Gallery, tmp_path: Path) -> None:
