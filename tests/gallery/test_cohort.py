@@ -93,7 +93,7 @@ def test_a_gallery_of_an_older_version_is_clustered_again(path: Path, gallery: G
     gallery.cluster()
     db = gallery._store.db
     db.execute("DROP TABLE cohort")
-    db.execute("DELETE FROM migrations WHERE name LIKE '%_cohort'")
+    db.execute("DELETE FROM migrations WHERE name = 'm010_cohort'")
     gallery.close()
     with Gallery(path) as again:
         assert not again.is_clustered()
