@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceie import Cohort, Gallery, distance, same_person_probability
+from faceie import Gallery, distance, same_person_probability
 from faceie.gallery.clusters import PER_CLUSTER, Constraints, choose_cohort, cluster
-from faceie.gallery.judge import person_row, probabilities
 
 from ..conftest import assert_close
 from .conftest import face_of, near, person, put
@@ -128,17 +127,3 @@ def test_the_order_of_photos_makes_no_difference(seed: int) -> None:
     assert np.array_equal(same, again[:, None] == again)
     chosen = choose_cohort(embeddings, labels)
     assert set(order[choose_cohort(embeddings[order], labels[order])].tolist()) == set(chosen.tolist())
-
-
-def test_a_face_and_a_person_are_compared() -> None:
-    """Single faces as by `same_person_probability`; a person of several faces is nearer than their average."""
-    a, b = face_of(1, 1), face_of(1, 2)
-    zero = np.zeros((), np.float32)
-    alone = probabilities(a, person_row(b[None]), zero, zero, 0.0, prior=0.01, weights="vggface2")
-    assert alone == pytest.approx(same_person_probability(distance(a, b), prior=0.01), abs=1e-5)
-    faces = np.stack([face_of(1, v) for v in range(2, 12)])
-    together = probabilities(a, person_row(faces), zero, zero, 0.0, prior=0.01, weights="vggface2")
-    each = probabilities(a, faces, zero, np.zeros(10), 0.0, prior=0.01, weights="vggface2")
-    assert together > np.median(each)
-    strangers = Cohort(np.stack([person(who) for who in range(50, 60)]))
-    assert strangers.probability(a[None], b[None], prior=0.01)[0] == pytest.approx(float(alone), abs=0.05)

@@ -11,14 +11,15 @@ import pytest
 
 from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import Suggestion
+from faceie.gallery.clusters import Constraints, find_pairs
 from faceie.gallery.search import mean_probe
-from faceie.gallery.suggestions import normalized_similarity
+from faceie.gallery.strangers import ignore_new
 
 from .conftest import Prepared, an_analysis, by_words, face_of, fakes, near, person, put, units
 from .test_forget import left
 
 
-def apart(who: int, variant: int, angle: float = 0.75) -> np.ndarray:
+def apart(who: int, variant: int, angle: float = 0.89) -> np.ndarray:
     """Return an embedding of a made-up person at another age: those of one variant are close to each other, but just
     not close enough to the others to join them without a question.
     """
@@ -107,7 +108,7 @@ def test_most_settled_first(gallery: Gallery) -> None:
         for v in range(60):
             put(gallery, f"/young {who}-{v}.jpg", near(person(who), 0.35, 1000 * who + v))
         for v in range(count):
-            put(gallery, f"/old {who}-{v}.jpg", apart(who, 100 * who + v))
+            put(gallery, f"/old {who}-{v}.jpg", apart(who, 200 * who + v, 1.02))  # large groups join at once if closer
     questions = gallery.suggestions(min_probability=0.01)
     assert [len(question.faces) for question in questions] == [40, 3, 2]
     assert gallery.suggestions(limit=1, min_probability=0.01) == questions[:1]
@@ -144,27 +145,43 @@ def test_an_empty_gallery_asks_nothing(gallery: Gallery) -> None:
     assert gallery.suggestions() == []
 
 
-def test_normalized_similarity_of_many_groups() -> None:
-    """The blocks give the pairs that one comparison of all gives."""
+def test_pairs_of_many_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles give the scores of one comparison of all: cosine - offset + bonus - limit, less for shared photos."""
     rng = np.random.default_rng(0)
-    centers = units(300, 1) + 1.2 * units(1, 2)
-    centers += 0.1 * rng.standard_normal(centers.shape).astype(np.float32) / 20
-    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
-    cosines = centers @ centers.T
-    np.fill_diagonal(cosines, -1)
-    best = np.sort(np.where(cosines > 0.65, -1, cosines), axis=1)[:, -30:]
-    cohort = np.where(best > -1, best, 0.46).mean(axis=1)
-    expected = {
-        (i, j): cosines[i, j] - (cohort[i] + cohort[j]) / 2
-        for i, j in zip(*np.nonzero(np.triu(cosines, 1) > 0.45), strict=True)
-    }
-    assert len(expected) > 1000
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faceie.gallery.suggestions._TILE", 64)
-        a, b, found = normalized_similarity(centers)
-    assert sorted(zip(a.tolist(), b.tolist(), strict=True)) == sorted(expected)
-    for i, j, similarity in zip(a.tolist(), b.tolist(), found.tolist(), strict=True):
-        assert abs(similarity - expected[i, j]) < 1e-5
+    embeddings = units(300, 1) + 1.2 * units(1, 2)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    photos, people = np.arange(300), np.where(np.arange(300) < 60, np.arange(300) % 12, -1)
+    photos[12] = photos[1]  # persons 0 and 1 share one of five photos
+    offsets = rng.uniform(-0.1, 0.1, 300).astype(np.float32)
+    groups = [*(np.flatnonzero(people == who) for who in range(12)), *np.arange(60, 300)[:, None]]
+    means = [embeddings[group].mean(axis=0) for group in groups]
+    rows = np.stack([mean / np.sqrt(np.linalg.norm(mean)) for mean in means])
+    halves = np.array([offsets[group].mean() / 2 for group in groups])
+    bonuses = np.array([0.08 * np.log2(1 + (len(group) - 1) / 24) for group in groups])
+    expected = rows @ rows.T - np.add.outer(halves, halves) + np.maximum.outer(bonuses, bonuses)
+    expected -= 0.67 + 0.02 * np.log2(500 / 5000)
+    expected[0, 1] -= 0.25 * 3 / 5
+    monkeypatch.setattr("faceie.gallery.clusters._TILE", 64)
+    pairs = find_pairs(embeddings, Constraints(photos, people, {}), offsets, -0.1)
+    assert len(pairs.a) == (np.triu(expected > -0.1, 1)).sum() > 1000
+    assert (np.diff(pairs.scores) <= 0).all()
+    number = {int(face): k for k, group in enumerate(groups) for face in group}
+    for a, b, score in zip(*(column.tolist() for column in pairs), strict=True):
+        i, j = sorted((number[a], number[b]))
+        assert score == pytest.approx(expected[i, j], abs=1e-5)
+
+
+def test_a_face_with_many_likes_is_less_probable(gallery: Gallery) -> None:
+    """The stored offsets lower the probability of a question. A face without one is judged when it is asked about."""
+    _, old = doubtful(gallery)
+    (before,) = gallery.suggestions()
+    offsets = dict.fromkeys(old, 0.02)
+    gallery._store.faces.put_offsets((face, offset, False) for face, offset in offsets.items())
+    (after,) = gallery.suggestions()
+    assert set(after.faces) == set(before.faces)
+    assert after.probability < before.probability
+    gallery._store.db.execute("DELETE FROM cohort WHERE NOT member")
+    assert len(gallery.suggestions()) == 1
 
 
 # Ignored faces
@@ -211,6 +228,22 @@ def test_a_named_face_that_is_ignored(gallery: Gallery) -> None:
     assert (gallery.face(face).name, gallery.person("Anna").faces) == (None, 0)
     gallery.confirm("Anna", [face])
     assert (gallery.face(face).name, gallery.face(face).ignored) == ("Anna", None)
+
+
+def test_a_stranger_with_many_likes(gallery: Gallery) -> None:
+    """Among a hundred people who resemble the stranger, a new face must be closer to be ignored."""
+    (stranger,) = put(gallery, "/stranger.jpg", person(1))
+    for v in range(100):
+        put(gallery, f"/like-{v}.jpg", near(person(1), 0.9, v))
+    gallery.ignore([stranger])
+    gallery.cluster()
+    put(gallery, "/close.jpg", near(person(1), 0.3, 200))
+    assert ignore_new(gallery._store) == 1
+    put(gallery, "/new.jpg", near(person(1), 0.55, 201))
+    assert ignore_new(gallery._store) == 0
+    gallery._store.db.execute("DELETE FROM cohort")
+    put(gallery, "/again.jpg", near(person(1), 0.55, 202))
+    assert ignore_new(gallery._store) == 1
 
 
 def test_a_stranger_comes_again(gallery: Gallery, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from .matrix import Matrix, load_cohort, load_matrix
 from .records import FaceTable
 from .store import Store
 
-__all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered", "snapshot"]
+__all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered", "load_offsets", "snapshot"]
 
 _ATTEMPTS = 5  # to finish a comparison before another program changes the gallery
 _PATIENCE = 1.0  # seconds to wait for the write lock when clustering was not asked for
@@ -110,7 +110,7 @@ def assign_new(store: Store) -> int:
         faces, matrix, _ = snapshot(store)
         new = np.flatnonzero((faces.ids > last) & (faces.people < 0))
         people = np.full(len(new), -1)
-        offsets = _offsets(store, faces, matrix, new)
+        offsets = load_offsets(store, faces.ids, matrix)
         if (faces.people >= 0).any():
             people = join(matrix.embeddings, new, Constraints(faces.photos, faces.people, faces.rejections), offsets)
         people = _without_unborn(store, faces.ids[new], people)
@@ -124,16 +124,15 @@ def assign_new(store: Store) -> int:
     return 0  # the next run or the next clustering does it
 
 
-def _offsets(store: Store, faces: FaceTable, matrix: Matrix, new: Integers) -> Array:
-    """Return the stored offsets of all faces, and compute those of new ones."""
-    offsets = np.zeros(len(faces.ids), np.float32)
+def load_offsets(store: Store, faces: Integers, matrix: Matrix) -> Array:
+    """Return the offsets of faces by their ids: those stored, or else among the cohort of the last clustering."""
     known = store.faces.offsets()
-    if known:
-        ids, values = np.array(list(known), np.int64), np.array(list(known.values()), np.float32)
-        rows = np.searchsorted(faces.ids, ids)
-        there = (rows < len(faces.ids)) & (faces.ids[np.minimum(rows, len(faces.ids) - 1)] == ids)
-        offsets[rows[there]] = values[there]
-    offsets[new] = load_cohort(store, matrix).offsets(matrix.embeddings[new])
+    ids = faces.tolist()
+    offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
+    missing = np.array([face not in known for face in ids], np.bool_)
+    if missing.any():
+        rows = np.searchsorted(matrix.ids, faces[missing])
+        offsets[missing] = load_cohort(store, matrix).offsets(matrix.embeddings[rows])
     return offsets
 
 

@@ -43,7 +43,7 @@ from ..nn.parallel import parallel
 from ..types import Array
 from .groups import Constraints, Groups, Integers
 
-__all__ = ["GOOD_QUALITY", "PER_CLUSTER", "Constraints", "choose_cohort", "cluster", "join"]
+__all__ = ["GOOD_QUALITY", "PER_CLUSTER", "Constraints", "Pairs", "choose_cohort", "cluster", "find_pairs", "join"]
 
 GOOD_QUALITY = 0.5  # least quality of a face that may build a group
 PER_CLUSTER = 4  # faces of a group in the cohort
@@ -115,6 +115,20 @@ def join(embeddings: Array, new: Integers, constraints: Constraints, offsets: Ar
     return np.array([model.groups.person(int(face)) for face in new], np.int64)
 
 
+def find_pairs(embeddings: Array, constraints: Constraints, offsets: Array, least: float) -> Pairs:
+    """Return the pairs of groups with a score above `least`, which may be negative, the best first.
+
+    A group is a known person or a single face. `offsets`: [n], by `faceie.cohort`. Shared photos lower the score, as in
+    `cluster`, and the user's rejections do not count.
+    """
+    model = _Model(embeddings, constraints, offsets)
+    groups = np.unique(model.groups.roots())
+    pairs = model.search(groups, groups, least, most=_TILE)
+    shares = [model.groups.share_apart(a, b) for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)]
+    scores = pairs.scores + np.float32(least) - np.float32(_TOGETHER) * np.array(shares, np.float32)
+    return _best_first(pairs._replace(scores=scores).take(scores > least))
+
+
 def choose_cohort(embeddings: Array, labels: Integers) -> Integers:
     """Return the faces of the cohort: up to `PER_CLUSTER` of each cluster and all single faces, at most `COHORT`.
 
@@ -158,7 +172,7 @@ class _Model:
         rows = columns = np.flatnonzero(alive)
         pairs = _NO_PAIRS
         while True:
-            pairs = _best_first(_concatenate([pairs, self._search(rows, columns, stricter)]))
+            pairs = _best_first(_concatenate([pairs, self.search(rows, columns, stricter)]))
             changed, refused = self._step(pairs)
             if not changed and not refused.any():
                 break
@@ -172,7 +186,7 @@ class _Model:
         """Join each single one of `faces` to one of the groups that look most like it, the best pairs first."""
         roots = self.groups.roots()
         settled = np.unique([root for root in set(roots.tolist()) if self.groups.is_settled(root)]).astype(np.int64)
-        pairs = _best_first(self._search(np.setdiff1d(faces, settled), settled, 0.0))
+        pairs = _best_first(self.search(np.setdiff1d(faces, settled), settled, 0.0))
         for a, b, score in zip(*(column.tolist() for column in pairs), strict=True):
             if not self.groups.is_settled(a) and self._may_join(a, self.groups.find(b), score):
                 self.groups.unite(a, self.groups.find(b))
@@ -243,8 +257,8 @@ class _Model:
                 rows[i] = self._means[group]
         return rows
 
-    def _search(self, rows: Integers, columns: Integers, stricter: float) -> Pairs:
-        """Return the pairs of a group of `rows` and one of `columns` whose score is positive."""
+    def search(self, rows: Integers, columns: Integers, stricter: float, most: int = _CANDIDATES) -> Pairs:
+        """Return the pairs of a group of `rows` and one of `columns` whose score is positive: `most` a row and tile."""
         all_pairs = rows is columns
         row_parts, column_parts = list(_split(rows)), list(_split(columns))
         limit = self._limit + stricter
@@ -262,19 +276,19 @@ class _Model:
                     scores[np.tril_indices(len(part))] = -1
                 i, j = np.divmod(np.flatnonzero(scores > 0), len(part))
                 pairs = Pairs(row_part[i], part[j], scores[i, j])
-                return _few_of_each(pairs.take(pairs.a != pairs.b))
+                return _best_of_each(pairs.take(pairs.a != pairs.b), most)
 
             found += parallel(compare, column_parts[number:] if all_pairs else column_parts)
         return _concatenate(found)
 
 
-def _few_of_each(pairs: Pairs) -> Pairs:
-    """Return the best `_CANDIDATES` pairs of each `a`, which are in groups."""
-    if len(pairs.a) <= _CANDIDATES:
+def _best_of_each(pairs: Pairs, most: int) -> Pairs:
+    """Return the best `most` pairs of each `a`, which are in groups."""
+    if len(pairs.a) <= most:
         return pairs
     pairs = pairs.take(np.lexsort((pairs.b, -pairs.scores, pairs.a)))
     rank = np.arange(len(pairs.a)) - np.searchsorted(pairs.a, pairs.a)
-    return pairs.take(rank < _CANDIDATES)
+    return pairs.take(rank < most)
 
 
 def _best_first(pairs: Pairs) -> Pairs:

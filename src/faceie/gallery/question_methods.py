@@ -49,11 +49,11 @@ class QuestionMethods(PeopleMethods):
 
         Examples
         --------
-        >>> cluster, *_ = gallery.people()
-        >>> number = gallery.name(cluster.number, "Barack")
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
         >>> for question in gallery.suggestions():
-        ...     print(gallery.face(question.faces[0]).path.name, question.name)
-        obama-standing.jpg Barack
+        ...     print(question.name, sorted(gallery.face(face).path.name for face in question.faces))
+        Barack ['obama-congress.jpg', 'obama.jpg']
         """
         limit = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
         if not 0 <= min_probability <= 1:
@@ -87,7 +87,8 @@ class QuestionMethods(PeopleMethods):
 
         Examples
         --------
-        >>> number = gallery.name(gallery.people()[0].number, "Barack")
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
         >>> (question,) = gallery.suggestions()
         >>> number = gallery.answer(question, True)
         >>> gallery.person("Barack").faces, gallery.suggestions()

@@ -1,8 +1,9 @@
 """Faces that match an ignored stranger: they are ignored, too.
 
 A new face is ignored if it belongs to no person or cluster, and if the most similar face of all that are labeled is a
-stranger whom the user ignores, with a probability of at least `_PROBABILITY` at a prior of `_PRIOR`. It is ignored as
-long as there is such a stranger. False positives (not a face) resemble each other too little for this.
+stranger whom the user ignores, with a probability of at least `_PROBABILITY` at a prior of `_PRIOR`. Both are judged
+among the gallery's cohort. The face is ignored as long as there is such a stranger. False positives (not a face)
+resemble each other too little for this.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..recognition import pairwise_distances, same_person_probability
 from ..types import Array
-from .matrix import Matrix, load_matrix, nearest
+from .matrix import Matrix, load_cohort, load_matrix, nearest
 from .store import Store
 
 __all__ = ["ignore_new", "release_unmatched"]
@@ -52,8 +53,12 @@ def _matching(store: Store, faces: list[int]) -> list[int]:
     matrix, table = load_matrix(store), store.faces.table()
     known = {*strangers, *table.ids[table.people >= 0].tolist()}
     embeddings = matrix.embeddings[np.searchsorted(matrix.ids, faces)]  # [faces, 512]
-    distances = pairwise_distances(embeddings, matrix.embeddings[np.searchsorted(matrix.ids, strangers)]).min(axis=1)
-    chances = same_person_probability(distances, prior=_PRIOR, weights=weights)
+    theirs = matrix.embeddings[np.searchsorted(matrix.ids, strangers)]  # [strangers, 512]
+    cohort = load_cohort(store, matrix)
+    offsets = (cohort.offsets(embeddings)[:, None] + cohort.offsets(theirs)) / 2  # [faces, strangers]
+    chances = same_person_probability(
+        pairwise_distances(embeddings, theirs), prior=_PRIOR, weights=weights, cohort=(offsets, cohort.weight)
+    ).max(axis=1)
     return [
         face
         for face, embedding, chance in zip(faces, embeddings, chances, strict=True)
