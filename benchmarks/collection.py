@@ -8,8 +8,8 @@ them as JPEG in a temporary folder. Prints
 - for photos of 12, 48 and 2 megapixels, for turned ones and for those without faces: CPU seconds a photo in one thread,
   decoding included and encoding not, and the peak of the memory, beside facenet-pytorch with the same smallest face;
 - the photos that ``faceie index`` searches in a second, with 1 and 2 workers;
-- with --shares, for smallest faces of these shares of the longer side, in per cent: how many of the faces with a quality
-  of 0.5 or more are found that a search for faces of 20 pixels finds, and how far their embeddings are apart.
+- with --shares, for smallest faces of these shares of the longer side, in per cent: how many of the faces with quality
+  0.5 or more are found that a search for faces of 20 pixels finds, and how far their embeddings are apart.
 """
 
 from __future__ import annotations
