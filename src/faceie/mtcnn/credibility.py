@@ -69,20 +69,25 @@ def _mirrored_scores(finds: Sequence[tuple[View, Faces]], w: MTCNN) -> list[Arra
     squares = [square for _, faces in finds for square in to_squares(faces.boxes)]
 
     def look(index: NDArray[np.intp]) -> tuple[Array, Array]:
-        large, small = (np.stack([_mirrored_crop(views[i], squares[i], size) for i in index]) for size in (48, 24))
+        crops = [_mirrored_crops(views[i], squares[i]) for i in index]
+        large, small = map(np.stack, zip(*crops, strict=True))
         return run_o_net(large, w.o_net)[0], run_r_net(small, w.r_net)[0]
 
     return run_in_batches(look, np.arange(len(squares)), _LOOKS) if squares else []
 
 
-def _mirrored_crop(view: View, box: Array, size: int) -> Array:
-    """Crop a box, clipped to the view, and resize it: (size, size, 3) float32, 0 to 255, mirrored."""
+def _mirrored_crops(view: View, box: Array) -> tuple[Array, Array]:
+    """Crop a box, clipped to the view, mirrored, for O-Net and for R-Net: (48, 48, 3) and (24, 24, 3), 0 to 255."""
     left, top = (min(max(float(start), 0), side - 1) for start, side in zip(box[:2], view.size, strict=True))
     right, bottom = (min(float(end), side) for end, side in zip(box[2:], view.size, strict=True))
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     whole = (int(left), int(top), math.ceil(right), math.ceil(bottom))  # pixels
     part = (left - whole[0], top - whole[1], right - whole[0], bottom - whole[1])
-    return np.asarray(view.crop(whole).resize((size, size), Image.Resampling.BOX, part), np.float32)[:, ::-1]
+    pixels = view.crop(whole)
+    large, small = (
+        np.asarray(pixels.resize((size, size), Image.Resampling.BOX, part), np.float32)[:, ::-1] for size in (48, 24)
+    )
+    return large, small
 
 
 def _rolls(view: View, faces: Faces, main: View) -> Array:

@@ -208,25 +208,29 @@ def _search_main_angle(whole: View, w: MTCNN, options: DetectionOptions) -> list
         angle, _ = votes.main_angle()
     del mipmap  # the next one takes as much memory
     if angle:
-        found.append(_search_turned(whole, angle, votes, w, options))
+        found.append(_search_turned(whole, angle, votes, w, options, is_main_view=not searched))
         searched.append(angle)
     return found + parallel(lambda face: _search_close_up(whole, face, w, options), votes.turned_faces(searched))
 
 
 def _search_turned(
-    whole: View, angle: float, votes: OrientationVotes, w: MTCNN, options: DetectionOptions
+    whole: View, angle: float, votes: OrientationVotes, w: MTCNN, options: DetectionOptions, *, is_main_view: bool
 ) -> ViewFaces:
-    """Search an image at an angle: all of it at right angles, else where faces are probable.
+    """Search an image at an angle: all of it at right angles, else a small copy, or where faces are probable.
 
     At other angles, the pixels are interpolated. That takes longer than the search.
+
+    `is_main_view`: whether the photo is turned as a whole.
     """
     view = rotate_view(whole, angle)
     if is_right_angle(angle):
         return _search(view, w, options)
     squares = view.squares_at(votes.squares_near(angle))
-    if abs(angle) > UPRIGHT:  # no search has seen these faces: a small copy shows where they are
+    if abs(angle) > UPRIGHT:  # no search has seen these faces
         factor = max(int(options.min_face_size / _JUST_ENOUGH), 1)
         copy = _search(rotate_view(whole.reduced(factor), angle), w, _for_copy(options, factor))
+        if is_main_view:
+            return copy.of_original(whole.image, factor)
         squares = np.concatenate([squares, to_squares(copy.faces.boxes) * np.float32(factor)])
     return ViewFaces(view, find_faces_near(squares, view, w, options))
 
