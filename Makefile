@@ -19,7 +19,7 @@ help:
 	@echo "make coverage     run all tests, and print which lines and branches of src/ they do not reach"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make docs         build the site of the documents and the API reference: build/site/index.html"
-	@echo "make bench        encoder and detection beside the peers (benchmarks/README.md)"
+	@echo "make bench        encoder, detection and a collection of large photos beside the peers (benchmarks/README.md)"
 
 demo: $(VENV)/installed
 	$(RUN) examples/demo.py demo
@@ -52,6 +52,7 @@ docs: $(VENV)/docs
 
 bench: $(VENV)/installed
 	$(RUN) benchmarks/run.py
+	$(RUN) benchmarks/collection.py
 
 # What is installed, and so tested, are wheels. That of the weights is made again only when they change: it takes a while.
 dist/code: $(SOURCES) | $(VENV)/tools

@@ -23,6 +23,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from lfw import Floats, reliability
@@ -32,6 +33,7 @@ from wider import Finds, Truth, average_precision, judge, read_truth, search
 from faceie.mtcnn import credibility, detect
 from faceie.mtcnn.cascade import Faces
 from faceie.mtcnn.networks import MTCNN
+from faceie.mtcnn.options import DEFAULTS
 from faceie.mtcnn.views import View
 
 SIZES = (20, 40, 80)  # pixels
@@ -69,18 +71,13 @@ def gather(folder: Path, truth: Truth) -> dict[str, Photo]:
         return probabilities
 
     photos = {}
-    patched = {"face_probabilities": record, "LEAST_PROBABILITY": 0.0}
-    kept = {name: getattr(detect, name) for name in patched}
-    for name, value in patched.items():
-        setattr(detect, name, value)
     for number, photo in enumerate(truth):
         properties.clear()
-        finds = search(folder, [photo]).found[photo]
+        with patch.object(detect, "face_probabilities", record):
+            finds = search(folder, [photo], min_probability=0).found[photo]
         rows = np.array([properties[float(p)] for p in finds.probabilities]).reshape(-1, 5)
         verdicts = np.array(judge(finds, truth[photo], 20), float)
         photos[photo] = Photo(finds, rows, verdicts, number % PARTS)
-    for name, value in kept.items():
-        setattr(detect, name, value)
     return photos
 
 
@@ -117,7 +114,7 @@ def credible(photos: dict[str, Photo], probabilities: dict[str, Floats]) -> dict
     """Return the finds that are probable enough, with these probabilities."""
     found = {}
     for name, photo in photos.items():
-        keep = probabilities[name] >= credibility.LEAST_PROBABILITY
+        keep = probabilities[name] >= DEFAULTS.min_probability
         boxes, _, landmarks = (field[keep] for field in photo.finds)
         found[name] = Finds(boxes, probabilities[name][keep], landmarks)
     return found

@@ -94,7 +94,7 @@ def gather(folder: Path, every: int, degraded: bool) -> Collection:
         "`qualities`": quality,
         "size": size,
         "norm": -norms,
-        "`qualities` and norm": with_norm(quality, norms),
+        "`qualities` and norm": with_norm(quality, norms.astype(np.float64)),
     }
     return Collection(output / norms[:, None], owner, qualities)
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from faceie import DetectionOptions, detect_faces, mtcnn, open_image
 from faceie.mtcnn.cascade import Faces
-from faceie.mtcnn.credibility import LEAST_PROBABILITY, evidence, face_probabilities
+from faceie.mtcnn.credibility import evidence, face_probabilities
+from faceie.mtcnn.options import DEFAULTS
 from faceie.mtcnn.views import View, rotate_view
 
 from ..conftest import assert_close
@@ -55,7 +56,7 @@ def test_low_scores_and_other_contents_are_less_probable(view: View, faces: Face
     elsewhere = faces._replace(boxes=faces.boxes + np.float32(200))
     sure, less, least = (face_probabilities([(view, find)], view, w)[0] for find in (faces, doubtful, elsewhere))
     assert sure > less > least
-    assert least < LEAST_PROBABILITY
+    assert least < DEFAULTS.min_probability
 
 
 def test_several_views_keep_their_order(view: View, faces: Faces) -> None:
@@ -91,5 +92,5 @@ def test_no_probability_is_below_the_least(photos: Path) -> None:
         collage.paste(open_image(photos / f"{name}.jpg").resize((500, 600)), (left, 0))
     probabilities = detect_faces(collage).probabilities
     assert len(probabilities) == 2
-    assert probabilities.min() >= LEAST_PROBABILITY
+    assert probabilities.min() >= DEFAULTS.min_probability
     assert (np.diff(probabilities) <= 0).all()

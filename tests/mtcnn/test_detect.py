@@ -214,7 +214,7 @@ def test_options_are_one_object() -> None:
 def test_unknown_options() -> None:
     """The error for an unknown keyword suggests the closest option, and lists all."""
     message = r"there is no option 'min_size'; did you mean 'min_face_size'\? The options are min_face_size, factor, .*"
-    with pytest.raises(TypeError, match=f"{message}, crops, min_face_share$"):
+    with pytest.raises(TypeError, match=f"{message}, crops, min_face_share, min_probability$"):
         detect_faces(np.zeros((9, 9, 3), np.uint8), min_size=5)  # type: ignore[call-arg]
 
 

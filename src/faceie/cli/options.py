@@ -63,6 +63,12 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
         metavar=("P", "R", "O"),
     )
     add(
+        "--min-probability",
+        DEFAULTS.min_probability,
+        "lowest probability of a face, 0 to 1, unless one angle is searched",
+        metavar="PROBABILITY",
+    )
+    add(
         "--nms-overlaps",
         DEFAULTS.nms_overlaps,
         "overlaps, 0 to 1, above which the less probable of two boxes is dropped: "
@@ -162,6 +168,7 @@ def detection_options(arguments: argparse.Namespace, *, crops: bool) -> Detectio
         min_face_share=share,
         factor=arguments.factor,
         thresholds=arguments.thresholds,
+        min_probability=arguments.min_probability,
         nms_overlaps=arguments.nms_overlaps,
         rotations=_rotations(arguments.rotations),
         crop_size=arguments.crop_size,

@@ -32,6 +32,8 @@ _THUMBNAIL = 128  # pixels, height
 
 # The second search, near a named region: someone has seen a face there.
 _LOW_THRESHOLDS = (0.4, 0.5, 0.4)
+_FINE = 0.84  # ratio of levels of the pyramid: twice as many as usual
+_LOW_PROBABILITY = 0.02  # a user has seen a face there
 _REGION_SIZES = (60.0, 240.0)  # pixels: regions outside this range are resized, by a factor of at most
 _LARGEST_SCALE = 4.0
 _SMALLEST = 0.35  # relative size of the smallest face in a region
@@ -121,6 +123,8 @@ def _find_near(
     options = replace(
         settings.options,
         thresholds=_LOW_THRESHOLDS,
+        factor=_FINE,
+        min_probability=_LOW_PROBABILITY,
         rotations="auto",
         min_face_size=max(_SMALLEST * side * scale, 12.0),
         min_face_share=0.0,

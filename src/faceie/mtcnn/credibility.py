@@ -29,10 +29,7 @@ from .networks import MTCNN
 from .orientation import eye_rolls
 from .views import View
 
-__all__ = ["LEAST_PROBABILITY", "LENIENCE", "evidence", "face_probabilities"]
-
-LEAST_PROBABILITY = 0.25
-"""Least probability of a face, as permissive as the threshold of 0.7 for O-Net's score."""
+__all__ = ["LENIENCE", "evidence", "face_probabilities"]
 
 LENIENCE = 0.2
 """O-Net's threshold is lowered by this, since the other looks decide."""
@@ -49,7 +46,7 @@ def face_probabilities(finds: Sequence[tuple[View, Faces]], main: View, w: MTCNN
     `main`: the view in which most faces are upright.
     """
     logits = evidence(finds, main, w) @ _COEFFICIENTS
-    probabilities: Array = 1 / (1 + np.exp(-logits))
+    probabilities: Array = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return probabilities
 
 
@@ -93,7 +90,7 @@ def _mirrored_crops(view: View, box: Array) -> tuple[Array, Array]:
 def _rolls(view: View, faces: Faces, main: View) -> Array:
     """Return the rolls (n,) of faces, clockwise, in the main view."""
     turn = np.linalg.solve(main.affine[:, :2], view.affine[:, :2])  # from this view to the main one
-    return eye_rolls(faces.landmarks @ turn.T)
+    return eye_rolls((faces.landmarks @ turn.T).astype(np.float32))
 
 
 def _logits(scores: Array) -> Array:

@@ -17,7 +17,7 @@ from ..images import upright
 from ..nn.parallel import parallel, single_threaded_blas
 from ..types import ImageLike
 from .cascade import Faces, faces_from, find_faces, find_faces_near, find_windows, merge_levels
-from .credibility import LEAST_PROBABILITY, LENIENCE, face_probabilities
+from .credibility import LENIENCE, face_probabilities
 from .detected import DetectedFaces
 from .loading import load
 from .networks import MTCNN
@@ -113,7 +113,7 @@ def detect_faces(
     Notes
     -----
     Except with a single angle, such as ``rotations=(0,)``, probabilities are calibrated, and finds with a probability
-    below 0.25 are left out. A telephone that O-Net gives a score of 0.92 has 0.16.
+    below `min_probability` are left out. A telephone that O-Net gives a score of 0.92 has 0.16.
 
     With ``rotations="auto"``, dark, faded and color-lit photos are searched twice: as they are, and with their tones
     stretched. Faces that are found in the stretched copy are cropped from it.
@@ -281,7 +281,7 @@ def _merge(found: list[ViewFaces], w: MTCNN, options: DetectionOptions) -> Detec
     if not options.has_one_angle:
         main = int(np.argmax([item.weight * float(vote_weights(item.faces).sum()) for item in found]))
         probabilities = face_probabilities([item[:2] for item in found], found[main].view, w)
-        kept = np.flatnonzero(probabilities >= LEAST_PROBABILITY)
+        kept = np.flatnonzero(probabilities >= options.min_probability)
         tilt = eye_rolls(view_landmarks)  # [n]
         settled = (of_view == main) & (scores >= _SETTLED) & (abs(tilt) < UPRIGHT)
         merits = surprisal(scores) * np.cos(tilt) + 10 * settled  # [n]

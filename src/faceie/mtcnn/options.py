@@ -32,7 +32,7 @@ class DetectionOptions:
         Ratio of the sizes of neighboring levels of the image pyramid, 0.1 to 0.99. 0.709 halves the area.
     thresholds : tuple of 3 floats, default (0.6, 0.7, 0.7)
         Least scores of P-, R- and O-Net, 0 to 1. If several angles are searched, or "auto", O-Net's score may be lower
-        by 0.2, and faces need a probability of 0.25.
+        by 0.2, since `min_probability` decides.
     nms_overlaps : tuple of 4 floats, default (0.5, 0.7, 0.7, 0.7)
         Overlaps, 0 to 1, above which non-maximum suppression drops the less probable box: within a level, over all
         levels, after R-Net (all three intersection over union), and after O-Net (intersection over the smaller box).
@@ -53,6 +53,8 @@ class DetectionOptions:
     min_face_share : float, default 0
         Size of the smallest face to find as a share of the image's longer side, 0 to 0.5. The larger one of this and
         `min_face_size` counts, so that the cost of a search is bounded for images of any size.
+    min_probability : float, default 0.25
+        Least probability of a face, 0 to 1, if several angles are searched, or "auto".
 
     Raises
     ------
@@ -85,12 +87,14 @@ class DetectionOptions:
     crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
     crops: bool = True
     min_face_share: float = 0.0
+    min_probability: float = 0.25
 
     def __post_init__(self) -> None:
         """Check all values, of any type."""
         set_ = object.__setattr__  # the class is frozen
         set_(self, "min_face_size", _number("min_face_size", self.min_face_size, 1, math.inf))
         set_(self, "min_face_share", _number("min_face_share", self.min_face_share, 0, 0.5))
+        set_(self, "min_probability", _number("min_probability", self.min_probability, 0, 1))
         set_(self, "factor", _number("factor", self.factor, 0.1, 0.99))
         set_(self, "thresholds", _numbers("thresholds", self.thresholds, 3, 0, 1))
         set_(self, "nms_overlaps", _numbers("nms_overlaps", self.nms_overlaps, 4, 0, 1))
@@ -166,6 +170,7 @@ class DetectionOverrides(TypedDict, total=False):
     crop_filter: Literal["lanczos", "bicubic", "bilinear", "box"]
     crops: bool
     min_face_share: float
+    min_probability: float
 
 
 def with_overrides(options: DetectionOptions | None, overrides: Mapping[str, Any]) -> DetectionOptions:
