@@ -8,7 +8,7 @@ WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
 # Tests whose outcome may depend on the processor.
 NUMERIC = tests/nn tests/mtcnn tests/facenet tests/test_numbers.py tests/gallery/test_indexing.py
 # Processors whose kernels of OpenBLAS are tested, each with a number of threads, and its second-level cache in kB.
-PROCESSORS = Nehalem:2:256 Haswell:1:256 Zen:3:512 SkylakeX:8:1024
+PROCESSORS = Nehalem:1:256 Haswell:3:512 SkylakeX:8:1024
 
 .PHONY: help demo test test-oldest test-processors coverage lint docs bench clean
 help:

@@ -46,7 +46,7 @@ print("done", flush=True)
 
 
 def test_killed_at_any_moment(path: Path, tmp_path: Path, no_weights: None) -> None:
-    """Twenty or more kills: the rows are those before the import or those after it, and a last import ends the same."""
+    """At many moments: the rows are those before the import or those after it, and a last import ends the same."""
     album = tmp_path / "album"
     album.mkdir()
     with Gallery(path, options=QUICK) as gallery:
@@ -71,14 +71,14 @@ def test_killed_at_any_moment(path: Path, tmp_path: Path, no_weights: None) -> N
     assert len(after["faces"]) == _PHOTOS * 4 // 3
     moments = random.Random(0)
     seen = []
-    for _ in range(20):
+    for _ in range(12):
         if seen and seen[-1]:  # the last kill came too late
             for file in path.parent.glob(f"{path.name}*"):
                 file.unlink()
             shutil.copy(original, path)
         with running(_IMPORT, path, album) as process:
             wait_until_ready(process)
-            time.sleep(moments.uniform(0.5, 1.02) * seconds)
+            time.sleep(moments.uniform(0.1, 1.02) * seconds)
             process.kill()
             process.communicate()
         assert_intact(path)

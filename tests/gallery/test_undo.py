@@ -275,7 +275,8 @@ def test_killed_while_it_undoes(gallery: Gallery, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(ROOT)])}
     environment.pop("COVERAGE_PROCESS_CONFIG", None)
     moments, found = random.Random(0), list[Any]()
-    for _ in range(12):
+    while len(found) < 10 or not (before in found and after in found):
+        assert len(found) < 60, "the kills missed the writing"
         with subprocess.Popen([sys.executable, script, gallery.path], stdout=subprocess.PIPE, env=environment) as run:
             assert run.stdout
             assert run.stdout.readline() == b"ready\n"
@@ -289,8 +290,6 @@ def test_killed_while_it_undoes(gallery: Gallery, tmp_path: Path) -> None:
             with Gallery(gallery.path) as again:
                 again.undo()
     assert by_name(gallery.path) == before
-    assert before in found
-    assert after in found
 
 
 def test_a_file_of_an_older_version(gallery: Gallery, tmp_path: Path) -> None:
