@@ -228,8 +228,8 @@ def test_interrupted(path: Path, album: Path, undisturbed: tuple[Any, float], te
         _, err = process.communicate(timeout=60)
         assert time.monotonic() - start < 10
         assert err.decode() == ""
-        # A run that is quicker than the one that was measured may be over by then.
-        assert process.returncode == 130 or (tenth > 1 and process.returncode == 0)
+        # A run that is quicker than the one that was measured may be over by then, or Python's own handler may be gone.
+        assert process.returncode == 130 or (tenth > 1 and process.returncode in (0, -signal.SIGINT))
         assert_none_is_left(mark)
     assert_intact(path)
     finish(path, album)
