@@ -15,7 +15,7 @@ from faceie.gallery.import_match import match_regions
 from faceie.gallery.records import NewFace
 
 from ..conftest import PHOTOS
-from ..metadata.packets import bag, mixed, mwg, packet, photo
+from ..metadata.packets import XMP, bag, insert_segments, mixed, mwg, packet, photo
 from .conftest import QUICK, Prepared, an_analysis, by_words, face_of, needs_weights, put, rows, small
 
 SIZE = (640, 480)
@@ -504,8 +504,10 @@ def test_all_orientations(path: Path, tmp_path: Path, form: str) -> None:
         exif[0x0112] = orientation
         xmp = packet(mwg([region(name, box, size) for name, box in marked.items() if box]))
         target = album / f"{orientation}.jpg"
-        stored.save(target, quality=95, exif=exif, **({"xmp": xmp} if form == "embedded" else {}))
-        if form == "sidecar":
+        stored.save(target, quality=95, exif=exif)
+        if form == "embedded":
+            insert_segments(target, XMP + xmp)
+        else:
             target.with_name(f"{target.name}.xmp").write_bytes(xmp)
     with Gallery(path, options=QUICK) as gallery:
         gallery.index([album], workers=1)

@@ -122,17 +122,21 @@ def photo(path: Path, xmp: bytes | None = None, size: tuple[int, int] = (64, 48)
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
     elif xmp and path.suffix == ".tif":
         options["tiffinfo"] = {700: xmp, **({274: orientation} if orientation != 1 else {})}
-    elif xmp:
+    elif xmp and path.suffix != ".jpg":
         options["xmp"] = xmp
     if "tiffinfo" not in options:
         options["exif"] = exif
     Image.new("RGB", size, "gray").save(path, **options)
-    return path
+    return insert_segments(path, XMP + xmp) if xmp and path.suffix == ".jpg" else path
 
 
 def with_segments(path: Path, *segments: bytes) -> Path:
     """Save a gray JPEG with these segments APP1."""
-    photo(path)
+    return insert_segments(photo(path), *segments)
+
+
+def insert_segments(path: Path, *segments: bytes) -> Path:
+    """Insert segments APP1 into a JPEG. Pillow can do so from version 11 only."""
     content = path.read_bytes()
     extra = b"".join(b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment for segment in segments)
     path.write_bytes(content[:2] + extra + content[2:])

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from faceie import MetadataError
 from faceie.images.formats import heif_is_readable
@@ -32,7 +32,7 @@ def names(packets: list[bytes]) -> list[str]:
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
 def test_formats(tmp_path: Path, suffix: str) -> None:
     """The packet is found in each format; a photo without one has none."""
-    if suffix == "avif" and not features.check("avif"):
+    if suffix == "avif" and ".avif" not in Image.registered_extensions():
         pytest.skip("this Pillow writes no AVIF")
     assert names(photo_packets(photo(tmp_path / f"a.{suffix}", PEOPLE))) == ["Zoë"]
     assert photo_packets(photo(tmp_path / f"b.{suffix}")) == []
