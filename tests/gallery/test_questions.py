@@ -196,7 +196,7 @@ def test_ignored_faces_leave_everything_but_their_photo(gallery: Gallery) -> Non
     gallery.ignore(other, "not a face")
     assert gallery.people() == []
     assert [match.face.id for match in gallery.search(face_of(1, 0))] == faces[2:]
-    assert [face.id for face in gallery.faces_of_nobody()] == faces[2:]
+    assert [face.id for face in gallery.unassigned_faces()] == faces[2:]
     assert [(face.id, face.ignored, face.confirmed) for face in gallery.ignored_faces()] == [
         (faces[0], "stranger", True),
         (faces[1], "stranger", True),

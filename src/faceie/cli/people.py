@@ -63,8 +63,8 @@ def add_parser(commands: Any) -> None:
     faces = ("faces", {"type": int, "nargs": "+", "metavar": "FACE", "help": "the number of a face"})
     name = ("name", {"metavar": "NAME", "help": "the name of the person"})
     several = ("people", {**who[1], "nargs": "+"})
-    nobody = ("--unassigned", {"action": "store_true", "help": "list the faces without a person or cluster"})
-    add("faces", _faces, "list the faces of a person or cluster", (who[0], {**who[1], "nargs": "?"}), nobody)
+    unassigned = ("--unassigned", {"action": "store_true", "help": "list the faces without a person or cluster"})
+    add("faces", _faces, "list the faces of a person or cluster", (who[0], {**who[1], "nargs": "?"}), unassigned)
     add(
         "name",
         _changing(lambda gallery, given: gallery.name(given.who, given.name)),
@@ -150,7 +150,7 @@ def _faces(arguments: argparse.Namespace) -> int:
     if (arguments.who is None) == (not arguments.unassigned):
         raise OptionError("faces: expected a name, the number of a cluster, or --unassigned")
     with Gallery(arguments.gallery, create=False) as gallery:
-        faces = gallery.faces_of_nobody() if arguments.unassigned else gallery.faces_of(arguments.who)
+        faces = gallery.unassigned_faces() if arguments.unassigned else gallery.faces_of(arguments.who)
         write(_FACES.header)
         for face in faces:
             said = "yes" if face.confirmed else "-"

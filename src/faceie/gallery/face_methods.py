@@ -116,7 +116,7 @@ class FaceMethods(GalleryFile):
         with self._reading():
             return self._store.faces.thumbnail(self._store.faces.check_id(face))
 
-    def faces_of_nobody(self) -> list[Face]:
+    def unassigned_faces(self) -> list[Face]:
         """Return the faces that belong to no person and no cluster, and are not ignored.
 
         Returns
@@ -127,11 +127,11 @@ class FaceMethods(GalleryFile):
         Examples
         --------
         >>> gallery.cluster()
-        >>> sorted(face.path.name for face in gallery.faces_of_nobody())
+        >>> sorted(face.path.name for face in gallery.unassigned_faces())
         ['astronaut.jpg', 'biden.jpg']
         """
         with self._reading():
-            return list(self._store.faces.of_nobody())
+            return list(self._store.faces.unassigned())
 
     def ignored_faces(self) -> list[Face]:
         """Return the faces that are ignored.

@@ -90,7 +90,7 @@ class FaceStore:
         """Yield the faces of a person or cluster, by falling quality."""
         return self._select("faces.person = ?", [number], "quality DESC, faces.id")
 
-    def of_nobody(self) -> Iterator[Face]:
+    def unassigned(self) -> Iterator[Face]:
         """Yield the faces without a person or cluster that are not ignored, by falling quality."""
         return self._select("faces.person IS NULL AND faces.ignored IS NULL", [], "quality DESC, faces.id")
 

@@ -201,13 +201,17 @@ def _wrap(angle: Any) -> Any:
 
 def is_right_angle(angle: float) -> bool:
     """Tell whether an angle is a right one, or 0."""
-    return math.isclose(angle, round(angle / (math.pi / 2)) * math.pi / 2, abs_tol=1e-6)
+    return math.isclose(angle, _nearest_right_angle(angle), abs_tol=1e-6)
 
 
 def _snap(angle: float) -> float:
     """Return the right angle (or 0) close to an angle, since such rotations lose no pixels; else the angle itself."""
-    quarters = round(angle / (math.pi / 2))
-    return quarters * math.pi / 2 if abs(angle - quarters * math.pi / 2) <= _NEARLY_RIGHT else angle
+    right = _nearest_right_angle(angle)
+    return right if abs(angle - right) <= _NEARLY_RIGHT else angle
+
+
+def _nearest_right_angle(angle: float) -> float:
+    return round(angle / (math.pi / 2)) * math.pi / 2
 
 
 def _rotate_by_quarters(crops: Array, quarters: int) -> Array:
