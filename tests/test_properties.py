@@ -99,7 +99,7 @@ def test_any_image_with_any_options(image: Image.Image, chosen: dict[str, Any]) 
     assert equal(faces, detect_faces(image, **chosen))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 @given(st.lists(images(), min_size=1, max_size=4), st.booleans())
 def test_batches_equal_singles(several: list[Image.Image], mirror: bool) -> None:
     """An embedding does not depend on its neighbors; it has length 1."""
