@@ -1,12 +1,14 @@
 """Choose a kind of crop by all pairs of labeled photos, against the defaults.
 
-    python benchmarks/choices.py FOLDER [--family FOLDER] [--weights NAME_OR_PATH] [--cache FOLDER]
+    python benchmarks/choices.py FOLDER [--family FOLDER] [--least N] [--weights NAME_OR_PATH] [--only NAME ...]
+        [--cache FOLDER]
 
-FOLDER and --family are those of truth.py. Faces are detected once, and all crops are cut at the same boxes. Crops
-differ by margin, filter, shape (the box stretched to the crop, or widened to a square first), tilt (as returned,
-rotated until the eyes are level, or without the rotation of turned finds), and by the face of a photo that is taken.
-Some variants average the embeddings of several crops, at several times the cost of encoding. Embeddings are cached in
-the folder of --cache, by default that of temporary files. Photos of --family without a find are taken whole.
+FOLDER and --family are those of truth.py. People with less than N photos are left out. Faces are detected once, and
+all crops are cut at the same boxes. Crops differ by margin, filter, shape (the box stretched to the crop, or widened to
+a square first), tilt (as returned, rotated until the eyes are level, or without the rotation of turned finds), and by
+the face of a photo that is taken. Some variants average the embeddings of several crops, at several times the cost of
+encoding. Embeddings are cached in the folder of --cache, by default that of temporary files. Photos of --family without
+a find are taken whole. --only takes some of the variants, by their names.
 
 Prints for each variant the true accept rates over all pairs at two false accept rates, by the distance and normalized
 as a gallery does, with their differences to the defaults. The intervals are those of the difference, by bootstrap over
@@ -126,9 +128,10 @@ class Photo(NamedTuple):
     quality: float  # of the central face
 
 
-def read_photos(folder: Path, whole: bool) -> Iterator[Photo]:
+def read_photos(folder: Path, least: int, whole: bool) -> Iterator[Photo]:
     """Yield the photos of a folder in which a face is found, or all of them, if the others are taken whole."""
-    for path in sorted(folder.rglob("*.jpg")):
+    people = [person for person in sorted(folder.iterdir()) if len(list(person.glob("*.jpg"))) >= least]
+    for path in (path for person in people for path in sorted(person.glob("*.jpg"))):
         image, finds = open_image(path), list[Find]()
 
         def keep(view: View, box: NDArray[np.float32], options: DetectionOptions, finds: list[Find] = finds) -> Any:
@@ -175,14 +178,14 @@ def cut(photo: Photo, way: Way) -> Image.Image:
 class Embeddings:
     """The embeddings of a folder's photos, for any kind of crop: cached in files."""
 
-    def __init__(self, folder: Path, cache: Path, weights: str, whole: bool = False) -> None:
-        self._prefix = f"{folder.resolve().parent.name}-{folder.name}-{Path(weights).stem}"
-        self._folder, self._cache, self._weights, self._whole = folder, cache, weights, whole
+    def __init__(self, folder: Path, cache: Path, weights: str, least: int = 1, whole: bool = False) -> None:
+        self._prefix = f"{folder.resolve().parent.name}-{folder.name}-{least}-{Path(weights).stem}"
+        self._folder, self._cache, self._weights, self._least, self._whole = folder, cache, weights, least, whole
         self._photos: list[Photo] = []
         self.milliseconds: dict[Way, float] = {}  # to cut a face out
 
     def _read(self) -> list[Photo]:
-        self._photos = self._photos or list(read_photos(self._folder, self._whole))
+        self._photos = self._photos or list(read_photos(self._folder, self._least, self._whole))
         return self._photos
 
     def faces(self, ways: tuple[Way, ...]) -> Faces:
@@ -238,8 +241,8 @@ def judge(faces: Faces) -> tuple[PairScores, PairScores]:
     return plain, pair_scores(faces, gallery_offsets(faces, find_clusters(faces)))
 
 
-def show(source: Embeddings) -> None:
-    scores = {name: judge(source.faces(ways)) for name, ways in CHOICES.items()}
+def show(source: Embeddings, choices: dict[str, tuple[Way, ...]]) -> None:
+    scores = {name: judge(source.faces(ways)) for name, ways in choices.items()}
     people = source.faces((DEFAULT,)).people
     print(f"\n{len(people)} faces of {len(np.unique(people))} people")
     columns = [f"{kind}, {at:g}" for kind in ("distance", "normalized") for at in AT]
@@ -247,7 +250,7 @@ def show(source: Embeddings) -> None:
     drawn = [resampled(people, seed) for seed in range(SAMPLES)]
     usual = rates(scores["the defaults"])
     usual_drawn = np.array([rates(scores["the defaults"], weights) for weights in drawn])
-    for name, ways in CHOICES.items():
+    for name, ways in choices.items():
         found = rates(scores[name])
         cells = [f"{rate:.4f}" for rate in found]
         if name != "the defaults":
@@ -259,18 +262,18 @@ def show(source: Embeddings) -> None:
             ]
         milliseconds = sum(source.milliseconds[way] for way in ways)
         print(f"| {name} | {len(ways)} | {milliseconds:.2f} | {' | '.join(cells)} |", flush=True)
-    cross_validate(scores, people)
+    cross_validate({name: scores[name] for name, ways in choices.items() if len(ways) == 1}, people)
 
 
 def cross_validate(scores: dict[str, tuple[PairScores, PairScores]], people: NDArray[np.int64]) -> None:
     """Print what the choice by one half of the people is worth on the other half."""
-    cheap = [name for name, ways in CHOICES.items() if len(ways) == 1]
     count, gains, chosen = int(people.max()) + 1, list[Doubles](), list[str]()
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(count) % 2 == 0
         for one in (half, ~half):
-            best = max(cheap, key=lambda name: float(rates(scores[name], one.astype(np.float64)).mean()))
-            other = (~one).astype(np.float64)
+            here, other = one.astype(np.float64), (~one).astype(np.float64)
+            measured = {name: float(rates(kinds, here).mean()) for name, kinds in scores.items()}
+            best = max(measured, key=measured.__getitem__)
             gains.append(rates(scores[best], other) - rates(scores["the defaults"], other))
             chosen.append(best)
     cells = [f"{gain:+.4f}" for gain in np.mean(gains, 0)]
@@ -283,12 +286,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Choose a kind of crop by all pairs of labeled photos.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--family", type=Path)
+    parser.add_argument("--least", type=int, default=1)
     parser.add_argument("--weights", default="vggface2")
+    parser.add_argument("--only", nargs="+", choices=list(CHOICES), default=list(CHOICES), metavar="NAME")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()))
     arguments = parser.parse_args()
-    show(Embeddings(arguments.folder, arguments.cache, arguments.weights))
+    choices = {name: ways for name, ways in CHOICES.items() if name in ("the defaults", *arguments.only)}
+    show(Embeddings(arguments.folder, arguments.cache, arguments.weights, arguments.least), choices)
     if arguments.family:
-        show(Embeddings(arguments.family, arguments.cache, arguments.weights, whole=True))
+        show(Embeddings(arguments.family, arguments.cache, arguments.weights, whole=True), choices)
 
 
 if __name__ == "__main__":
