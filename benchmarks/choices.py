@@ -266,7 +266,7 @@ def show(source: Embeddings, choices: dict[str, tuple[Way, ...]]) -> None:
 
 
 def cross_validate(scores: dict[str, tuple[PairScores, PairScores]], people: NDArray[np.int64]) -> None:
-    """Print what the choice by one half of the people is worth on the other half."""
+    """Print the differences on one half of the people of the choice by the other half."""
     count, gains, chosen = int(people.max()) + 1, list[Doubles](), list[str]()
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(count) % 2 == 0
