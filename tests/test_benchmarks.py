@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faceie import Cohort
+
 from .conftest import PHOTOS, ROOT
 
 NAMES = {"Barack_Obama": ["obama", "obama-congress", "obama-standing"], "Joe_Biden": ["biden"], "E_C": ["astronaut"]}
@@ -62,6 +64,45 @@ def test_truth(lfw: Path, tmp_path: Path) -> None:
     assert output.count("| 1.0000 (1.000-1.000) " * 4) == 3, output
     assert "| family | 1.000 | 1.000 | 1.0000 (1.000-1.000) | - | 0.400 | 0 of 5 |" in output
     assert "| all | 1.000 | 1.000 | 1.0000 (1.000-1.000) | - | 0.400 | 0 of 5 |" in output
+
+
+def test_choices(lfw: Path, tmp_path: Path) -> None:
+    """Each kind of crop has a row, with its differences to the defaults; embeddings are read from the cache."""
+    output = run("choices.py", lfw, "--cache", tmp_path, "--only", "margin 32", "and mirrored")
+    assert "5 faces of 3 people" in output
+    assert re.search(r"^\| the defaults \| 1 \| \d+\.\d\d( \| 1\.0000){4} \|$", output, re.MULTILINE), output
+    equal = re.escape(" | 1.0000, +0.0000 (+0.0000 to +0.0000)" * 4)
+    for name, encodings in (("margin 32", 1), ("and mirrored", 2)):
+        assert re.search(rf"^\| {name} \| {encodings} \| \d+\.\d\d{equal} \|$", output, re.MULTILINE), output
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert run("choices.py", lfw, "--cache", tmp_path, "--only", "margin 32", "and mirrored") == output
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
+
+
+def test_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People who resemble many are the first group, have more false matches, and fewer after normalization."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from groups import measure, tenths
+    from truth import Faces
+
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(400), 2)
+    centers = rng.standard_normal((400, 512)) + 0.5 * (np.arange(400) < 40)[:, None] * rng.standard_normal(512)
+    embeddings = centers[people] + 0.5 * rng.standard_normal((800, 512))
+    embeddings = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32)
+    faces = Faces(embeddings, np.ones(800, np.float32), people)
+    known = people % 2 == 0
+    group = tenths(faces, known)
+    assert set(group[::2]) == {-1}
+    assert set(np.flatnonzero(group == 0)) == set(range(1, 40, 2))
+    assert (np.bincount(group[1::2]) == 20).all()
+    offsets = Cohort(embeddings[known], people[known]).offsets(embeddings, people)
+    plain, normalized = (measure(faces, o, group, 0.01, [1, 2]) for o in (np.zeros_like(offsets), offsets))
+    assert plain.shape == normalized.shape == (3, 3, 10)
+    assert plain[0, 0, 0] > 5
+    assert plain[0, 1, 0] > 50  # most false matches are within this tenth
+    assert normalized[0, 1, 0] < 0.8 * plain[0, 1, 0]
+    assert normalized[0, 2] == pytest.approx(np.ones(10))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from faceie import Gallery, detect_faces, encode_faces, pairwise_distances, same
 from faceie.cli import main
 from faceie.cli.compare import Verdict, _rounded
 from faceie.cli.options import weights_source
-from faceie.weights import safetensors
+from faceie.facenet.loading import convert_published
+from faceie.weights import registry, safetensors
 
 from ..conftest import PHOTOS
 from .conftest import FAST, needs_weights, pixels
@@ -124,6 +125,15 @@ def test_bad_weights(weights: str, capsys: Captured) -> None:
     assert weights in capsys.readouterr().err
 
 
+def other_weights(folder: Path) -> Path:
+    """Write weights that are not published ones."""
+    path = folder / "other.safetensors"
+    tensors, _ = safetensors.read(registry.locate("vggface2", convert_published))
+    name, kernel = next(iter(tensors.items()))
+    safetensors.write(path, {**tensors, name: kernel * np.float32(1.5)}, {})
+    return path
+
+
 @needs_weights
 def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
     """A file of published weights is recognized by its embeddings. For other weights, there is no verdict."""
@@ -131,10 +141,7 @@ def test_other_weights(tmp_path: Path, capsys: Captured) -> None:
     path = capsys.readouterr().out.strip()
     assert main(["compare", OBAMA, CONGRESS, "--weights", path, *FAST]) == 0
     assert "almost certainly the same person" in capsys.readouterr().out
-    other = tmp_path / "other.safetensors"
-    tensors, _ = safetensors.read(Path(path))
-    name, kernel = next(iter(tensors.items()))
-    safetensors.write(other, {**tensors, name: kernel * np.float32(1.5)}, {})
+    other = other_weights(tmp_path)
     assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), *FAST]) == 0
     assert "no verdict, since these weights have no calibration" in capsys.readouterr().out
     assert main(["compare", OBAMA, CONGRESS, "--weights", str(other), "--json", *FAST]) == 0
@@ -200,7 +207,7 @@ def test_picture_refused(out: str, capsys: Captured) -> None:
 
 @needs_weights
 def test_cohort(tmp_path: Path, capsys: Captured) -> None:
-    """Only the probability changes; a gallery whose faces have not been clustered is refused."""
+    """Only the probability changes. Galleries without clusters, or with other weights, are refused."""
     path = tmp_path / "g.faceie"
     with Gallery(path) as gallery:
         gallery.index([OBAMA, BIDEN], workers=1)
@@ -214,3 +221,8 @@ def test_cohort(tmp_path: Path, capsys: Captured) -> None:
     among = json.loads(capsys.readouterr().out)
     assert among["probability"] == pytest.approx(alone["probability"], abs=1e-3)
     assert {**among, "probability": 0} == {**alone, "probability": 0}
+    other = other_weights(tmp_path)
+    assert main(["compare", OBAMA, BIDEN, "--weights", str(other), "--cohort", str(path), *FAST]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"other weights than {other} made the embeddings of this gallery, namely vggface2" in err

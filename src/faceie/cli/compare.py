@@ -137,8 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_picture(arguments)
     if not 0 < arguments.prior < 1:
         raise OptionError(f"--prior {arguments.prior:g}: expected a probability greater than 0 and less than 1")
-    cohort = _open_cohort(arguments.cohort) if arguments.cohort else None
     source = weights_source(arguments.weights)
+    cohort = _open_cohort(arguments.cohort, source) if arguments.cohort else None
     weights = load(source)
     name = source if isinstance(source, str) else identify(weights)
     a, b = (_find(path, options, arguments) for path in (arguments.a, arguments.b))
@@ -182,11 +182,11 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _open_cohort(path: Path) -> Cohort:
+def _open_cohort(path: Path, weights: str | Path) -> Cohort:
     from ..gallery import Gallery  # slow to import
 
     with Gallery(path, create=False) as gallery:
-        cohort = gallery.cohort()
+        cohort = gallery.cohort(weights)
     if not len(cohort):
         raise GalleryError(f"{path}: the faces of this gallery have not been clustered. Run faceie people first.")
     return cohort

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..cohort import Cohort
 from ..errors import OptionError
@@ -12,6 +13,7 @@ from .import_methods import ImportMethods
 from .matrix import load_cohort, load_matrix
 from .records import Face, Person, PhotoMatch
 from .search import Dates, find_photos_of
+from .settings import load_checked
 
 __all__ = ["PeopleMethods"]
 
@@ -78,15 +80,26 @@ class PeopleMethods(ImportMethods):
         with self._reading():
             assignment.cluster_all(self._store)
 
-    def cohort(self) -> Cohort:
+    def cohort(self, weights: str | Path | None = None) -> Cohort:
         """Return the faces of the gallery that others are judged among.
 
         They are chosen when faces are clustered: up to four of each person or cluster, at most 4,096.
+
+        Parameters
+        ----------
+        weights : str or Path, optional
+            The weights that make the embeddings to judge, as `faceie.facenet.load` takes them: checked to be those of
+            the gallery.
 
         Returns
         -------
         Cohort
             Faces with their people. Empty before the first clustering.
+
+        Raises
+        ------
+        GalleryError
+            The gallery has other weights, so embeddings cannot be compared.
 
         Examples
         --------
@@ -95,7 +108,10 @@ class PeopleMethods(ImportMethods):
         5
         """
         with self._reading():
-            return load_cohort(self._store, load_matrix(self._store))
+            cohort = load_cohort(self._store, load_matrix(self._store))
+            if weights is not None and len(cohort):
+                load_checked(self._store, self._settings._replace(weights=weights))
+            return cohort
 
     def person(self, who: int | str) -> Person:
         """Return one person or cluster.
