@@ -25,7 +25,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route as Address
 
 from ..errors import FaceieError, GalleryError
-from ..gallery import Gallery
+from ..gallery import Action, Gallery
 from .layout import lay_out
 from .markup import fill, stylesheet
 from .security import MAX_UPLOAD, Guard
@@ -107,11 +107,12 @@ def _respond(route: Route, visit: Visit) -> Response:
     answer = route.view(visit)
     if isinstance(answer, Done):
         after = visit.gallery.actions(1)
-        is_new = after[:1] != before[:1] and not answer.message
         path, _, query = answer.to.partition("?")
-        values = {name: value for name, value in parse_qsl(query) if name not in ("done", "message")}
-        values.update({"done": str(after[0].number)} if is_new and after else {})
-        values.update({"message": answer.message} if answer.message else {})
+        values = {name: value for name, value in parse_qsl(query) if name not in ("done", "undone")}
+        if answer.undone:
+            values["undone"] = str(answer.undone)
+        elif after[:1] != before[:1] and after:
+            values["done"] = str(after[0].number)
         return RedirectResponse(address(path, **values), 303)
     if isinstance(answer, Picture):
         return Response(
@@ -121,11 +122,14 @@ def _respond(route: Route, visit: Visit) -> Response:
         )
     if isinstance(answer, Data):
         return JSONResponse(answer.value)
-    action = None
-    done = visit.text("done")
-    if done:
-        action = next((one for one in visit.gallery.actions(1) if str(one.number) == done), None)
-    return HTMLResponse(lay_out(answer, action, visit.text("message")), answer.status)
+    return HTMLResponse(lay_out(answer, visit.path, *_just_done(visit)), answer.status)
+
+
+def _just_done(visit: Visit) -> tuple[Action | None, int]:
+    """Return the action that a page was redirected after, if no other has followed, and the number of undone ones."""
+    done = visit.number("done", 0)
+    last = visit.gallery.actions(1) if done else []
+    return next((action for action in last if action.number == done), None), visit.number("undone", 0)
 
 
 def _endpoint(desk: _Desk, route: Route, report: Report) -> Callable[[Request], Awaitable[Response]]:

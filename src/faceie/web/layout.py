@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..gallery import Action
+from .cards import plural
 from .markup import Html, fill, join
 from .visit import Page
 
-__all__ = ["describe", "lay_out", "plural"]
+__all__ = ["describe", "lay_out"]
 
 #: The navigation: paths and words.
 SECTIONS = {
@@ -36,17 +37,20 @@ _DEEDS = {
 }
 
 
-def lay_out(page: Page, action: Action | None = None, message: str = "") -> Html:
-    """Return the HTML of a page, with the action that was just done, or with a message."""
+def lay_out(page: Page, path: str = "/people", action: Action | None = None, undone: int = 0) -> Html:
+    """Return the HTML of a page under a path.
+
+    It shows the action that was just done, or the number of those that were taken back.
+    """
     links = [
         fill("nav_link", path=path, text=text, current=Html(' aria-current="page"' if path == page.section else ""))
         for path, text in SECTIONS.items()
     ]
     notice = Html()
     if action is not None:
-        notice = fill("notice_undo", text=f"{describe(action)}.", number=str(action.number))
-    elif message:
-        notice = fill("notice", text=message)
+        notice = fill("notice_undo", text=f"{describe(action)}.", number=str(action.number), next=path)
+    elif undone:
+        notice = fill("notice", text=f"Taken back: {plural(undone, 'action')}.")
     return Html(fill("layout", title=page.title, navigation=join(links, "\n"), notice=notice, body=page.body) + "\n")
 
 
@@ -54,8 +58,3 @@ def describe(action: Action) -> str:
     """Return an action in words, such as "Named Anna, 12 faces"."""
     words = " ".join(filter(None, [_DEEDS.get(action.name, action.name), ", ".join(action.people)]))
     return f"{words}, {plural(action.faces, 'face')}" if action.faces else words
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number and its noun: "1 face", "2 faces"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

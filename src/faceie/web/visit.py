@@ -60,6 +60,10 @@ class Visit(NamedTuple):
         """Return all values of a field as numbers, each once, in their order."""
         return list(dict.fromkeys(_to_number(field, value) for name, value in self.values if name == field))
 
+    def back(self, default: str) -> str:
+        """Return the page to go back to: the field ``next``, if it is a path of this site."""
+        return local_path(self.text("next"), default)
+
     def faces(self) -> list[int]:
         """Return the selected faces: the fields named ``face``."""
         faces = self.all_numbers("face")
@@ -83,8 +87,8 @@ class Done(NamedTuple):
 
     to: str
     """Path of the page, such as ``/people/7``."""
-    message: str = ""
-    """A sentence to show instead of the change. It never holds a name: it becomes part of the address."""
+    undone: int = 0
+    """Number of actions that were taken back, to show instead."""
 
 
 class Picture(NamedTuple):

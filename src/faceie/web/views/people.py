@@ -1,40 +1,63 @@
-"""People and clusters: all of them, page by page; names and merging."""
+"""People and clusters: all of them, page by page; names, merging, and putting strangers away."""
 
 from __future__ import annotations
 
 from ...errors import GalleryError
 from ...gallery import Gallery, Person
-from ..layout import plural
+from ..cards import empty, face_url, pager, plural, tabs, title_of
 from ..markup import Html, fill, join
-from ..visit import Done, Page, RequestError, Visit, address, local_path
+from ..visit import Data, Done, Page, RequestError, Visit, address
 from .route import Route
 
-__all__ = ["ROUTES", "face_url", "pager", "title_of"]
+__all__ = ["ROUTES", "ask_to_merge", "find_named"]
 
 _PAGE = 60  # people and clusters on a page
+_COMPLETIONS = 8
+
+_KINDS = {"": "Everyone", "named": "Named", "unnamed": "To name"}
 
 
 def show_people(visit: Visit) -> Page:
     """Show the people, then the clusters."""
     everyone = visit.gallery.people()
-    number = visit.number("page", 1)
-    shown = everyone[(number - 1) * _PAGE : number * _PAGE]
-    named = sum(person.name is not None for person in everyone)
-    cards = [person_card(person, visit.path) for person in shown]
-    about = f"{plural(named, 'person').replace('persons', 'people')}, {plural(len(everyone) - named, 'cluster')}"
+    kind, number = visit.text("show"), visit.number("page", 1)
+    named = [person for person in everyone if person.name is not None]
+    unnamed = everyone[len(named) :]
+    chosen = {"named": named, "unnamed": unnamed}.get(kind, everyone)
     body = fill(
         "people",
-        about=about,
-        cards=join(cards, "\n"),
-        pager=pager("/people", number, -(-len(everyone) // _PAGE)),
+        about=f"{plural(len(named), 'person')} with a name, {plural(len(unnamed), 'cluster')} without",
+        tabs=tabs(
+            "Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())
+        ),
+        cards=join((person_card(person, visit.path) for person in _part(chosen, number)), "\n"),
+        pager=pager("/people", number, -(-len(chosen) // _PAGE), show=kind or None),
+        next=visit.path,
     )
-    return Page("People", body, "/people")
+    return Page("People", body if everyone else _nobody(visit.gallery), "/people")
+
+
+def complete_name(visit: Visit) -> Data:
+    """Return the people whose names begin like a text, or one of whose names does."""
+    text = visit.text("like").casefold()
+    found = [
+        ((not name.startswith(text), -person.faces), person)
+        for person in visit.gallery.people()
+        if person.name and (name := person.name.casefold()) and (name.startswith(text) or f" {text}" in name)
+    ]
+    found.sort(key=lambda pair: pair[0])
+    return Data(
+        [
+            {"name": person.name, "picture": face_url(person.example), "faces": plural(person.faces, "face")}
+            for _, person in found[:_COMPLETIONS]
+        ]
+    )
 
 
 def name_person(visit: Visit) -> Page | Done:
     """Name a cluster or rename a person. Ask whether to merge if another person has the name."""
     number, name = visit.numbers["number"], visit.text("name")
-    back = local_path(visit.text("next"), "/people")
+    back = visit.back("/people")
     other = find_named(visit.gallery, name)
     if other is not None and other.number != number:
         return ask_to_merge(visit.gallery.person(number), other, back)
@@ -48,14 +71,21 @@ def merge_people(visit: Visit) -> Done:
     if len(people) < 2:
         raise RequestError("Select at least two people or clusters to merge.")
     kept = visit.gallery.merge(*people)
-    return Done(local_path(visit.text("next"), f"/people/{kept}"))
+    return Done(visit.back(f"/people/{kept}"))
+
+
+def ignore_person(visit: Visit) -> Done:
+    """Ignore all faces of a cluster: strangers."""
+    faces = [face.id for face in visit.gallery.faces_of(visit.numbers["number"])]
+    visit.gallery.ignore(faces)
+    return Done(visit.back("/people"))
 
 
 def ask_to_merge(person: Person, other: Person, back: str) -> Page:
     """Return the page that asks whether a person is the one who has the new name already."""
     body = fill(
         "merge",
-        name=other.name or title_of(other),
+        name=title_of(other),
         left=face_url(person.example),
         right=face_url(other.example),
         left_about=f"{title_of(person)}, {plural(person.faces, 'face')}",
@@ -64,7 +94,7 @@ def ask_to_merge(person: Person, other: Person, back: str) -> Page:
         other=str(other.number),
         next=back,
     )
-    return Page(f"Is this {other.name}?", body, "/people")
+    return Page(f"Is this {title_of(other)}?", body, "/people")
 
 
 def find_named(gallery: Gallery, name: str) -> Person | None:
@@ -85,36 +115,32 @@ def person_card(person: Person, back: str) -> Html:
         name=person.name or "",
         kind="named" if person.name else "unnamed",
         counts=plural(person.faces, "face"),
+        ignore=Html() if person.name else fill("person_ignore", number=str(person.number), next=back),
         next=back,
     )
 
 
-def title_of(person: Person) -> str:
-    """Return the name of a person, or the number of a cluster in words."""
-    return person.name or f"Cluster {person.number}"
+def _part(people: list[Person], number: int) -> list[Person]:
+    return people[max(0, number - 1) * _PAGE : number * _PAGE]
 
 
-def face_url(face: int | None) -> str:
-    """Return the address of a face's thumbnail."""
-    return "/static/nobody.svg" if face is None else f"/face/{face}.jpg"
-
-
-def pager(path: str, number: int, pages: int, **values: object) -> Html:
-    """Return the links to the previous and the next page, or nothing for a single page."""
-    if pages <= 1:
-        return Html()
-    previous = fill("pager_link", rel="prev", path=address(path, page=number - 1, **values), text="Previous")
-    following = fill("pager_link", rel="next", path=address(path, page=number + 1, **values), text="Next")
-    return fill(
-        "pager",
-        previous=previous if number > 1 else Html(),
-        text=f"Page {number:,} of {pages:,}",
-        following=following if number < pages else Html(),
+def _nobody(gallery: Gallery) -> Html:
+    if len(gallery) == 0:
+        return empty(
+            "No faces yet",
+            "This gallery is empty. Search a folder of photos for faces; they appear here while the command runs.",
+            "faceie index ~/Pictures",
+        )
+    return empty(
+        "Nobody twice",
+        f"No two faces look like the same person. {plural(len(gallery), 'face')} can be named under Unassigned.",
     )
 
 
 ROUTES = (
     Route("GET", "/people", show_people),
-    Route("POST", "/people/{number:int}/name", name_person),
+    Route("GET", "/names", complete_name),
     Route("POST", "/people/merge", merge_people),
+    Route("POST", "/people/{number:int}/name", name_person),
+    Route("POST", "/people/{number:int}/ignore", ignore_person),
 )
