@@ -70,9 +70,9 @@ class Reply(NamedTuple):
 class Client:
     """A browser without a window: keeps the cookie, follows no redirects, and sends what it is told."""
 
-    def __init__(self, server: Server) -> None:
-        self.port = server.port
-        self.origin = f"http://127.0.0.1:{server.port}"
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.origin = f"http://127.0.0.1:{port}"
         self.cookie = ""
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str | None) -> Reply:
@@ -133,7 +133,7 @@ def server(album: Path) -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Client:
     """A client that may see the album."""
-    client = Client(server)
+    client = Client(server.port)
     assert client.enter(server.address).status == 303
     return client
 
