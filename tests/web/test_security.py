@@ -212,9 +212,19 @@ def test_unknown_numbers(client: Client, path: str) -> None:
 
 @pytest.mark.parametrize(
     "goal",
-    ["//evil.example", "http://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/\t/evil.example",
-     "/\n/evil", "///evil.example", "people", ""],
-)  # fmt: skip
+    [
+        "//evil.example",
+        "http://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "/\n/evil",
+        "///evil.example",
+        "people",
+        "",
+    ],
+)
 def test_a_form_leads_to_no_other_site(client: Client, goal: str) -> None:
     """After a change, the browser is sent to a page of this site, whatever the form says."""
     assert local_path(goal, "/people") == "/people"
