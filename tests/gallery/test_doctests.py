@@ -17,6 +17,7 @@ from faceie.gallery import (
     face_methods,
     import_methods,
     people_methods,
+    photo_methods,
     question_methods,
     settings,
 )
@@ -32,6 +33,7 @@ _EXAMPLES = {
         face_methods,
         import_methods,
         people_methods,
+        photo_methods,
         question_methods,
         module,
         settings,

@@ -8,6 +8,7 @@ The class, from the file to the whole:
 ==================  ==================================================================================
 `base`              `GalleryFile`: open, close, copy and delete the files
 `face_methods`      `FaceMethods`: faces, embeddings and thumbnails
+`photo_methods`     `PhotoMethods`: photos, and faces that the user has drawn
 `import_methods`    `ImportMethods`: names from other programs
 `people_methods`    `PeopleMethods`: people, clusters and your statements about faces
 `question_methods`  `QuestionMethods`: suggestions, ignored faces and undo
@@ -48,6 +49,7 @@ The work, by the path of a photo:
 `names`             valid and equal names
 `suggestions`       faces and clusters that are probably a person
 `strangers`         new faces that match an ignored stranger
+`drawn`             faces that the user has drawn: stored, and moved to new versions of photos
 `import_names`      read the names of other programs, and decide about each
 `import_match`      which name belongs to which face; knows no database
 `export_names`      write names into sidecars and photos
@@ -59,7 +61,7 @@ The work, by the path of a photo:
 from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
 from .links import LinkReport
-from .records import Action, Face, Match, Person, PhotoMatch, Probe, Suggestion
+from .records import Action, Face, Match, Person, Photo, PhotoMatch, Probe, Suggestion
 from .reports import BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
 from .settings import default_path
 
@@ -78,6 +80,7 @@ __all__ = [
     "NameConflict",
     "OtherName",
     "Person",
+    "Photo",
     "PhotoMatch",
     "PhotoName",
     "Probe",

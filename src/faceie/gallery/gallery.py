@@ -11,7 +11,7 @@ from pathlib import Path
 from ..checks import whole_number
 from ..types import ImageLike
 from .absence import find_absent
-from .analysis import find_probe
+from .analysis import find_probe, find_probes
 from .export_methods import ExportMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
 from .records import Match, Probe
@@ -253,6 +253,35 @@ class Gallery(ExportMethods):
         (1, 1)
         """
         return find_probe(photo, face, self._settings.with_limits(truncated, max_pixels), self._weights)
+
+    def probes(self, photo: ImageLike, *, truncated: bool = False, max_pixels: int | None = None) -> list[Probe]:
+        """Detect and encode all faces in a photo to search for.
+
+        Parameters
+        ----------
+        photo : str, path-like, PIL image or ndarray of uint8
+            Photo, as `detect_faces` takes it.
+        truncated : bool, default False
+            As for `index`.
+        max_pixels : int, optional
+            As for `index`.
+
+        Returns
+        -------
+        list of Probe
+            Faces, by falling probability. Empty if no face was found.
+
+        Raises
+        ------
+        ImageError
+            The photo cannot be used.
+
+        Examples
+        --------
+        >>> [probe.number for probe in gallery.probes("photos/obama.jpg")]
+        [1]
+        """
+        return find_probes(photo, self._settings.with_limits(truncated, max_pixels), self._weights)
 
     def search(
         self,

@@ -27,7 +27,7 @@ VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 _FACES = """
     SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
         x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
-        faces.person, people.name, faces.confirmed, faces.ignored
+        faces.person, people.name, faces.confirmed, faces.ignored, faces.photo, faces.drawn
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """
 
@@ -90,6 +90,10 @@ class FaceStore:
         """Yield the faces of a person or cluster, by falling quality."""
         return self._select("faces.person = ?", [number], "quality DESC, faces.id")
 
+    def in_photo(self, photo: int) -> Iterator[Face]:
+        """Yield the faces in a photo, ignored ones included, from left to right."""
+        return self._select("faces.photo = ?", [photo], "x1 + x2, faces.id")
+
     def unassigned(self) -> Iterator[Face]:
         """Yield the faces without a person or cluster that are not ignored, by falling quality."""
         return self._select("faces.person IS NULL AND faces.ignored IS NULL", [], "quality DESC, faces.id")
@@ -100,12 +104,13 @@ class FaceStore:
 
     def _select(self, where: str, values: Iterable[int], order: str) -> Iterator[Face]:
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
-            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored = row
+            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored, photo, drawn = row
             if path is None:  # the file was overwritten, and the run has not found the photo elsewhere yet
                 continue
             points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
             box = (x1, y1, x2, y2)
-            yield Face._make([face, Path(os.fsdecode(path)), number, box, points, *rest, bool(confirmed), ignored])
+            about = [*rest, bool(confirmed), ignored, photo, bool(drawn)]
+            yield Face._make([face, Path(os.fsdecode(path)), number, box, points, *about])
 
     def table(self) -> FaceTable:
         """Return all faces that are not ignored, and their people, as columns."""
@@ -147,12 +152,28 @@ class FaceStore:
         row = self._db.execute(f"SELECT photo FROM faces WHERE id = ? AND {VISIBLE}", (face,)).fetchone()
         return None if row is None else int(row[0])
 
-    def insert(self, photo: int, number: int, face: NewFace) -> int:
+    def drawn_in(self, photo: int) -> list[int]:
+        """Return the ids of the faces in a photo whose boxes the user has drawn."""
+        return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? AND drawn", (photo,))]
+
+    def drawn(self) -> set[int]:
+        """Return the ids of all faces whose boxes the user has drawn."""
+        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE drawn")}
+
+    def box_and_frame(self, face: int) -> tuple[tuple[float, ...], tuple[int, int]]:
+        """Return the box of a face, and the width and height of its photo."""
+        *box, width, height = self._db.execute(
+            "SELECT x1, y1, x2, y2, width, height FROM faces JOIN photos ON photos.id = photo WHERE faces.id = ?",
+            (face,),
+        ).fetchone()
+        return tuple(box), (width, height)
+
+    def insert(self, photo: int, number: int, face: NewFace, *, drawn: bool = False) -> int:
         """Store a face as the one with this number in its photo. Return its id."""
         cursor = self._db.execute(
-            "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality),
+            "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality, drawn)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality, drawn),
         )
         self._db.execute(
             "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)

@@ -182,13 +182,13 @@ class PeopleStore:
     # Labels: the user's statements about the faces of a photo
 
     def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
-        """Return the faces in a photo that are confirmed, rejected, ignored, of a named person, or part of an action.
+        """Return the labeled faces in a photo: confirmed, rejected, ignored, drawn, of a person, or part of an action.
 
         Each is a face, the number of its person or None, and 1 if it is confirmed.
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
+            " AND (confirmed OR drawn OR ignored IS NOT NULL OR name IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
             " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
@@ -207,7 +207,9 @@ class PeopleStore:
         self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
         self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
-        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL WHERE id = ?", (face,))
+        self._db.execute(
+            "UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL, drawn = 0 WHERE id = ?", (face,)
+        )
 
 
 def to_valid_text(text: str) -> str:
