@@ -249,13 +249,18 @@ class QuestionMethods(PeopleMethods):
         with self._reading():
             return self._store.history.last(whole_number("limit", limit))
 
-    def undo(self) -> Action:
+    def undo(self, number: int | None = None) -> Action:
         """Take back the last action of the user that is not yet undone.
 
         An action is a call of a method that takes a statement about faces, such as `name`, `merge` or `confirm`. It may
         have been made by another program, or long ago, and photos may have been indexed since. Faces that were
         recognized because of it are recognized anew. Deletion cannot be undone, and `forget_person` deletes all earlier
         actions, since they may hold names.
+
+        Parameters
+        ----------
+        number : int, optional
+            Number of the action that the user has seen as the last one. If another one has followed, nothing is undone.
 
         Returns
         -------
@@ -265,7 +270,7 @@ class QuestionMethods(PeopleMethods):
         Raises
         ------
         GalleryError
-            There is no action to undo, or the gallery cannot be written.
+            There is no action to undo, the last one has another number, or the gallery cannot be written.
 
         Examples
         --------
@@ -279,4 +284,6 @@ class QuestionMethods(PeopleMethods):
             undone = people.undo(self._store)
             if undone is None:
                 raise GalleryError(f"{self.path}: there is no action to undo")
+            if number not in (None, undone.number):  # the transaction ends without a change
+                raise GalleryError(f"{self.path}: another action has followed or was undone. Look at the list again")
             return undone

@@ -205,12 +205,15 @@ class Action(NamedTuple):
         Number of faces that it changed.
     people : tuple of str
         Names of the people that it is about.
+    number : int
+        Number of the action. Later actions have larger numbers.
     """
 
     name: str
     made: str
     faces: int
     people: tuple[str, ...]
+    number: int = 0
 
 
 # Passed to the store, or returned by it

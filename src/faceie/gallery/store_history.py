@@ -184,7 +184,7 @@ class HistoryStore:
         names = [self._name_of(person) for person in _people_in(changes)]
         names += [change.before[0] for change in changes if change.table == "people" and change.before]
         faces = {change.face for change in changes if change.face is not None}
-        return Action(name, made, len(faces), tuple(dict.fromkeys(filter(None, names))))
+        return Action(name, made, len(faces), tuple(dict.fromkeys(filter(None, names))), number)
 
     def _name_of(self, person: int) -> str | None:
         row = self._db.execute("SELECT name FROM people WHERE id = ?", (person,)).fetchone()

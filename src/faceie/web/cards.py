@@ -1,0 +1,73 @@
+"""Pieces that several views share: faces to select, links to further pages, empty places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..gallery import Face, Person
+from .markup import Html, fill, join
+from .visit import address
+
+__all__ = ["empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
+
+
+def face_grid(faces: Iterable[Face], *, captions: bool = True) -> Html:
+    """Return a grid of faces that can be selected: the field ``face`` of the form around it."""
+    return fill("face_grid", cards=join((_face_card(face, captions) for face in faces), "\n"))
+
+
+def _face_card(face: Face, captions: bool) -> Html:
+    about = ", ".join(filter(None, [face.name or "", (face.taken or "")[:10]])) if captions else ""
+    return fill(
+        "face_card",
+        id=str(face.id),
+        picture=face_url(face.id),
+        label=", ".join(filter(None, [f"Face {face.id}", face.name or "", (face.taken or "")[:10]])),
+        photo=address("/photo", face=face.id),
+        about=about or "photo",
+    )
+
+
+def face_url(face: int | None) -> str:
+    """Return the address of a face's thumbnail, or of a placeholder."""
+    return "/static/nobody.svg" if face is None else f"/face/{face}.jpg"
+
+
+def title_of(person: Person) -> str:
+    """Return the name of a person, or the number of a cluster in words."""
+    return person.name or f"Cluster {person.number}"
+
+
+def pager(path: str, number: int, pages: int, **values: object) -> Html:
+    """Return the links to the previous and the next page, or nothing for a single page."""
+    if pages <= 1:
+        return Html()
+    previous = fill("pager_link", rel="prev", key="[", path=address(path, **values, page=number - 1), text="Previous")
+    following = fill("pager_link", rel="next", key="]", path=address(path, **values, page=number + 1), text="Next")
+    return fill(
+        "pager",
+        previous=previous if number > 1 else Html(),
+        text=f"Page {number:,} of {pages:,}",
+        following=following if number < pages else Html(),
+    )
+
+
+def tabs(label: str, links: Iterable[tuple[str, str, bool]]) -> Html:
+    """Return links of which one is chosen: path, words, and whether it is the chosen one."""
+    parts = [
+        fill("nav_link", path=path, text=text, current=Html(' aria-current="page"' if chosen else ""))
+        for path, text, chosen in links
+    ]
+    return fill("tabs", label=label, links=join(parts, "\n"))
+
+
+def empty(title: str, text: str, command: str = "") -> Html:
+    """Return what a page without content shows: a fact, and what to do."""
+    code = fill("command", text=command) if command else Html()
+    return fill("empty", title=title, text=text, command=code)
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 face", "2 people"."""
+    several = "people" if noun == "person" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"

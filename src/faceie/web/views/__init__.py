@@ -1,0 +1,27 @@
+"""The views of the page, one file each. A view is a function of a `Visit` that returns an answer.
+
+==============  =============================================================
+`people`        all people and clusters; name and merge them
+`person`        one person or cluster with all faces
+`faces`         unassigned and ignored faces, unreadable photos
+`history`       the last actions, and undo
+`pictures`      thumbnails
+==============  =============================================================
+
+A view holds no SQL, and decides nothing about people: it calls one method of `Gallery` and shows the result. Each file
+lists its routes: method, path, view. Views run one at a time, in a thread.
+"""
+
+from . import faces, history, people, person, pictures
+from .route import Route
+
+__all__ = ["ROUTES", "Route"]
+
+#: All routes. Of several that match, the first one counts.
+ROUTES: tuple[Route, ...] = (
+    *people.ROUTES,
+    *person.ROUTES,
+    *faces.ROUTES,
+    *history.ROUTES,
+    *pictures.ROUTES,
+)

@@ -1,0 +1,146 @@
+"""People and clusters: all of them, page by page; names, merging, and putting strangers away."""
+
+from __future__ import annotations
+
+from ...errors import GalleryError
+from ...gallery import Gallery, Person
+from ..cards import empty, face_url, pager, plural, tabs, title_of
+from ..markup import Html, fill, join
+from ..visit import Data, Done, Page, RequestError, Visit, address
+from .route import Route
+
+__all__ = ["ROUTES", "ask_to_merge", "find_named"]
+
+_PAGE = 60  # people and clusters on a page
+_COMPLETIONS = 8
+
+_KINDS = {"": "Everyone", "named": "Named", "unnamed": "To name"}
+
+
+def show_people(visit: Visit) -> Page:
+    """Show the people, then the clusters."""
+    everyone = visit.gallery.people()
+    kind, number = visit.text("show"), visit.number("page", 1)
+    named = [person for person in everyone if person.name is not None]
+    unnamed = everyone[len(named) :]
+    chosen = {"named": named, "unnamed": unnamed}.get(kind, everyone)
+    body = fill(
+        "people",
+        about=f"{plural(len(named), 'person')} with a name, {plural(len(unnamed), 'cluster')} without",
+        tabs=tabs(
+            "Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())
+        ),
+        cards=join((person_card(person, visit.path) for person in _part(chosen, number)), "\n"),
+        pager=pager("/people", number, -(-len(chosen) // _PAGE), show=kind or None),
+        next=visit.path,
+    )
+    return Page("People", body if everyone else _nobody(visit.gallery), "/people")
+
+
+def complete_name(visit: Visit) -> Data:
+    """Return the people whose names begin like a text, or one of whose names does."""
+    text = visit.text("like").casefold()
+    found = [
+        ((not name.startswith(text), -person.faces), person)
+        for person in visit.gallery.people()
+        if person.name and (name := person.name.casefold()) and (name.startswith(text) or f" {text}" in name)
+    ]
+    found.sort(key=lambda pair: pair[0])
+    return Data(
+        [
+            {"name": person.name, "picture": face_url(person.example), "faces": plural(person.faces, "face")}
+            for _, person in found[:_COMPLETIONS]
+        ]
+    )
+
+
+def name_person(visit: Visit) -> Page | Done:
+    """Name a cluster or rename a person. Ask whether to merge if another person has the name."""
+    number, name = visit.numbers["number"], visit.text("name")
+    back = visit.back("/people")
+    other = find_named(visit.gallery, name)
+    if other is not None and other.number != number:
+        return ask_to_merge(visit.gallery.person(number), other, back)
+    visit.gallery.name(number, name)
+    return Done(back)
+
+
+def merge_people(visit: Visit) -> Done:
+    """Merge people and clusters into the first of them that has a name."""
+    people = visit.all_numbers("person")
+    if len(people) < 2:
+        raise RequestError("Select at least two people or clusters to merge.")
+    kept = visit.gallery.merge(*people)
+    return Done(visit.back(f"/people/{kept}"))
+
+
+def ignore_person(visit: Visit) -> Done:
+    """Ignore all faces of a cluster: strangers."""
+    faces = [face.id for face in visit.gallery.faces_of(visit.numbers["number"])]
+    visit.gallery.ignore(faces)
+    return Done(visit.back("/people"))
+
+
+def ask_to_merge(person: Person, other: Person, back: str) -> Page:
+    """Return the page that asks whether a person is the one who has the new name already."""
+    body = fill(
+        "merge",
+        name=title_of(other),
+        left=face_url(person.example),
+        right=face_url(other.example),
+        left_about=f"{title_of(person)}, {plural(person.faces, 'face')}",
+        right_about=f"{title_of(other)}, {plural(other.faces, 'face')}",
+        number=str(person.number),
+        other=str(other.number),
+        next=back,
+    )
+    return Page(f"Is this {title_of(other)}?", body, "/people")
+
+
+def find_named(gallery: Gallery, name: str) -> Person | None:
+    """Return the person with this name, in any spelling, or None."""
+    try:
+        return gallery.person(name)
+    except GalleryError:
+        return None
+
+
+def person_card(person: Person, back: str) -> Html:
+    """Return the card of a person or cluster: face, counts, and a field for the name."""
+    return fill(
+        "person_card",
+        number=str(person.number),
+        picture=face_url(person.example),
+        title=title_of(person),
+        name=person.name or "",
+        kind="named" if person.name else "unnamed",
+        counts=plural(person.faces, "face"),
+        ignore=Html() if person.name else fill("person_ignore", number=str(person.number), next=back),
+        next=back,
+    )
+
+
+def _part(people: list[Person], number: int) -> list[Person]:
+    return people[max(0, number - 1) * _PAGE : number * _PAGE]
+
+
+def _nobody(gallery: Gallery) -> Html:
+    if len(gallery) == 0:
+        return empty(
+            "No faces yet",
+            "This gallery is empty. Search a folder of photos for faces; they appear here while the command runs.",
+            "faceie index ~/Pictures",
+        )
+    return empty(
+        "Nobody twice",
+        f"No two faces look like the same person. {plural(len(gallery), 'face')} can be named under Unassigned.",
+    )
+
+
+ROUTES = (
+    Route("GET", "/people", show_people),
+    Route("GET", "/names", complete_name),
+    Route("POST", "/people/merge", merge_people),
+    Route("POST", "/people/{number:int}/name", name_person),
+    Route("POST", "/people/{number:int}/ignore", ignore_person),
+)

@@ -1,0 +1,144 @@
+"""A gallery of made-up people, and the server of its page: within this process, and as a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from PIL import Image
+
+from faceie import Gallery
+
+from ..gallery import conftest as made_up
+from ..gallery.conftest import QUICK, face_of, put
+
+pytest.importorskip("uvicorn")
+
+from faceie.web.server import Server
+
+no_weights = made_up.no_weights  # a fixture
+
+
+def picture(number: int) -> bytes:
+    """Return a JPEG whose color tells made-up people apart."""
+    file = io.BytesIO()
+    Image.new("RGB", (100, 128), (67 * number % 256, 101 * number % 256, 160)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def fill_gallery(path: Path, people: int = 8, faces: int = 4, named: int = 2) -> Path:
+    """Make a gallery of made-up people with some faces each, of which the first are named Anna, Ben ..."""
+    with Gallery(path, options=QUICK) as gallery:
+        gallery._weights()
+        for number in range(people):
+            for variant in range(faces):
+                name = f"/photos/{number}-{variant}.jpg"
+                put(gallery, name, face_of(number, variant), thumbnail=picture(number), taken=f"20{variant:02}-06-01")
+        gallery.cluster()
+        for number, name in enumerate(["Anna", "Ben", "Clara", "David"][:named]):
+            gallery.name(gallery.face(number * faces + 1).person or 0, name)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path: Path, no_weights: None) -> Path:
+    """A gallery of eight people, four faces each: Anna, Ben, and six clusters."""
+    return fill_gallery(tmp_path / "album.faceie")
+
+
+class Reply(NamedTuple):
+    """The answer to a request."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+
+class Client:
+    """A browser without a window: keeps the cookie, follows no redirects, and sends what it is told."""
+
+    def __init__(self, server: Server) -> None:
+        self.port = server.port
+        self.origin = f"http://127.0.0.1:{server.port}"
+        self.cookie = ""
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str | None) -> Reply:
+        """Ask, with the headers of a browser. A header that is None is left out."""
+        given = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie or None}
+        if method == "POST":
+            given |= {"Origin": self.origin, "Content-Type": "application/x-www-form-urlencoded"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in given.items():
+            if value is not None:
+                connection.putheader(name, value)
+        if body is not None and "Content-Length" not in given:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        reply = Reply(response.status, dict(response.getheaders()), response.read())
+        connection.close()
+        return reply
+
+    def get(self, path: str, **headers: str | None) -> Reply:
+        """Ask for a page."""
+        return self.request("GET", path, **headers)
+
+    def post(self, path: str, fields: Any = (), **headers: str | None) -> Reply:
+        """Send a form."""
+        return self.request("POST", path, urlencode(fields, doseq=True).encode(), **headers)
+
+    def follow(self, reply: Reply) -> Reply:
+        """Follow a redirect."""
+        assert reply.status == 303, reply.text
+        return self.get(reply.headers["location"])
+
+    def enter(self, address: str) -> Reply:
+        """Open the address of the server, and keep its cookie."""
+        reply = self.get(address.removeprefix(self.origin))
+        self.cookie = reply.headers.get("set-cookie", self.cookie).partition(";")[0]
+        return reply
+
+
+@pytest.fixture
+def server(album: Path) -> Iterator[Server]:
+    """The server of the album, which runs in a thread."""
+    reports: list[str] = []
+    server = Server(album, report=reports.append)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.has_started:
+        time.sleep(0.01)
+    yield server
+    server.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not reports
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    """A client that may see the album."""
+    client = Client(server)
+    assert client.enter(server.address).status == 303
+    return client
+
+
+def heading(reply: Reply) -> str:
+    """Return the heading of a page."""
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", reply.text, re.DOTALL)
+    return found[1].strip() if found else ""
