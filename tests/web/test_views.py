@@ -13,7 +13,7 @@ def test_people_come_first(client: Client) -> None:
     """The first page shows people by name, then clusters."""
     reply = client.follow(client.get("/"))
     assert heading(reply) == "People"
-    assert "2 people with a name, 6 clusters without" in reply.text
+    assert "2 people, 6 clusters to name" in reply.text
     assert reply.text.index('value="Anna"') < reply.text.index('value="Ben"') < reply.text.index("Cluster ")
 
 

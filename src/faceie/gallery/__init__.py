@@ -38,6 +38,7 @@ The work, by the path of a photo:
 ==================  ==================================================================================
 `indexing`          a run over folders
 `workers`           the processes of a run
+`progress`          how far a run is, for other programs
 `analysis`          detect and encode the faces in a photo
 `absence`           photos that are gone from their folders
 `drives`            network drives, which need another journal

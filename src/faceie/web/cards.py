@@ -11,20 +11,21 @@ from .visit import address
 __all__ = ["empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
 
 
-def face_grid(faces: Iterable[Face], *, captions: bool = True) -> Html:
+def face_grid(faces: Iterable[Face]) -> Html:
     """Return a grid of faces that can be selected: the field ``face`` of the form around it."""
-    return fill("face_grid", cards=join((_face_card(face, captions) for face in faces), "\n"))
+    return fill("face_grid", cards=join(map(_face_card, faces), "\n"))
 
 
-def _face_card(face: Face, captions: bool) -> Html:
-    about = ", ".join(filter(None, [face.name or "", (face.taken or "")[:10]])) if captions else ""
+def _face_card(face: Face) -> Html:
+    date = (face.taken or "")[:10]
     return fill(
         "face_card",
         id=str(face.id),
         picture=face_url(face.id),
-        label=", ".join(filter(None, [f"Face {face.id}", face.name or "", (face.taken or "")[:10]])),
+        label=", ".join(filter(None, [f"Face {face.id}", face.name, date])),
         photo=address("/photo", face=face.id),
-        about=about or "photo",
+        path=str(face.path),
+        about=date or face.path.name,
     )
 
 

@@ -6,13 +6,14 @@
 `faces`         unassigned and ignored faces, unreadable photos
 `history`       the last actions, and undo
 `pictures`      thumbnails
+`status`        what changes while a page is open
 ==============  =============================================================
 
 A view holds no SQL, and decides nothing about people: it calls one method of `Gallery` and shows the result. Each file
 lists its routes: method, path, view. Views run one at a time, in a thread.
 """
 
-from . import faces, history, people, person, pictures
+from . import faces, history, people, person, pictures, status
 from .route import Route
 
 __all__ = ["ROUTES", "Route"]
@@ -24,4 +25,5 @@ ROUTES: tuple[Route, ...] = (
     *faces.ROUTES,
     *history.ROUTES,
     *pictures.ROUTES,
+    *status.ROUTES,
 )

@@ -14,7 +14,7 @@ __all__ = ["ROUTES", "ask_to_merge", "find_named"]
 _PAGE = 60  # people and clusters on a page
 _COMPLETIONS = 8
 
-_KINDS = {"": "Everyone", "named": "Named", "unnamed": "To name"}
+_KINDS = {"": "All", "named": "Named", "unnamed": "To name"}
 
 
 def show_people(visit: Visit) -> Page:
@@ -26,7 +26,7 @@ def show_people(visit: Visit) -> Page:
     chosen = {"named": named, "unnamed": unnamed}.get(kind, everyone)
     body = fill(
         "people",
-        about=f"{plural(len(named), 'person')} with a name, {plural(len(unnamed), 'cluster')} without",
+        about=_about(len(named), len(unnamed)),
         tabs=tabs("Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())),
         cards=join((person_card(person, visit.path) for person in _part(chosen, number)), "\n"),
         pager=pager("/people", number, -(-len(chosen) // _PAGE), show=kind or None),
@@ -116,6 +116,11 @@ def person_card(person: Person, back: str) -> Html:
         ignore=Html() if person.name else fill("person_ignore", number=str(person.number), next=back),
         next=back,
     )
+
+
+def _about(named: int, unnamed: int) -> str:
+    words = [plural(named, "person"), f"{plural(unnamed, 'cluster')} to name" if unnamed else "all have a name"]
+    return ", ".join(words if named else words[1:])
 
 
 def _part(people: list[Person], number: int) -> list[Person]:

@@ -38,6 +38,7 @@ def show_person(visit: Visit) -> Page:
         order=tabs("Order", ((address(here, order=k or None), text, k == order) for k, text in _ORDERS.items())),
         faces=face_grid(faces[max(0, number - 1) * _PAGE : number * _PAGE]),
         pager=pager(here, number, -(-len(faces) // _PAGE), order=order or None),
+        whom=person.name or "this person",
         cover_button=fill("cover_button", number=str(person.number)) if person.name else Html(),
         next=visit.path,
     )
