@@ -8,7 +8,7 @@ from ..gallery import Face, Person
 from .markup import Html, fill, join
 from .visit import address
 
-__all__ = ["empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
+__all__ = ["current_if", "empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
 
 
 def face_grid(faces: Iterable[Face]) -> Html:
@@ -55,11 +55,13 @@ def pager(path: str, number: int, pages: int, **values: object) -> Html:
 
 def tabs(label: str, links: Iterable[tuple[str, str, bool]]) -> Html:
     """Return links of which one is chosen: path, words, and whether it is the chosen one."""
-    parts = [
-        fill("nav_link", path=path, text=text, current=Html(' aria-current="page"' if chosen else ""))
-        for path, text, chosen in links
-    ]
+    parts = [fill("nav_link", path=path, text=text, current=current_if(chosen)) for path, text, chosen in links]
     return fill("tabs", label=label, links=join(parts, "\n"))
+
+
+def current_if(chosen: bool) -> Html:
+    """Return the attribute of the link to the current page, or nothing."""
+    return Html(' aria-current="page"' if chosen else "")
 
 
 def empty(title: str, text: str, command: str = "") -> Html:

@@ -102,7 +102,8 @@ def _years(faces: list[Face]) -> str:
 def _born(person: Person, here: str) -> Html:
     if person.name is None:
         return Html()
-    return fill("born", number=str(person.number), date=person.born or "", next=here)
+    summary = f"Born {person.born}" if person.born else "Date of birth"
+    return fill("born", summary=summary, number=str(person.number), date=person.born or "", next=here)
 
 
 def _similar(visit: Visit, person: Person) -> Html:
