@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from functools import cached_property
 
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
@@ -11,13 +12,17 @@ from . import people
 from .assignment import cluster_if_possible
 from .people_methods import PeopleMethods
 from .records import Action, Suggestion
-from .suggestions import find_suggestions
+from .suggestions import StoredQuestions
 
 __all__ = ["QuestionMethods"]
 
 
 class QuestionMethods(PeopleMethods):
     """The questions of a gallery, and the user's last actions. A base class of `Gallery`."""
+
+    @cached_property
+    def _questions(self) -> StoredQuestions:
+        return StoredQuestions(self._store)
 
     def suggestions(self, *, limit: int | None = 20, min_probability: float = 0.1) -> list[Suggestion]:
         """Return the questions whose answers settle most faces.
@@ -60,7 +65,7 @@ class QuestionMethods(PeopleMethods):
             raise OptionError(f"min_probability is {min_probability}, expected 0 to 1")
         with self._reading():
             cluster_if_possible(self._store)
-            return find_suggestions(self._store, limit, min_probability)
+            return self._questions.find(limit, min_probability)
 
     def answer(self, question: Suggestion, yes: bool) -> int:
         """Answer a question.

@@ -11,6 +11,7 @@ from pathlib import Path
 from .database import Database, back_up, transaction
 from .records import KnownFile, Photo, PhotoAnalysis
 from .reports import BadPhoto
+from .store_changes import ChangeStore
 from .store_exports import ExportStore
 from .store_faces import FaceStore
 from .store_history import HistoryStore
@@ -31,6 +32,7 @@ class Store:
         self.imports = ImportStore(db)
         self.exports = ExportStore(db)
         self.history = HistoryStore(db)
+        self.changes = ChangeStore(db)
 
     # The database
 

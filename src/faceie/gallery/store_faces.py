@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import whole_number
 from ..errors import GalleryError
@@ -19,6 +20,8 @@ __all__ = ["VISIBLE", "FaceStore"]
 
 _FLOATS = np.dtype("<f4")
 _BATCH = 500  # faces per query
+
+_Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
 
 #: Condition on a row of ``faces``: some file holds its photo.
 VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
@@ -114,25 +117,51 @@ class FaceStore:
 
     def table(self) -> FaceTable:
         """Return all faces that are not ignored, and their people, as columns."""
-        rows = self._db.execute(
-            "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces WHERE ignored IS NULL ORDER BY id"
-        ).fetchall()
-        ids, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
-        order = np.array(ids, np.int64)
-        rejections: dict[int, set[int]] = {}
-        denials = "SELECT face, denials.person FROM denials JOIN faces ON id = face WHERE ignored IS NULL"
-        for face, person in self._db.execute(denials):
-            rejections.setdefault(int(np.searchsorted(order, face)), set()).add(person)
-        named = self._db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
-        return FaceTable(
-            order,
+        ids, photos, qualities, people, confirmed = self.columns()
+        rejections = {int(np.searchsorted(ids, face)): denied for face, denied in self.rejections().items()}
+        return FaceTable(ids, photos, qualities, people, confirmed, rejections, self.named())
+
+    def columns(self, ids: Sequence[int] | None = None) -> _Columns:
+        """Return the first columns of `FaceTable`, for all faces that are not ignored, or for those with these ids."""
+        query = "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces WHERE ignored IS NULL"
+        if ids is None:
+            rows = self._db.execute(f"{query} ORDER BY id").fetchall()
+        else:
+            rows = self._db.execute(f"{query} AND id IN ({_marks(ids)}) ORDER BY id", ids).fetchall()
+        found, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
+        return (
+            np.array(found, np.int64),
             np.array(photos, np.int64),
             np.array(qualities, np.float64),
             np.array(people, np.int64),
             np.array(confirmed, np.bool_),
-            rejections,
-            np.array([number for (number,) in named], np.int64),
         )
+
+    def named(self) -> NDArray[np.int64]:
+        """Return the numbers of the people with a name, ascending."""
+        rows = self._db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
+        return np.array([number for (number,) in rows], np.int64)
+
+    def rejections(self) -> dict[int, set[int]]:
+        """Return the people that the user has ruled out, for the id of each face that is not ignored."""
+        rejections: dict[int, set[int]] = {}
+        denials = "SELECT face, denials.person FROM denials JOIN faces ON id = face WHERE ignored IS NULL"
+        for face, person in self._db.execute(denials):
+            rejections.setdefault(face, set()).add(person)
+        return rejections
+
+    def out_of_question(self, ids: Sequence[int], person: int) -> set[int]:
+        """Return those of these faces that cannot be a person: in pruned photos, or taken before the date of birth."""
+        found: set[int] = set()
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            rows = self._db.execute(
+                f"SELECT faces.id FROM faces JOIN photos ON photos.id = photo WHERE faces.id IN ({_marks(part)})"
+                f" AND (NOT {VISIBLE} OR taken < (SELECT born FROM people WHERE people.id = ?))",
+                (*part, person),
+            )
+            found.update(face for (face,) in rows)
+        return found
 
     # Faces of a photo
 
