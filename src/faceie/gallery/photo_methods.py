@@ -161,12 +161,12 @@ class PhotoMethods(FaceMethods):
         >>> gallery.face(face).name, gallery.face(face).drawn
         ('Anna', True)
         >>> gallery.undo().name
-        'add face'
+        'add_face'
         """
         with self._reading():
             target = self._photo(photo)
             new = draw_face(self._store, target, box, self._settings, self._weights)
-        with self._writing("add face"):
+        with self._writing("add_face"):
             face = store_drawn(self._store, target.id, new, who)
         if who is None:
             with self._reading():
