@@ -30,9 +30,8 @@ def close_up(face: Face, size: int) -> bytes:
     around = _AROUND * max(x2 - x1, y2 - y1)
     left, top = max(x1 - around, 0), max(y1 - around, 0)
     right, bottom = min(x2 + around, photo.image.width), min(y2 + around, photo.image.height)
-    return _jpeg(
-        photo.image.crop((round(left), round(top), round(max(right, left + 1)), round(max(bottom, top + 1)))), size
-    )
+    right, bottom = max(right, left + 1), max(bottom, top + 1)  # a face may lie almost wholly outside
+    return _jpeg(photo.image.crop((round(left), round(top), round(right), round(bottom))), size)
 
 
 def _jpeg(image: Image.Image, size: int) -> bytes:

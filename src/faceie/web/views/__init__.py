@@ -12,7 +12,7 @@ A view holds no SQL, and decides nothing about people: it calls one method of `G
 lists its routes: method, path, view. Views run one at a time, in a thread.
 """
 
-from . import faces, history, people, person, pictures
+from . import faces, history, people, person, photo, pictures, review, search
 from .route import Route
 
 __all__ = ["ROUTES", "Route"]
@@ -21,6 +21,9 @@ __all__ = ["ROUTES", "Route"]
 ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *person.ROUTES,
+    *review.ROUTES,
+    *photo.ROUTES,
+    *search.ROUTES,
     *faces.ROUTES,
     *history.ROUTES,
     *pictures.ROUTES,
