@@ -3,6 +3,9 @@
 ==============  =============================================================
 `people`        all people and clusters; name and merge them
 `person`        one person or cluster with all faces
+`review`        one question at a time, until all are answered
+`photo`         a photo with boxes and names, and faces that were missed
+`search`        photos of people together, and who is on a photo
 `faces`         unassigned and ignored faces, unreadable photos
 `history`       the last actions, and undo
 `pictures`      thumbnails

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...errors import FaceieError
 from ...gallery import Match, Photo, PhotoMatch, Probe
-from ..cards import empty, face_url, pager, plural
+from ..cards import empty, face_url, pager, plural, title_of
 from ..markup import Html, fill, join
 from ..visit import Page, RequestError, Visit, address
 from .people import find_named
@@ -39,7 +39,7 @@ def show_search(visit: Visit) -> Page:
     if people:
         photos = visit.gallery.photos_of(*(person.number for person in people), since=since, until=until)
         count, shown = len(photos), [_card_of_people(photo) for photo in photos[start : start + _PAGE]]
-        title = f"{plural(count, 'photo')} of {' and '.join(p.name or f'Cluster {p.number}' for p in people)}"
+        title = f"{plural(count, 'photo')} of {' and '.join(title_of(person) for person in people)}"
         pages = -(-count // _PAGE)
     else:
         found_photos = visit.gallery.photos(since=since, until=until, limit=_PAGE + 1, offset=start)
@@ -47,21 +47,15 @@ def show_search(visit: Visit) -> Page:
         title = "Photos by date"
         pages = number + (len(found_photos) > _PAGE)
     numbers = [person.number for person in people]
-    body = fill(
-        "search_photos",
-        cards=join(shown, "\n"),
-        pager=pager(
-            "/search", number, pages, person=numbers or None, since=since, until=until, all=visit.text("all") or None
-        ),
-    )
-    return _page(visit, body if shown else _nothing("No such photo."), title, [p.number for p in people])
+    fields = {"person": numbers or None, "since": since, "until": until, "all": visit.text("all") or None}
+    body = fill("search_photos", cards=join(shown, "\n"), pager=pager("/search", number, pages, **fields))
+    return _page(visit, body if shown else _nothing("There is no such photo."), title, numbers)
 
 
 def search_uploads(visit: Visit) -> Page:
     """Search for all faces in the uploaded photos. Nothing of them is stored."""
     if not visit.files:
         raise RequestError("Choose one or more photos first.")
-    dates = {"since": visit.text("since") or None, "until": visit.text("until") or None}
     found: list[tuple[int, Probe]] = []
     parts: list[Html] = []
     for number, content in enumerate(visit.files, 1):
@@ -74,12 +68,12 @@ def search_uploads(visit: Visit) -> Page:
             parts.append(fill("search_problem", photo=f"Photo {number}", text="No face was found in it."))
         found += [(number, probe) for probe in probes]
     if visit.text("together") and len(found) > 1:
-        matches = visit.gallery.search([probe for _, probe in found], limit=_MATCHES, min_probability=_LEAST, **dates)
+        matches = visit.gallery.search([probe for _, probe in found], limit=_MATCHES, min_probability=_LEAST)
         pictures = join((_probe_picture(probe) for _, probe in found), "\n")
         parts.append(_result(f"{plural(len(found), 'face')} of one person", pictures, matches))
     else:
         for number, probe in found:
-            matches = visit.gallery.search(probe, limit=_MATCHES, min_probability=_LEAST, **dates)
+            matches = visit.gallery.search(probe, limit=_MATCHES, min_probability=_LEAST)
             about = f"Photo {number}" + (f", face {probe.number} of {probe.faces}" if probe.faces > 1 else "")
             parts.append(_result(about, _probe_picture(probe), matches))
     return _page(visit, join(parts, "\n"), "Who is this?")
@@ -99,9 +93,7 @@ def _page(visit: Visit, results: Html, title: str, people: Sequence[int] = ()) -
 
 def _chosen(visit: Visit, number: int) -> Html:
     person = visit.gallery.person(number)
-    return fill(
-        "search_chosen", number=str(number), name=person.name or f"Cluster {number}", picture=face_url(person.example)
-    )
+    return fill("search_chosen", number=str(number), name=title_of(person), picture=face_url(person.example))
 
 
 def _like(visit: Visit, face: int) -> Html:
