@@ -49,8 +49,10 @@ The work, by the path of a photo:
 `people`            your statements: names, merged and split people, confirmed and rejected faces
 `names`             valid and equal names
 `suggestions`       faces and clusters that are probably a person
+`skipped`           questions that the user has put off
 `strangers`         new faces that match an ignored stranger
 `drawn`             faces that the user has drawn: stored, and moved to new versions of photos
+`pictures`          pictures of photos and faces for display
 `import_names`      read the names of other programs, and decide about each
 `import_match`      which name belongs to which face; knows no database
 `export_names`      write names into sidecars and photos

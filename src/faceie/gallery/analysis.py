@@ -19,7 +19,7 @@ from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
-from ..images import read_photo
+from ..images import read_bytes, read_photo
 from ..mtcnn.detect import crop_face, detect_faces
 from ..mtcnn.detected import DetectedFaces
 from ..types import Array, ImageLike
@@ -203,9 +203,10 @@ def find_probe(
     return _probe(found, index, weights())
 
 
-def find_probes(photo: ImageLike, settings: Settings, weights: Callable[[], InceptionResNetV1]) -> list[Probe]:
+def find_probes(photo: ImageLike | bytes, settings: Settings, weights: Callable[[], InceptionResNetV1]) -> list[Probe]:
     """Return all faces in a photo (see `Gallery.probes`)."""
-    found, _ = _detect_probes(photo, settings)
+    image = read_bytes(photo, max_pixels=settings.max_pixels).image if isinstance(photo, bytes) else photo
+    found, _ = _detect_probes(image, settings)
     return [_probe(found, index, weights()) for index in range(len(found.probabilities))]
 
 

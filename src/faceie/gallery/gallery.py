@@ -271,13 +271,15 @@ class Gallery(ExportMethods):
         """
         return find_probe(photo, face, self._settings.with_limits(truncated, max_pixels), self._weights)
 
-    def probes(self, photo: ImageLike, *, truncated: bool = False, max_pixels: int | None = None) -> list[Probe]:
+    def probes(
+        self, photo: ImageLike | bytes, *, truncated: bool = False, max_pixels: int | None = None
+    ) -> list[Probe]:
         """Detect and encode all faces in a photo to search for.
 
         Parameters
         ----------
-        photo : str, path-like, PIL image or ndarray of uint8
-            Photo, as `detect_faces` takes it.
+        photo : str, path-like, PIL image, ndarray of uint8 or bytes
+            Photo, as `detect_faces` takes it, or the content of a file.
         truncated : bool, default False
             As for `index`.
         max_pixels : int, optional

@@ -12,6 +12,7 @@ from ..errors import GalleryError
 from .assignment import assign_new
 from .drawn import draw_face, store_drawn
 from .face_methods import FaceMethods
+from .pictures import close_up, picture
 from .records import Face, Photo
 from .search import Dates
 
@@ -119,6 +120,68 @@ class PhotoMethods(FaceMethods):
         with self._reading():
             return list(self._store.faces.in_photo(self._photo(photo).id))
 
+    def picture(self, photo: int | str | os.PathLike[str], size: int = 2048) -> bytes:
+        """Return a photo for display.
+
+        Parameters
+        ----------
+        photo : int, str or path-like
+            Identifier or path of the photo.
+        size : int, default 2048
+            Largest width and height in pixels.
+
+        Returns
+        -------
+        bytes
+            Upright JPEG, without metadata.
+
+        Raises
+        ------
+        GalleryError
+            There is no such photo in the gallery, or it cannot be used.
+        ImageError
+            The photo cannot be opened.
+
+        Examples
+        --------
+        >>> gallery.picture("photos/biden.jpg", 100)[:2]
+        b'\\xff\\xd8'
+        """
+        size = whole_number("size", size)
+        with self._reading():
+            path = self._photo(photo).path
+        return picture(path, size)
+
+    def close_up(self, face: int, size: int = 512) -> bytes:
+        """Return a face with its surroundings, larger and sharper than `thumbnail`.
+
+        Parameters
+        ----------
+        face : int
+            Identifier of the face.
+        size : int, default 512
+            Largest width and height in pixels.
+
+        Returns
+        -------
+        bytes
+            JPEG.
+
+        Raises
+        ------
+        GalleryError
+            There is no such face.
+        ImageError
+            The photo cannot be opened.
+
+        Examples
+        --------
+        >>> gallery.close_up(1)[:2]
+        b'\\xff\\xd8'
+        """
+        size = whole_number("size", size)
+        return close_up(self.face(face), size)
+
     def add_face(self, photo: int | str | os.PathLike[str], box: Sequence[float], who: int | str | None = None) -> int:
         """Add a face that was not found: a box that you have drawn in a photo.
 
@@ -161,12 +224,12 @@ class PhotoMethods(FaceMethods):
         >>> gallery.face(face).name, gallery.face(face).drawn
         ('Anna', True)
         >>> gallery.undo().name
-        'add face'
+        'add_face'
         """
         with self._reading():
             target = self._photo(photo)
             new = draw_face(self._store, target, box, self._settings, self._weights)
-        with self._writing("add face"):
+        with self._writing("add_face"):
             face = store_drawn(self._store, target.id, new, who)
         if who is None:
             with self._reading():

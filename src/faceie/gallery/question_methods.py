@@ -12,6 +12,7 @@ from . import people
 from .assignment import cluster_if_possible
 from .people_methods import PeopleMethods
 from .records import Action, Suggestion
+from .skipped import key_of, skip_question, skipped_questions, unskip_question
 from .suggestions import StoredQuestions
 
 __all__ = ["QuestionMethods"]
@@ -65,7 +66,55 @@ class QuestionMethods(PeopleMethods):
             raise OptionError(f"min_probability is {min_probability}, expected 0 to 1")
         with self._reading():
             cluster_if_possible(self._store)
-            return self._questions.find(limit, min_probability)
+            skipped = skipped_questions(self._store)
+            if not skipped:
+                return self._questions.find(limit, min_probability)
+            order = {key: index for index, key in enumerate(skipped)}
+            found = self._questions.find(None, min_probability)
+            return sorted(found, key=lambda question: order.get(key_of(question), -1))[:limit]
+
+    def skip(self, question: Suggestion) -> None:
+        """Put a question off: `suggestions` returns it after all others.
+
+        Parameters
+        ----------
+        question : Suggestion
+            Question, as `suggestions` returns it.
+
+        Raises
+        ------
+        GalleryError
+            The gallery cannot be written.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
+        >>> gallery.skip(gallery.suggestions()[0])
+        >>> len(gallery.suggestions())
+        1
+        """
+        with self._changing():
+            skip_question(self._store, question)
+
+    def unskip(self) -> None:
+        """Take back the last call of `skip`.
+
+        Raises
+        ------
+        GalleryError
+            No question is skipped, or the gallery cannot be written.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
+        >>> gallery.skip(gallery.suggestions()[0])
+        >>> gallery.unskip()
+        """
+        with self._changing():
+            if not unskip_question(self._store):
+                raise GalleryError(f"{self.path}: no question is skipped")
 
     def answer(self, question: Suggestion, yes: bool) -> int:
         """Answer a question.

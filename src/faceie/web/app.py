@@ -36,7 +36,12 @@ __all__ = ["Report", "build_app"]
 
 Report = Callable[[str], None]
 
-_STATIC = {"page.js": "text/javascript", "icon.svg": "image/svg+xml", "nobody.svg": "image/svg+xml"}
+_STATIC = {
+    "page.js": "text/javascript",
+    "photo.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "nobody.svg": "image/svg+xml",
+}
 
 
 def build_app(path: Path, port: int, report: Report) -> Guard:

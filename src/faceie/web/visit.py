@@ -104,8 +104,8 @@ class Data(NamedTuple):
 
 
 def address(path: str, **values: object) -> str:
-    """Return a path with a query of the values that are not None."""
-    query = urlencode({name: value for name, value in values.items() if value is not None})
+    """Return a path with a query of the values that are not None. A list has its field several times."""
+    query = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)
     return f"{path}?{query}" if query else path
 
 

@@ -3,6 +3,9 @@
 ==============  =============================================================
 `people`        all people and clusters; name and merge them
 `person`        one person or cluster with all faces
+`review`        one question at a time, until all are answered
+`photo`         a photo with boxes and names, and faces that were missed
+`search`        photos of people together, and who is on a photo
 `faces`         unassigned and ignored faces, unreadable photos
 `history`       the last actions, and undo
 `pictures`      thumbnails
@@ -13,7 +16,7 @@ A view holds no SQL, and decides nothing about people: it calls one method of `G
 lists its routes: method, path, view. Views run one at a time, in a thread.
 """
 
-from . import faces, history, people, person, pictures, status
+from . import faces, history, people, person, photo, pictures, review, search, status
 from .route import Route
 
 __all__ = ["ROUTES", "Route"]
@@ -22,6 +25,9 @@ __all__ = ["ROUTES", "Route"]
 ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *person.ROUTES,
+    *review.ROUTES,
+    *photo.ROUTES,
+    *search.ROUTES,
     *faces.ROUTES,
     *history.ROUTES,
     *pictures.ROUTES,
