@@ -24,18 +24,32 @@ class QuestionMethods(PeopleMethods):
     def _questions(self) -> StoredQuestions:
         return StoredQuestions(self._store)
 
-    def suggestions(self, *, limit: int | None = 20, min_probability: float = 0.1) -> list[Suggestion]:
+    def suggestions(
+        self,
+        who: int | str | None = None,
+        *,
+        limit: int | None = 20,
+        min_probability: float = 0.1,
+        cluster: bool = True,
+    ) -> list[Suggestion]:
         """Return the questions whose answers settle most faces.
 
         They are about faces and clusters that are probably a person with a name, and about clusters that are probably
         one, but not so surely that they are joined without a question. Faces are clustered first, as by `people`.
 
+        The first call compares all faces: some seconds for 100,000. The object keeps the result in memory, and later
+        calls compare only those people and clusters that have changed, whoever has changed them.
+
         Parameters
         ----------
+        who : int or str, optional
+            Number or name of a person or cluster: only questions whether other faces are this one.
         limit : int or None, default 20
             Largest number of questions. None for all.
         min_probability : float, default 0.1
             Least probability of a yes, 0 to 1.
+        cluster : bool, default True
+            Whether to cluster first if faces have changed, as for `people`.
 
         Returns
         -------
@@ -45,6 +59,8 @@ class QuestionMethods(PeopleMethods):
 
         Raises
         ------
+        GalleryError
+            There is no such person or cluster.
         OptionError
             A parameter is out of range.
 
@@ -64,8 +80,10 @@ class QuestionMethods(PeopleMethods):
         if not 0 <= min_probability <= 1:
             raise OptionError(f"min_probability is {min_probability}, expected 0 to 1")
         with self._reading():
-            cluster_if_possible(self._store)
-            return self._questions.find(limit, min_probability)
+            if cluster:
+                cluster_if_possible(self._store)
+            person = None if who is None else people.find_number(self._store, who)
+            return self._questions.find(limit, min_probability, person)
 
     def answer(self, question: Suggestion, yes: bool) -> int:
         """Answer a question.

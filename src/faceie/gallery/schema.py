@@ -147,6 +147,12 @@ def m010_cohort(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM settings WHERE name = 'clustered'")  # clustering fills the table
 
 
+def m011_faces_by_person(db: sqlite3.Connection) -> None:
+    """An index by which the faces of a person are counted, and the best of them found, without reading their rows."""
+    db.execute("DROP INDEX faces_of_person")
+    db.execute("CREATE INDEX faces_by_person ON faces (person, quality DESC, photo)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
@@ -158,4 +164,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m008_undo,
     m009_ignored_faces,
     m010_cohort,
+    m011_faces_by_person,
 )

@@ -27,9 +27,7 @@ def show_people(visit: Visit) -> Page:
     body = fill(
         "people",
         about=f"{plural(len(named), 'person')} with a name, {plural(len(unnamed), 'cluster')} without",
-        tabs=tabs(
-            "Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())
-        ),
+        tabs=tabs("Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())),
         cards=join((person_card(person, visit.path) for person in _part(chosen, number)), "\n"),
         pager=pager("/people", number, -(-len(chosen) // _PAGE), show=kind or None),
         next=visit.path,
