@@ -141,7 +141,8 @@ def test_nothing_is_changed_by_get(client: Client, album: Path) -> None:
     for route in ROUTES:
         if route.method == "POST":
             path = re.sub(r"\{\w+:int\}", "1", route.path)
-            assert client.get(f"{path}?name=Eve&face=1&number=1").status == 404, path
+            reply = client.get(f"{path}?name=Eve&face=1&number=1&answer=yes")
+            assert reply.status == 404 or any(path == other.path for other in ROUTES if other.method == "GET"), path
     assert people(album) == before
 
 

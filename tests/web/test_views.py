@@ -143,7 +143,7 @@ def test_one_person(client: Client, album: Path) -> None:
     anna = number_of(album, "Anna")
     best, dated = client.get(f"/people/{anna}"), client.get(f"/people/{anna}?order=date")
     assert heading(best) == "Anna"
-    assert "4 faces in 4 photos, 2000 to 2003" in best.text
+    assert "4 faces in 4 photos, since 2000" in best.text
     assert images(dated.text)[-4:] == sorted(faces_of(album, anna))
     assert client.get("/people/12345").status == 409
 
@@ -291,7 +291,7 @@ def test_an_empty_gallery_says_what_to_do(tmp_path: Path, no_weights: None, serv
     with Gallery(tmp_path / "empty.faceie") as gallery:
         gallery._weights()
         put(gallery, "/photos/a.jpg", person(1))
-    assert heading(client.get("/people")) == "Nobody twice"
+    assert heading(client.get("/people")) in ("One moment", "Nobody twice")  # until they are grouped
     assert '"faces":1' in client.get("/status").text
 
 

@@ -39,8 +39,11 @@ def title_of(person: Person) -> str:
     return person.name or f"Cluster {person.number}"
 
 
-def pager(path: str, number: int, pages: int, **values: object) -> Html:
-    """Return the links to the previous and the next page, or nothing for a single page."""
+def pager(path: str, number: int, pages: int, *, is_total: bool = True, **values: object) -> Html:
+    """Return the links to the previous and the next page, or nothing for a single page.
+
+    `pages`: number of pages, or of those that are known if that is not the total.
+    """
     if pages <= 1:
         return Html()
     previous = fill("pager_link", rel="prev", key="[", path=address(path, **values, page=number - 1), text="Previous")
@@ -48,7 +51,7 @@ def pager(path: str, number: int, pages: int, **values: object) -> Html:
     return fill(
         "pager",
         previous=previous if number > 1 else Html(),
-        text=f"Page {number:,} of {pages:,}",
+        text=f"Page {number:,} of {pages:,}" if is_total else f"Page {number:,}",
         following=following if number < pages else Html(),
     )
 

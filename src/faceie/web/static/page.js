@@ -37,7 +37,7 @@ async function show(response, then) {
   const [place, top] = [location.pathname, scrollY];
   const address = new URL(response.url);
   document.title = answer.title;
-  faces = null;
+  before = null;
   for (const part of ["#main", "#notice", ".bar"]) $(part).replaceWith(document.adoptNode($(part, answer)));
   if (response.redirected) {
     for (const name of ["done", "undone"]) address.searchParams.delete(name);
@@ -262,23 +262,26 @@ document.addEventListener("focusout", (event) => event.target.matches("[data-nam
 
 // A run of faceie index, and the faces that it has found since this page was made.
 
-let faces = null;
+let before = null;
 
 async function watch() {
   if (document.hidden) return;
   const status = await fetch("/status").then((response) => response.json()).catch(() => null);
   const place = $("#status");
   if (!status) return;
-  faces ??= status.faces;
-  const found = status.faces - faces;
-  const run = status.run && `Indexing: ${status.run.map((one) => one.toLocaleString("en")).join(" of ")} photos`;
-  place.hidden = !(run || found > 0);
-  place.textContent = run ?? "";
-  if (found > 0) {
+  before ??= status;
+  const found = status.faces - before.faces;
+  const isNews = found > 0 || (status.grouped && !before.grouped);
+  const texts = [];
+  if (status.run) texts.push(`Indexing: ${status.run.map((one) => one.toLocaleString("en")).join(" of ")} photos`);
+  if (!status.grouped) texts.push("Grouping faces");
+  place.replaceChildren(texts.join(". "));
+  if (isNews) {
     const link = Object.assign(document.createElement("a"), { href: location.href });
-    link.textContent = `Show ${found.toLocaleString("en")} new ${found === 1 ? "face" : "faces"}`;
+    link.textContent = found > 0 ? `Show ${found.toLocaleString("en")} new ${found === 1 ? "face" : "faces"}` : "Show";
     place.append(" ", link);
   }
+  place.hidden = !place.textContent;
 }
 
 setInterval(watch, 5000);

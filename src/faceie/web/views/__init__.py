@@ -13,7 +13,7 @@
 ==============  =============================================================
 
 A view holds no SQL, and decides nothing about people: it calls one method of `Gallery` and shows the result. Each file
-lists its routes: method, path, view. Views run one at a time, in a thread.
+lists its routes: method, path, view.
 """
 
 from . import faces, history, people, person, photo, pictures, review, search, status

@@ -9,8 +9,9 @@ __all__ = ["ROUTES"]
 
 
 def show_status(visit: Visit) -> Data:
-    """Return the number of faces, and the numbers of finished and of all photos of a running index."""
-    return Data({"faces": len(visit.gallery), "run": visit.gallery.index_progress()})
+    """Return the number of faces, whether they are grouped, and the finished and all photos of a running index."""
+    gallery = visit.gallery
+    return Data({"faces": len(gallery), "grouped": gallery.is_clustered(), "run": gallery.index_progress()})
 
 
 ROUTES = (Route("GET", "/status", show_status),)
