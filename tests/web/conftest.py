@@ -7,7 +7,8 @@ import io
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -70,9 +71,9 @@ class Reply(NamedTuple):
 class Client:
     """A browser without a window: keeps the cookie, follows no redirects, and sends what it is told."""
 
-    def __init__(self, server: Server) -> None:
-        self.port = server.port
-        self.origin = f"http://127.0.0.1:{server.port}"
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.origin = f"http://127.0.0.1:{port}"
         self.cookie = ""
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str | None) -> Reply:
@@ -114,28 +115,51 @@ class Client:
         return reply
 
 
-@pytest.fixture
-def server(album: Path) -> Iterator[Server]:
-    """The server of the album, which runs in a thread."""
+@contextmanager
+def running(album: Path) -> Iterator[Server]:
+    """Run the server of a gallery in a thread. No view may fail."""
     reports: list[str] = []
     server = Server(album, report=reports.append)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.has_started:
         time.sleep(0.01)
-    yield server
-    server.stop()
-    thread.join(20)
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join(20)
     assert not thread.is_alive()
     assert not reports
 
 
 @pytest.fixture
+def server(album: Path) -> Iterator[Server]:
+    """The server of the album."""
+    with running(album) as server:
+        yield server
+
+
+@pytest.fixture
 def client(server: Server) -> Client:
     """A client that may see the album."""
-    client = Client(server)
+    client = Client(server.port)
     assert client.enter(server.address).status == 303
     return client
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], Client]]:
+    """Start the server of another gallery, and return a client that may see it."""
+    with ExitStack() as stack:
+
+        def start(album: Path) -> Client:
+            server = stack.enter_context(running(album))
+            client = Client(server.port)
+            assert client.enter(server.address).status == 303
+            return client
+
+        yield start
 
 
 def heading(reply: Reply) -> str:

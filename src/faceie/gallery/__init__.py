@@ -38,6 +38,7 @@ The work, by the path of a photo:
 ==================  ==================================================================================
 `indexing`          a run over folders
 `workers`           the processes of a run
+`progress`          how far a run is, for other programs
 `analysis`          detect and encode the faces in a photo
 `absence`           photos that are gone from their folders
 `drives`            network drives, which need another journal
@@ -47,6 +48,7 @@ The work, by the path of a photo:
 `assignment`        apply clusters to the gallery, if it has not changed since
 `people`            your statements: names, merged and split people, confirmed and rejected faces
 `names`             valid and equal names
+`pairs`             pairs of people, clusters and faces that may be one person
 `suggestions`       faces and clusters that are probably a person
 `skipped`           questions that the user has put off
 `strangers`         new faces that match an ignored stranger
@@ -63,7 +65,7 @@ The work, by the path of a photo:
 from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
 from .links import LinkReport
-from .records import Action, Face, Match, Person, Photo, PhotoMatch, Probe, Suggestion
+from .records import Action, Counts, Face, Match, Person, Photo, PhotoMatch, Probe, Suggestion
 from .reports import BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
 from .settings import default_path
 
@@ -71,6 +73,7 @@ __all__ = [
     "PRIOR",
     "Action",
     "BadPhoto",
+    "Counts",
     "ExportReport",
     "Face",
     "Forgotten",

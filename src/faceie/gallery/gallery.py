@@ -14,6 +14,7 @@ from .absence import find_absent
 from .analysis import find_probe, find_probes
 from .export_methods import ExportMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
+from .progress import read_progress
 from .records import Match, Probe
 from .reports import BadPhoto, IndexReport
 from .search import AnyProbe, Dates, find_matches, to_mean_probe
@@ -162,6 +163,22 @@ class Gallery(ExportMethods):
             tops, prune=prune, prune_limit=prune_limit, retry=retry, exclude=patterns, follow_links=follow_links
         )
         return run_to_end(run, work, progress)
+
+    def index_progress(self) -> tuple[int, int] | None:
+        """Return how far a run of `index` is, in this or another program.
+
+        Returns
+        -------
+        tuple of int or None
+            Number of finished photos, and of all photos. None if no run is known that has taken some seconds.
+
+        Examples
+        --------
+        >>> print(gallery.index_progress())
+        None
+        """
+        with self._reading():
+            return read_progress(self._store)
 
     def absent(self, folders: Iterable[str | os.PathLike[str]]) -> list[Path]:
         """Return the known photos that pruning would remove: those that are gone from their folders.

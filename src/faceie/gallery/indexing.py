@@ -28,6 +28,7 @@ from .analysis import failed_analysis, load_cached
 from .assignment import assign_new
 from .database import translate_errors
 from .drawn import find_again
+from .progress import ProgressRecord
 from .records import NewFace, PhotoAnalysis
 from .reports import BadPhoto, IndexReport
 from .settings import Settings
@@ -102,7 +103,9 @@ class IndexRun:
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         if self._newest_first:
             paths.sort(key=_time_of_change, reverse=True)
+        record = ProgressRecord(self._store)
         for _ in self._work(paths, retry):
+            record.update(report.done, len(paths))
             report.seconds = time.monotonic() - started
             yield len(paths)
         if prune:
@@ -110,6 +113,7 @@ class IndexRun:
         drawn = find_again(self._store, self._settings, lambda: load_cached(self._settings.weights))
         with self._store.transaction():
             self._remove_orphans(drawn)
+            record.remove()
         report.recognized = assign_new(self._store)
         report.ignored = ignore_new(self._store)
         report.seconds = time.monotonic() - started

@@ -57,6 +57,10 @@ class GroupPairs:
         """None for removed groups."""
         self.pairs = concatenate([])
         """Numbers of the groups, and their scores without the limit."""
+        self.people = np.empty(0, np.int64)
+        self.sizes = np.empty(0, np.int64)
+        self.first = np.empty(0, np.int64)
+        """Person, number of faces, and lowest id of each group."""
         self._blocks: list[Array] = []  # means of groups, [_TILE, 512]; the last block may have fewer
         self._halves: Array = np.empty(0, np.float32)  # infinite for removed groups
         self._bonuses: Array = np.empty(0, np.float32)
@@ -75,6 +79,9 @@ class GroupPairs:
         """Add groups with their pairs. The matrix has the embeddings of all faces."""
         first, found = len(self.groups), []
         self.groups += groups
+        self.people = np.append(self.people, np.array([group.person for group in groups], np.int64))
+        self.sizes = np.append(self.sizes, np.array([len(group.faces) for group in groups], np.int64))
+        self.first = np.append(self.first, np.array([group.faces.min() for group in groups], np.int64))
         halves, bonuses = [group.half for group in groups], [group_bonus(len(group.faces)) for group in groups]
         self._halves = np.append(self._halves, np.array(halves, np.float32))
         self._bonuses = np.append(self._bonuses, np.array(bonuses, np.float32))
@@ -142,8 +149,7 @@ def find_pairs(embeddings: Array, constraints: Constraints, offsets: Array, leas
     limit = score_limit(count)
     pairs = GroupPairs(least + limit)
     pairs.add(split_groups(np.arange(count), constraints.people, np.zeros(count), photos, offsets), matrix)
-    first = np.array([group.faces.min() for group in pairs.groups if group is not None], np.int64)
-    a, b = first[pairs.pairs.a], first[pairs.pairs.b]
+    a, b = pairs.first[pairs.pairs.a], pairs.first[pairs.pairs.b]
     return best_first(Pairs(np.minimum(a, b), np.maximum(a, b), pairs.pairs.scores - np.float32(limit)))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from ..checks import checked_page, whole_number
 from ..cohort import Cohort
 from ..errors import OptionError
 from . import assignment, people
 from .import_methods import ImportMethods
 from .matrix import load_cohort, load_matrix
-from .records import Face, Person, PhotoMatch
+from .records import Counts, Face, Person, PhotoMatch
 from .search import Dates, find_photos_of
 
 __all__ = ["PeopleMethods"]
@@ -21,26 +22,94 @@ class PeopleMethods(ImportMethods):
 
     # Listing
 
-    def people(self) -> list[Person]:
+    def people(
+        self, *, named: bool | None = None, limit: int | None = None, offset: int = 0, cluster: bool = True
+    ) -> list[Person]:
         """List the people and the clusters.
 
         Faces are clustered first if faces have been added or deleted since the last time. That needs a
         gallery that can be written and that no other program is writing to. Otherwise, the list shows
         the former clusters: see `is_clustered`.
 
+        Parameters
+        ----------
+        named : bool, optional
+            True for people with a name only, False for clusters only.
+        limit : int or None, default None
+            Largest number of people and clusters. None for all.
+        offset : int, default 0
+            Number of people and clusters to leave out before them.
+        cluster : bool, default True
+            Whether to cluster first if faces have changed. Among 100,000 faces, this takes minutes.
+
         Returns
         -------
         list of Person
             People by name, then clusters, the largest first.
+
+        Raises
+        ------
+        OptionError
+            A parameter is out of range.
+
+        See Also
+        --------
+        find_people : Finds people by the beginning of a name.
+        counts : Counts people and clusters.
 
         Examples
         --------
         >>> [(person.name, person.faces) for person in gallery.people()]
         [(None, 3)]
         """
+        limit, offset = checked_page(limit, offset)
         with self._reading():
-            assignment.cluster_if_possible(self._store)
-            return self._store.people.list_all()
+            if cluster:
+                assignment.cluster_if_possible(self._store)
+            return self._store.people.page(named, limit, offset)
+
+    def find_people(self, text: str, *, limit: int = 8) -> list[Person]:
+        """Return the people of whose names one begins with a text.
+
+        Parameters
+        ----------
+        text : str
+            Beginning of a first name or of any other name, in upper or lower case.
+        limit : int, default 8
+            Largest number of people.
+
+        Returns
+        -------
+        list of Person
+            People whose first name begins so, then others; each with the most faces first.
+
+        Examples
+        --------
+        >>> number = gallery.confirm("Barack Obama", [4])
+        >>> [person.name for person in gallery.find_people("oba")]
+        ['Barack Obama']
+        """
+        with self._reading():
+            return self._store.people.find(" ".join(text.split()), whole_number("limit", limit))
+
+    def counts(self) -> Counts:
+        """Count people, clusters and faces.
+
+        Returns
+        -------
+        Counts
+            Numbers.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> gallery.counts()
+        Counts(people=0, clusters=1, faces=5, unassigned=2, ignored=0)
+        """
+        with self._reading():
+            people, clusters = self._store.people.counts()
+            faces, unassigned, ignored = self._store.faces.counts()
+            return Counts(people, clusters, faces, unassigned, ignored)
 
     def is_clustered(self) -> bool:
         """Tell whether the clusters are up to date: no face was added or deleted since the last clustering.
@@ -124,23 +193,33 @@ class PeopleMethods(ImportMethods):
         with self._reading():
             return self._store.people.get(people.find_number(self._store, who))
 
-    def faces_of(self, who: int | str) -> list[Face]:
+    def faces_of(
+        self, who: int | str, *, by_date: bool = False, limit: int | None = None, offset: int = 0
+    ) -> list[Face]:
         """Return the faces of a person or cluster.
 
         Parameters
         ----------
         who : int or str
             Number or name.
+        by_date : bool, default False
+            Whether the oldest face comes first, and those without a date last.
+        limit : int or None, default None
+            Largest number of faces. None for all.
+        offset : int, default 0
+            Number of faces to leave out before them.
 
         Returns
         -------
         list of Face
-            Faces, by falling quality.
+            Faces, by falling quality or by date.
 
         Raises
         ------
         GalleryError
             There is no such person or cluster.
+        OptionError
+            A parameter is out of range.
 
         Examples
         --------
@@ -148,8 +227,10 @@ class PeopleMethods(ImportMethods):
         >>> sorted(face.path.name for face in gallery.faces_of(cluster.number))
         ['obama-congress.jpg', 'obama-standing.jpg', 'obama.jpg']
         """
+        limit, offset = checked_page(limit, offset)
         with self._reading():
-            return list(self._store.faces.of_person(people.find_number(self._store, who)))
+            number = people.find_number(self._store, who)
+            return list(self._store.faces.of_person(number, limit, offset, by_date=by_date))
 
     def photos_of(
         self,

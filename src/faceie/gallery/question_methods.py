@@ -25,18 +25,32 @@ class QuestionMethods(PeopleMethods):
     def _questions(self) -> StoredQuestions:
         return StoredQuestions(self._store)
 
-    def suggestions(self, *, limit: int | None = 20, min_probability: float = 0.1) -> list[Suggestion]:
+    def suggestions(
+        self,
+        who: int | str | None = None,
+        *,
+        limit: int | None = 20,
+        min_probability: float = 0.1,
+        cluster: bool = True,
+    ) -> list[Suggestion]:
         """Return the questions whose answers settle most faces.
 
         They are about faces and clusters that are probably a person with a name, and about clusters that are probably
         one, but not so surely that they are joined without a question. Faces are clustered first, as by `people`.
 
+        The first call compares all faces: some seconds for 100,000. The object keeps the result in memory, and later
+        calls compare only those people and clusters that have changed, whoever has changed them.
+
         Parameters
         ----------
+        who : int or str, optional
+            Number or name of a person or cluster: only questions whether other faces are this one.
         limit : int or None, default 20
             Largest number of questions. None for all.
         min_probability : float, default 0.1
             Least probability of a yes, 0 to 1.
+        cluster : bool, default True
+            Whether to cluster first if faces have changed, as for `people`.
 
         Returns
         -------
@@ -46,6 +60,8 @@ class QuestionMethods(PeopleMethods):
 
         Raises
         ------
+        GalleryError
+            There is no such person or cluster.
         OptionError
             A parameter is out of range.
 
@@ -65,12 +81,14 @@ class QuestionMethods(PeopleMethods):
         if not 0 <= min_probability <= 1:
             raise OptionError(f"min_probability is {min_probability}, expected 0 to 1")
         with self._reading():
-            cluster_if_possible(self._store)
+            if cluster:
+                cluster_if_possible(self._store)
+            person = None if who is None else people.find_number(self._store, who)
             skipped = skipped_questions(self._store)
             if not skipped:
-                return self._questions.find(limit, min_probability)
+                return self._questions.find(limit, min_probability, person)
             order = {key: index for index, key in enumerate(skipped)}
-            found = self._questions.find(None, min_probability)
+            found = self._questions.find(None, min_probability, person)
             return sorted(found, key=lambda question: order.get(key_of(question), -1))[:limit]
 
     def skip(self, question: Suggestion) -> None:

@@ -13,6 +13,7 @@ from ..types import Array
 
 __all__ = [
     "Action",
+    "Counts",
     "Face",
     "FaceTable",
     "KnownFile",
@@ -182,6 +183,30 @@ class Person(NamedTuple):
     photos: int
     example: int | None
     born: str | None = None
+
+
+class Counts(NamedTuple):
+    """Numbers of people, clusters and faces in the gallery.
+
+    Attributes
+    ----------
+    people : int
+        Number of people with a name.
+    clusters : int
+        Number of clusters.
+    faces : int
+        Number of faces.
+    unassigned : int
+        Number of faces that belong to no person and no cluster, and are not ignored.
+    ignored : int
+        Number of ignored faces.
+    """
+
+    people: int
+    clusters: int
+    faces: int
+    unassigned: int
+    ignored: int
 
 
 class Suggestion(NamedTuple):

@@ -152,6 +152,12 @@ def m011_drawn_faces(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE faces ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0")
 
 
+def m012_faces_by_person(db: sqlite3.Connection) -> None:
+    """An index by which the faces of a person are counted, and the best of them found, without reading their rows."""
+    db.execute("DROP INDEX faces_of_person")
+    db.execute("CREATE INDEX faces_by_person ON faces (person, quality DESC, photo)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_photos_and_faces,
     m002_people,
@@ -164,4 +170,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m009_ignored_faces,
     m010_cohort,
     m011_drawn_faces,
+    m012_faces_by_person,
 )

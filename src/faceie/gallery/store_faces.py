@@ -89,23 +89,48 @@ class FaceStore:
             found = {face.id: face for face in self._select(f"faces.id IN ({_marks(part)})", part, "faces.id")}
             yield from (found[face] for face in part if face in found)
 
-    def of_person(self, number: int) -> Iterator[Face]:
-        """Yield the faces of a person or cluster, by falling quality."""
-        return self._select("faces.person = ?", [number], "quality DESC, faces.id")
+    def of_person(
+        self, number: int, limit: int | None = None, offset: int = 0, *, by_date: bool = False
+    ) -> Iterator[Face]:
+        """Yield the faces of a person or cluster, by falling quality, or the oldest first."""
+        order = "photos.taken IS NULL, photos.taken, faces.id" if by_date else "quality DESC, faces.id"
+        return self._select("faces.person = ?", [number], order, limit, offset)
 
     def in_photo(self, photo: int) -> Iterator[Face]:
         """Yield the faces in a photo, ignored ones included, from left to right."""
         return self._select("faces.photo = ?", [photo], "x1 + x2, faces.id")
 
-    def unassigned(self) -> Iterator[Face]:
+    def unassigned(self, limit: int | None = None, offset: int = 0) -> Iterator[Face]:
         """Yield the faces without a person or cluster that are not ignored, by falling quality."""
-        return self._select("faces.person IS NULL AND faces.ignored IS NULL", [], "quality DESC, faces.id")
+        where = "faces.person IS NULL AND faces.ignored IS NULL"
+        return self._select(where, [], "quality DESC, faces.id", limit, offset)
+
+    def ignored(self, reason: str | None = None, limit: int | None = None, offset: int = 0) -> Iterator[Face]:
+        """Yield ignored faces in the order of addition: those with this reason, or all."""
+        where = "faces.ignored IS NOT NULL" if reason is None else "faces.ignored = ?"
+        return self._select(where, [] if reason is None else [reason], "faces.id", limit, offset)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Count all faces, those without a person or cluster that are not ignored, and the ignored ones."""
+        faces, unassigned, ignored = self._db.execute(
+            "SELECT count(*), coalesce(sum(person IS NULL AND ignored IS NULL), 0), count(ignored)"
+            f" FROM faces WHERE {VISIBLE}"
+        ).fetchone()
+        return int(faces), int(unassigned), int(ignored)
 
     def of_people(self, numbers: Sequence[int]) -> Iterator[Face]:
         """Yield the faces of several people, grouped by photo, the oldest photo first."""
         return self._select(f"faces.person IN ({_marks(numbers)})", numbers, "photos.taken, faces.photo, faces.id")
 
-    def _select(self, where: str, values: Iterable[int], order: str) -> Iterator[Face]:
+    def _select(
+        self, where: str, values: Iterable[int | str], order: str, limit: int | None = None, offset: int = 0
+    ) -> Iterator[Face]:
+        """Yield faces. A limit counts those only whose photo some file holds."""
+        if limit is not None or offset:  # sorts ids, not whole rows
+            where = (
+                f"faces.id IN (SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE {where}"
+                f" AND {VISIBLE} ORDER BY {order} LIMIT {-1 if limit is None else limit:d} OFFSET {offset:d})"
+            )
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
             face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored, photo, drawn = row
             if path is None:  # the file was overwritten, and the run has not found the photo elsewhere yet

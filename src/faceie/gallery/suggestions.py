@@ -143,10 +143,7 @@ class Questions:
         face and each cluster is in question once: the next person for it comes after a no. Pairs that the user has
         ruled out are left out.
         """
-        groups = self._pairs.groups
-        people = np.array([-1 if group is None else group.person for group in groups], np.int64)
-        sizes = np.array([0 if group is None else len(group.faces) for group in groups], np.int64)
-        first = np.array([0 if group is None else group.faces.min() for group in groups], np.int64)
+        groups, people, sizes, first = self._pairs.groups, self._pairs.people, self._pairs.sizes, self._pairs.first
         pairs = self._pairs.pairs
         forward = first[pairs.a] < first[pairs.b]  # the order of pairs depends on faces only, not on earlier states
         pairs = pairs._replace(a=np.where(forward, pairs.a, pairs.b), b=np.where(forward, pairs.b, pairs.a))
@@ -191,13 +188,15 @@ class StoredQuestions:
         self._store = store
         self._questions: Questions | None = None
 
-    def find(self, limit: int | None, least: float) -> list[Suggestion]:
+    def find(self, limit: int | None, least: float, person: int | None = None) -> list[Suggestion]:
         """Return the questions (see `Gallery.suggestions`)."""
         with self._store.snapshot():
             questions = self._up_to_date(least)
             named, rejections = self._store.faces.named(), self._store.faces.rejections()
             suggestions: list[Suggestion] = []
             for question in questions.ask(named, rejections, least):
+                if person not in (None, question.person):
+                    continue
                 if len(suggestions) == limit:
                     break
                 left_out = self._store.faces.out_of_question(question.faces.tolist(), question.person)

@@ -8,7 +8,8 @@ a request passes `server`, `security` and `app`, is answered by one of the `view
 `markup`       fill templates, and escape text that comes from outside
 `server`       listen on a port of this machine, and end
 `security`     refuse everything that is not from the user's own browser
-`app`          let a view answer, one at a time
+`app`          routes: from a request through a view to a response
+`desk`         the gallery for each kind of work; clustering in the background
 `visit`        a request as a view sees it, and the answers of a view
 `views`        people, one person, photos ...: a file each
 `layout`       navigation, and the last change with its button to undo it

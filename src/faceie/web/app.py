@@ -1,14 +1,12 @@
-"""The application of the page: views, their answers, and the gallery that they share.
+"""The application of the page: its routes, and the way from a request through a view to a response.
 
-Views run in a thread, one at a time: a gallery must not be used by two threads at once. Slow views, which search photos
-for faces, get a gallery of their own, so that they hold up no others.
+Views run in threads, with the gallery for their kind of work (`Desk`).
 
 Nothing is reported except the place of an unexpected error: messages may hold names and paths.
 """
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +23,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route as Address
 
 from ..errors import FaceieError, GalleryError
-from ..gallery import Action, Gallery
+from ..gallery import Action
+from .desk import Desk
 from .layout import lay_out
 from .markup import fill, stylesheet
 from .security import MAX_UPLOAD, Guard
@@ -56,10 +55,11 @@ def build_app(path: Path, port: int, report: Report) -> Guard:
     report
         Called with a line about each unexpected error, which holds no names.
     """
-    desk = _Desk(path)
+    desk = Desk(path)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        desk.start()
         yield
         desk.close()
 
@@ -76,34 +76,6 @@ class _MemoryParser(MultiPartParser):
     """A parser of uploads that never writes them to a file."""
 
     spool_max_size = max_file_size = MAX_UPLOAD + 1  # the name in newer and older versions of Starlette
-
-
-class _Desk:
-    """The gallery that views share, one at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._slow_lock = threading.Lock()
-        self._gallery = Gallery(path, create=False)
-        self._slow_gallery: Gallery | None = None
-
-    def close(self) -> None:
-        with self._lock:
-            self._gallery.close()
-        with self._slow_lock:
-            if self._slow_gallery is not None:
-                self._slow_gallery.close()
-
-    def answer(self, route: Route, path: str, numbers: dict[str, int], values: Values, files: list[bytes]) -> Response:
-        """Let a view answer."""
-        if not route.is_slow:
-            with self._lock:
-                return _respond(route, Visit(self._gallery, path, numbers, values, files))
-        with self._slow_lock:
-            if self._slow_gallery is None:
-                self._slow_gallery = Gallery(self._path, create=False)
-            return _respond(route, Visit(self._slow_gallery, path, numbers, values, files))
 
 
 def _respond(route: Route, visit: Visit) -> Response:
@@ -137,7 +109,11 @@ def _just_done(visit: Visit) -> tuple[Action | None, int]:
     return next((action for action in last if action.number == done), None), visit.number("undone", 0)
 
 
-def _endpoint(desk: _Desk, route: Route, report: Report) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(desk: Desk, route: Route, report: Report) -> Callable[[Request], Awaitable[Response]]:
+    def answer(path: str, numbers: dict[str, int], values: Values, files: list[bytes]) -> Response:
+        with desk.gallery(route.work) as gallery:
+            return _respond(route, Visit(gallery, path, numbers, values, files))
+
     async def endpoint(request: Request) -> Response:
         values = parse_qsl(request.url.query, keep_blank_values=True)
         files: list[bytes] = []
@@ -146,7 +122,7 @@ def _endpoint(desk: _Desk, route: Route, report: Report) -> Callable[[Request], 
             if route.method == "POST":
                 fields, files = await _form(request)
                 values += fields
-            return await run_in_threadpool(desk.answer, route, path, request.path_params, values, files)
+            return await run_in_threadpool(answer, path, request.path_params, values, files)
         except FaceieError as error:
             return _failure(_status(error), str(error))
         except Exception as error:

@@ -8,23 +8,24 @@ from ..gallery import Face, Person
 from .markup import Html, fill, join
 from .visit import address
 
-__all__ = ["empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
+__all__ = ["current_if", "empty", "face_grid", "face_url", "pager", "plural", "tabs", "title_of"]
 
 
-def face_grid(faces: Iterable[Face], *, captions: bool = True) -> Html:
+def face_grid(faces: Iterable[Face]) -> Html:
     """Return a grid of faces that can be selected: the field ``face`` of the form around it."""
-    return fill("face_grid", cards=join((_face_card(face, captions) for face in faces), "\n"))
+    return fill("face_grid", cards=join(map(_face_card, faces), "\n"))
 
 
-def _face_card(face: Face, captions: bool) -> Html:
-    about = ", ".join(filter(None, [face.name or "", (face.taken or "")[:10]])) if captions else ""
+def _face_card(face: Face) -> Html:
+    date = (face.taken or "")[:10]
     return fill(
         "face_card",
         id=str(face.id),
         picture=face_url(face.id),
-        label=", ".join(filter(None, [f"Face {face.id}", face.name or "", (face.taken or "")[:10]])),
+        label=", ".join(filter(None, [f"Face {face.id}", face.name, date])),
         photo=address("/photo", face=face.id),
-        about=about or "photo",
+        path=str(face.path),
+        about=date or face.path.name,
     )
 
 
@@ -38,8 +39,11 @@ def title_of(person: Person) -> str:
     return person.name or f"Cluster {person.number}"
 
 
-def pager(path: str, number: int, pages: int, **values: object) -> Html:
-    """Return the links to the previous and the next page, or nothing for a single page."""
+def pager(path: str, number: int, pages: int, *, is_total: bool = True, **values: object) -> Html:
+    """Return the links to the previous and the next page, or nothing for a single page.
+
+    `pages`: number of pages, or of those that are known if that is not the total.
+    """
     if pages <= 1:
         return Html()
     previous = fill("pager_link", rel="prev", key="[", path=address(path, **values, page=number - 1), text="Previous")
@@ -47,18 +51,20 @@ def pager(path: str, number: int, pages: int, **values: object) -> Html:
     return fill(
         "pager",
         previous=previous if number > 1 else Html(),
-        text=f"Page {number:,} of {pages:,}",
+        text=f"Page {number:,} of {pages:,}" if is_total else f"Page {number:,}",
         following=following if number < pages else Html(),
     )
 
 
 def tabs(label: str, links: Iterable[tuple[str, str, bool]]) -> Html:
     """Return links of which one is chosen: path, words, and whether it is the chosen one."""
-    parts = [
-        fill("nav_link", path=path, text=text, current=Html(' aria-current="page"' if chosen else ""))
-        for path, text, chosen in links
-    ]
+    parts = [fill("nav_link", path=path, text=text, current=current_if(chosen)) for path, text, chosen in links]
     return fill("tabs", label=label, links=join(parts, "\n"))
+
+
+def current_if(chosen: bool) -> Html:
+    """Return the attribute of the link to the current page, or nothing."""
+    return Html(' aria-current="page"' if chosen else "")
 
 
 def empty(title: str, text: str, command: str = "") -> Html:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..gallery import Action
-from .cards import plural
+from .cards import current_if, plural
 from .markup import Html, fill, join
 from .visit import Page
 
@@ -43,8 +43,8 @@ def lay_out(page: Page, path: str = "/people", action: Action | None = None, und
     It shows the action that was just done, or the number of those that were taken back.
     """
     links = [
-        fill("nav_link", path=path, text=text, current=Html(' aria-current="page"' if path == page.section else ""))
-        for path, text in SECTIONS.items()
+        fill("section_link", path=path, text=text, key=str(key), current=current_if(path == page.section))
+        for key, (path, text) in enumerate(SECTIONS.items(), 1)
     ]
     notice = Html()
     if action is not None:

@@ -93,7 +93,8 @@ class Server:
         self.stop()
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
-        self._last = time.monotonic()
+        if scope.get("path") != "/status":  # which open pages ask for by themselves
+            self._last = time.monotonic()
         await self._guard(scope, receive, send)
 
 

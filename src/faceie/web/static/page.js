@@ -37,6 +37,7 @@ async function show(response, then) {
   const [place, top] = [location.pathname, scrollY];
   const address = new URL(response.url);
   document.title = answer.title;
+  before = null;
   for (const part of ["#main", "#notice", ".bar"]) $(part).replaceWith(document.adoptNode($(part, answer)));
   if (response.redirected) {
     for (const name of ["done", "undone"]) address.searchParams.delete(name);
@@ -259,10 +260,38 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("focusout", (event) => event.target.matches("[data-names]") && closeList());
 
+// A run of faceie index, and the faces that it has found since this page was made.
+
+let before = null;
+
+async function watch() {
+  if (document.hidden) return;
+  const status = await fetch("/status").then((response) => response.json()).catch(() => null);
+  const place = $("#status");
+  if (!status) return;
+  before ??= status;
+  const found = status.faces - before.faces;
+  const isNews = found > 0 || (status.grouped && !before.grouped);
+  const texts = [];
+  if (status.run) texts.push(`Indexing: ${status.run.map((one) => one.toLocaleString("en")).join(" of ")} photos`);
+  if (!status.grouped) texts.push("Grouping faces");
+  place.replaceChildren(texts.join(". "));
+  if (isNews) {
+    const link = Object.assign(document.createElement("a"), { href: location.href });
+    link.textContent = found > 0 ? `Show ${found.toLocaleString("en")} new ${found === 1 ? "face" : "faces"}` : "Show";
+    place.append(" ", link);
+  }
+  place.hidden = !place.textContent;
+}
+
+setInterval(watch, 5000);
+
 // After each change of the content.
 
 function ready() {
   $("[data-keys]").hidden = false;
+  $(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  watch();
   last = null;
   count();
   const address = new URL(location);

@@ -9,13 +9,14 @@
 `faces`         unassigned and ignored faces, unreadable photos
 `history`       the last actions, and undo
 `pictures`      thumbnails
+`status`        what changes while a page is open
 ==============  =============================================================
 
 A view holds no SQL, and decides nothing about people: it calls one method of `Gallery` and shows the result. Each file
-lists its routes: method, path, view. Views run one at a time, in a thread.
+lists its routes: method, path, view.
 """
 
-from . import faces, history, people, person, photo, pictures, review, search
+from . import faces, history, people, person, photo, pictures, review, search, status
 from .route import Route
 
 __all__ = ["ROUTES", "Route"]
@@ -30,4 +31,5 @@ ROUTES: tuple[Route, ...] = (
     *faces.ROUTES,
     *history.ROUTES,
     *pictures.ROUTES,
+    *status.ROUTES,
 )

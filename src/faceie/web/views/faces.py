@@ -18,15 +18,16 @@ _REASONS = {"": "All", "stranger": "Strangers", "not a face": "Not a face"}
 
 def show_unassigned(visit: Visit) -> Page:
     """Show the faces that belong to no person and no cluster."""
-    faces, number = visit.gallery.unassigned_faces(), visit.number("page", 1)
-    if not faces:
+    count, number = visit.gallery.counts().unassigned, visit.number("page", 1)
+    faces = visit.gallery.unassigned_faces(limit=_PAGE, offset=max(0, number - 1) * _PAGE)
+    if not count:
         body = empty("Every face has a place", "Each face belongs to a person or a cluster, or is ignored.")
     else:
         body = fill(
             "unassigned",
-            about=f"{plural(len(faces), 'face')} of people who appear once, or too unclear to join others",
-            faces=face_grid(faces[max(0, number - 1) * _PAGE : number * _PAGE]),
-            pager=pager("/faces/unassigned", number, -(-len(faces) // _PAGE)),
+            about=f"{plural(count, 'face')} of people who appear once, or too unclear to join others",
+            faces=face_grid(faces),
+            pager=pager("/faces/unassigned", number, -(-count // _PAGE)),
             next=visit.path,
         )
     return Page("Unassigned", body, "/faces/unassigned")
@@ -35,19 +36,18 @@ def show_unassigned(visit: Visit) -> Page:
 def show_ignored(visit: Visit) -> Page:
     """Show the ignored faces, with the reason."""
     reason, number = visit.text("reason"), visit.number("page", 1)
-    ignored = visit.gallery.ignored_faces()
-    faces = [face for face in ignored if reason in ("", face.ignored)]
-    here = "/faces/ignored"
-    if not ignored:
+    start, here = max(0, number - 1) * _PAGE, "/faces/ignored"
+    faces = visit.gallery.ignored_faces(reason or None, limit=_PAGE + 1, offset=start)
+    if not visit.gallery.counts().ignored:
         body = empty("Nothing is ignored", "Strangers and false positives that you put away are kept here.")
     else:
         links = ((address(here, reason=key or None), text, key == reason) for key, text in _REASONS.items())
         body = fill(
             "ignored",
-            about=f"{plural(len(faces), 'face')}. New faces that closely match a stranger are put here, too",
+            about="New faces that closely match a stranger are put here, too",
             tabs=tabs("Reason", links),
-            faces=face_grid(faces[max(0, number - 1) * _PAGE : number * _PAGE]),
-            pager=pager(here, number, -(-len(faces) // _PAGE), reason=reason or None),
+            faces=face_grid(faces[:_PAGE]),
+            pager=pager(here, number, number + (len(faces) > _PAGE), is_total=False, reason=reason or None),
             next=visit.path,
         )
     return Page("Ignored", body, here)

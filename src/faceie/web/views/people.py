@@ -14,40 +14,36 @@ __all__ = ["ROUTES", "ask_to_merge", "find_named"]
 _PAGE = 60  # people and clusters on a page
 _COMPLETIONS = 8
 
-_KINDS = {"": "Everyone", "named": "Named", "unnamed": "To name"}
+_KINDS = {"": "All", "named": "Named", "unnamed": "To name"}
 
 
 def show_people(visit: Visit) -> Page:
     """Show the people, then the clusters."""
-    everyone = visit.gallery.people()
+    gallery, counts = visit.gallery, visit.gallery.counts()
     kind, number = visit.text("show"), visit.number("page", 1)
-    named = [person for person in everyone if person.name is not None]
-    unnamed = everyone[len(named) :]
-    chosen = {"named": named, "unnamed": unnamed}.get(kind, everyone)
+    named = {"named": True, "unnamed": False}.get(kind)
+    count = {True: counts.people, False: counts.clusters, None: counts.people + counts.clusters}[named]
+    if not counts.people + counts.clusters:
+        return Page("People", _nobody(gallery), "/people")
+    people = gallery.people(named=named, limit=_PAGE, offset=max(0, number - 1) * _PAGE, cluster=False)
     body = fill(
         "people",
-        about=f"{plural(len(named), 'person')} with a name, {plural(len(unnamed), 'cluster')} without",
+        about=_about(counts.people, counts.clusters),
         tabs=tabs("Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())),
-        cards=join((person_card(person, visit.path) for person in _part(chosen, number)), "\n"),
-        pager=pager("/people", number, -(-len(chosen) // _PAGE), show=kind or None),
+        cards=join((person_card(person, visit.path) for person in people), "\n"),
+        pager=pager("/people", number, -(-count // _PAGE), show=kind or None),
         next=visit.path,
     )
-    return Page("People", body if everyone else _nobody(visit.gallery), "/people")
+    return Page("People", body, "/people")
 
 
 def complete_name(visit: Visit) -> Data:
-    """Return the people whose names begin like a text, or one of whose names does."""
-    text = visit.text("like").casefold()
-    found = [
-        ((not name.startswith(text), -person.faces), person)
-        for person in visit.gallery.people()
-        if person.name and (name := person.name.casefold()) and (name.startswith(text) or f" {text}" in name)
-    ]
-    found.sort(key=lambda pair: pair[0])
+    """Return the people with a name, or a part of a name, that begins like the text."""
+    found = visit.gallery.find_people(visit.text("like"), limit=_COMPLETIONS)
     return Data(
         [
             {"name": person.name, "picture": face_url(person.example), "faces": plural(person.faces, "face")}
-            for _, person in found[:_COMPLETIONS]
+            for person in found
         ]
     )
 
@@ -118,8 +114,9 @@ def person_card(person: Person, back: str) -> Html:
     )
 
 
-def _part(people: list[Person], number: int) -> list[Person]:
-    return people[max(0, number - 1) * _PAGE : number * _PAGE]
+def _about(named: int, unnamed: int) -> str:
+    words = [plural(named, "person"), f"{plural(unnamed, 'cluster')} to name" if unnamed else "all have a name"]
+    return ", ".join(words if named else words[1:])
 
 
 def _nobody(gallery: Gallery) -> Html:
@@ -129,6 +126,8 @@ def _nobody(gallery: Gallery) -> Html:
             "This gallery is empty. Search a folder of photos for faces; they appear here while the command runs.",
             "faceie index ~/Pictures",
         )
+    if not gallery.is_clustered():
+        return empty("One moment", f"{plural(len(gallery), 'face')} are being grouped by person. Reload the page soon.")
     return empty(
         "Nobody twice",
         f"No two faces look like the same person. {plural(len(gallery), 'face')} can be named under Unassigned.",

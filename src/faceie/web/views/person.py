@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...gallery import Face, Person, Suggestion
+from ...errors import GalleryError
+from ...gallery import Gallery, Person, Suggestion
 from ..cards import face_grid, face_url, pager, plural, tabs, title_of
 from ..markup import Html, fill, join
 from ..visit import Done, Page, RequestError, Visit, address
@@ -20,9 +21,8 @@ def show_person(visit: Visit) -> Page:
     """Show a person or cluster with all faces."""
     person = visit.gallery.person(visit.numbers["number"])
     order, number = visit.text("order"), visit.number("page", 1)
-    faces = visit.gallery.faces_of(person.number)
-    if order == "date":
-        faces.sort(key=lambda face: (face.taken is None, face.taken or "", face.id))
+    start = max(0, number - 1) * _PAGE
+    faces = visit.gallery.faces_of(person.number, by_date=order == "date", limit=_PAGE, offset=start)
     here = f"/people/{person.number}"
     title = title_of(person)
     body = fill(
@@ -31,13 +31,14 @@ def show_person(visit: Visit) -> Page:
         title=title,
         name=person.name or "",
         cover=face_url(person.example),
-        counts=f"{plural(person.faces, 'face')} in {plural(person.photos, 'photo')}{_years(faces)}",
+        counts=f"{plural(person.faces, 'face')} in {plural(person.photos, 'photo')}{_years(visit.gallery, person)}",
         born=_born(person, here),
         search=address("/search", person=person.number),
         similar=_similar(visit, person),
         order=tabs("Order", ((address(here, order=k or None), text, k == order) for k, text in _ORDERS.items())),
-        faces=face_grid(faces[max(0, number - 1) * _PAGE : number * _PAGE]),
-        pager=pager(here, number, -(-len(faces) // _PAGE), order=order or None),
+        faces=face_grid(faces),
+        pager=pager(here, number, -(-person.faces // _PAGE), order=order or None),
+        whom=person.name or "this person",
         cover_button=fill("cover_button", number=str(person.number)) if person.name else Html(),
         next=visit.path,
     )
@@ -89,27 +90,33 @@ def set_birth(visit: Visit) -> Done:
 def _back(visit: Visit) -> Done:
     """Return to the person, or to all people if no face of a cluster is left."""
     number = visit.numbers["number"]
-    left = any(person.number == number for person in visit.gallery.people())
-    return Done(visit.back(f"/people/{number}") if left else "/people")
+    try:
+        visit.gallery.person(number)
+    except GalleryError:
+        return Done("/people")
+    return Done(visit.back(f"/people/{number}"))
 
 
-def _years(faces: list[Face]) -> str:
-    years = sorted({face.taken[:4] for face in faces if face.taken})
-    return f", {years[0]} to {years[-1]}" if len(years) > 1 else f", {years[0]}" if years else ""
+def _years(gallery: Gallery, person: Person) -> str:
+    """Return the first and the last year of a person's photos, in words."""
+    first = gallery.faces_of(person.number, by_date=True, limit=1)
+    taken = [face.taken[:4] for face in first if face.taken]
+    return f", since {taken[0]}" if taken else ""
 
 
 def _born(person: Person, here: str) -> Html:
     if person.name is None:
         return Html()
-    return fill("born", number=str(person.number), date=person.born or "", next=here)
+    summary = f"Born {person.born}" if person.born else "Date of birth"
+    return fill("born", summary=summary, number=str(person.number), date=person.born or "", next=here)
 
 
 def _similar(visit: Visit, person: Person) -> Html:
     """Return the clusters that are probably this person, to be merged at once."""
     questions = [
         question
-        for question in visit.gallery.suggestions(limit=None)
-        if question.person == person.number and question.cluster is not None
+        for question in visit.gallery.suggestions(person.number, limit=None, cluster=False)
+        if question.cluster is not None
     ][:_SIMILAR]
     if not questions:
         return Html()
@@ -128,7 +135,7 @@ def _similar_card(question: Suggestion) -> Html:
 
 
 ROUTES = (
-    Route("GET", "/people/{number:int}", show_person),
+    Route("GET", "/people/{number:int}", show_person, work="questions"),
     Route("POST", "/people/{number:int}/split", split),
     Route("POST", "/people/{number:int}/move", move),
     Route("POST", "/people/{number:int}/deny", deny),

@@ -136,8 +136,8 @@ def _without_face(photo: Photo) -> Html:
 
 ROUTES = (
     Route("GET", "/photo", show_photo),
-    Route("GET", "/photo/{photo:int}.jpg", show_picture, is_slow=True),
-    Route("GET", "/photo/{photo:int}/small.jpg", show_small_picture, is_slow=True),
-    Route("GET", "/face/{face:int}/large.jpg", show_close_up, is_slow=True),
-    Route("POST", "/photo/{photo:int}/add", add_face, is_slow=True),
+    Route("GET", "/photo/{photo:int}.jpg", show_picture, work="pictures"),
+    Route("GET", "/photo/{photo:int}/small.jpg", show_small_picture, work="pictures"),
+    Route("GET", "/face/{face:int}/large.jpg", show_close_up, work="pictures"),
+    Route("POST", "/photo/{photo:int}/add", add_face, work="searches"),
 )

@@ -22,7 +22,7 @@ _WORDS = ((0.95, "almost certainly"), (0.8, "very likely"), (0.6, "likely"), (0.
 
 def show_review(visit: Visit) -> Page:
     """Show the next question."""
-    questions = visit.gallery.suggestions(limit=None)
+    questions = visit.gallery.suggestions(limit=None, cluster=False)
     steps = visit.text("steps")
     back = fill("review_back", steps=steps) if steps else Html()
     if not questions:
@@ -76,7 +76,7 @@ def go_back(visit: Visit) -> Done:
 def _find(visit: Visit) -> Suggestion | None:
     """Return the question that a form is about, if it is still open."""
     key = visit.number("face"), visit.number("person")
-    questions = visit.gallery.suggestions(limit=None)
+    questions = visit.gallery.suggestions(limit=None, cluster=False)
     return next((question for question in questions if (question.faces[0], question.person) == key), None)
 
 
@@ -160,7 +160,7 @@ def _with(names: list[str], faces: list[Face], face: Face) -> str:
 
 
 ROUTES = (
-    Route("GET", "/review", show_review),
-    Route("POST", "/review", answer),
+    Route("GET", "/review", show_review, work="questions"),
+    Route("POST", "/review", answer, work="questions"),
     Route("POST", "/review/back", go_back),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from ..desk import Kind
 from ..visit import Data, Done, Page, Picture, Visit
 
 __all__ = ["Route"]
@@ -18,5 +19,5 @@ class Route(NamedTuple):
     """Path, in which ``{number:int}`` stands for a number, such as ``/people/{number:int}``."""
     view: Callable[[Visit], Page | Done | Picture | Data]
     takes_uploads: bool = False
-    is_slow: bool = False
-    """Whether the view takes more than a moment, and so must not hold up others. It gets a gallery of its own."""
+    work: Kind = "quick"
+    """Kind of work: which gallery the view gets."""

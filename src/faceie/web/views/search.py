@@ -48,7 +48,9 @@ def show_search(visit: Visit) -> Page:
         pages = number + (len(found_photos) > _PAGE)
     numbers = [person.number for person in people]
     fields = {"person": numbers or None, "since": since, "until": until, "all": visit.text("all") or None}
-    body = fill("search_photos", cards=join(shown, "\n"), pager=pager("/search", number, pages, **fields))
+    body = fill(
+        "search_photos", cards=join(shown, "\n"), pager=pager("/search", number, pages, is_total=bool(people), **fields)
+    )
     return _page(visit, body if shown else _nothing("There is no such photo."), title, numbers)
 
 
@@ -174,5 +176,5 @@ def _percent(probability: float | None) -> str:
 
 ROUTES = (
     Route("GET", "/search", show_search),
-    Route("POST", "/search", search_uploads, takes_uploads=True, is_slow=True),
+    Route("POST", "/search", search_uploads, takes_uploads=True, work="searches"),
 )
