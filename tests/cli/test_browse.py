@@ -27,7 +27,7 @@ def gallery(tmp_path: Path) -> Path:
 def test_browse_opens_the_browser(
     gallery: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The address is printed and opened when the server answers. The command ends when nobody asks for anything."""
+    """The address is printed and opened when the server answers. The command ends when it is idle."""
     opened: list[str] = []
 
     def browser(address: str) -> None:
@@ -52,7 +52,7 @@ def test_no_browser_is_opened(gallery: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_missing_packages(gallery: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The error names what is missing, and how to install it."""
+    """The error names the missing package, and the command that installs it."""
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
     assert main(["browse", "--gallery", str(gallery)]) == 1

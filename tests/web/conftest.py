@@ -69,7 +69,7 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """A browser without a window: keeps the cookie, follows no redirects, and sends what it is told."""
+    """A browser without a window: keeps the cookie, follows no redirects, and sends any header."""
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -1,4 +1,4 @@
-"""The server opens no connection, listens on this machine only, and stores nothing of what is uploaded."""
+"""The server opens no connection, listens on this machine only, and stores nothing of an upload."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ def guarded(tmp_path: Path, small_photos: Path) -> Iterator[tuple[subprocess.Pop
 
 @needs_weights
 def test_the_server_keeps_to_itself(guarded: tuple[subprocess.Popen[str], Client], small_photos: Path) -> None:
-    """All views are seen, a name is given, a box is drawn, and photos are searched for: large ones, which a server might
-    put into a temporary file.
+    """All views are seen, a name is given, a box is drawn, and photos are searched for.
+
+    One of them is large: a server might put it into a temporary file.
     """
     process, client = guarded
     photo = (small_photos / "obama.jpg").read_bytes()
