@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from faceie import Gallery
 
 from ..gallery import conftest as made_up
 from ..gallery.conftest import QUICK, face_of, near, needs_weights, person, put
-from .conftest import Client, Reply, heading, picture, running
+from .conftest import Client, Reply, heading, picture
 
 small_photos = made_up.small_photos  # a fixture
 
@@ -273,7 +274,7 @@ def test_too_large_an_upload(client: Client) -> None:
 
 
 @pytest.fixture
-def real(tmp_path: Path, small_photos: Path) -> Iterator[tuple[Client, Path]]:
+def real(tmp_path: Path, small_photos: Path, serve: Callable[[Path], Client]) -> tuple[Client, Path]:
     """A client of a gallery with the shipped photos, and their folder."""
     folder = tmp_path / "photos"
     shutil.copytree(small_photos, folder)
@@ -281,10 +282,7 @@ def real(tmp_path: Path, small_photos: Path) -> Iterator[tuple[Client, Path]]:
         gallery.index([folder], workers=1)
         gallery.cluster()
         gallery.name(gallery.people()[0].number, "Barack")
-    with running(tmp_path / "real.faceie") as server:
-        client = Client(server)
-        client.enter(server.address)
-        yield client, folder
+    return serve(tmp_path / "real.faceie"), folder
 
 
 @needs_weights
@@ -318,8 +316,10 @@ def test_a_box_is_drawn(real: tuple[Client, Path]) -> None:
     assert heading(reply) == "astronaut.jpg"
     assert 'value="Buzz"' in reply.text
     assert 'class="box chosen"' in reply.text
-    number = re.findall(r'name="number" value="(\d+)"', reply.text)[0]
-    undone = client.follow(client.post("/history/undo", {"number": number, "next": f"/photo?photo={photo.id}"}))
+    notice = reply.text.partition('id="notice"')[2]
+    number, shown = re.findall(r'name="(?:number|next)" value="([^"]*)"', notice)[:2]
+    undone = client.follow(client.post("/history/undo", {"number": number, "next": html.unescape(shown)}))
+    assert heading(undone) == "astronaut.jpg"
     assert "Buzz" not in undone.text
 
 
