@@ -32,8 +32,8 @@ def show_review(visit: Visit) -> Page:
             back=back,
         )
         return Page("Review", body, "/review")
-    question = questions[0]
-    return Page(_ask(question), _question(visit, question, len(questions), steps, back), "/review")
+    body = _question(visit, questions, steps, back)
+    return Page(_ask(questions[0]), body, "/review")
 
 
 def answer(visit: Visit) -> Done:
@@ -85,8 +85,8 @@ def _next(visit: Visit, step: str) -> Done:
     return Done(address("/review", steps=".".join(steps[-_STEPS:])))
 
 
-def _question(visit: Visit, question: Suggestion, count: int, steps: str, back: Html) -> Html:
-    gallery = visit.gallery
+def _question(visit: Visit, questions: list[Suggestion], steps: str, back: Html) -> Html:
+    gallery, question = visit.gallery, questions[0]
     face = gallery.face(question.faces[0])
     photo = gallery.photo(face.photo)
     in_photo = gallery.faces_in(photo.id)
@@ -98,7 +98,7 @@ def _question(visit: Visit, question: Suggestion, count: int, steps: str, back: 
         "review",
         question=_ask(question),
         chance=f"{_in_words(chance)} ({100 * chance:.0f} %)",
-        left=plural(count, "question") + " left",
+        left=plural(len(questions), "question") + " left",
         face=str(face.id),
         person=str(question.person),
         steps=steps,
@@ -106,8 +106,8 @@ def _question(visit: Visit, question: Suggestion, count: int, steps: str, back: 
         name=_whom(question),
         best=_faces(best[:_SHOWN]),
         more=_more_faces(question, more),
-        date=(face.taken or "").replace("T", " ")[:16] or "no date",
-        others=_with(others, in_photo, face),
+        about=f"{(face.taken or 'no date')[:10]}, {_with(others, in_photo, face)}",
+        preload=_pictures_of(visit, questions[1:2]),
         photo_page=address("/photo", face=face.id),
         photo=photo_url(photo.id),
         width=str(photo.size[0]),
@@ -115,8 +115,13 @@ def _question(visit: Visit, question: Suggestion, count: int, steps: str, back: 
         boxes=boxes_of(in_photo, face.id),
         path=photo.path.name,
         back=back,
-        count="" if len(question.faces) == 1 else f", {len(question.faces)} faces",
     )
+
+
+def _pictures_of(visit: Visit, questions: list[Suggestion]) -> str:
+    """Return the addresses of the large pictures of a question, which the script loads in advance."""
+    faces = [visit.gallery.face(question.faces[0]) for question in questions]
+    return " ".join(f"/face/{face.id}/large.jpg {photo_url(face.photo)}" for face in faces)
 
 
 def _ask(question: Suggestion) -> str:
