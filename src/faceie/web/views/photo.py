@@ -15,9 +15,10 @@ _LARGE, _SMALL = 2048, 320  # pixels of pictures
 
 
 def show_photo(visit: Visit) -> Page:
-    """Show a photo, given by its number, or by the number of a face in it."""
+    """Show a photo, given by its number, or by the number of a face in it. The face is marked."""
     chosen = visit.number("face", 0)
-    photo = visit.gallery.photo(visit.gallery.face(chosen).photo if chosen else visit.number("photo"))
+    number = visit.gallery.face(chosen).photo if chosen and not visit.text("photo") else visit.number("photo")
+    photo = visit.gallery.photo(number)
     faces = visit.gallery.faces_in(photo.id)
     here = address("/photo", photo=photo.id)
     width, height = photo.size
@@ -45,7 +46,7 @@ def add_face(visit: Visit) -> Done:
     except ValueError:
         raise RequestError("Draw a box around the face, or enter its four sides in pixels.") from None
     face = visit.gallery.add_face(photo, box, visit.text("name") or None)
-    return Done(address("/photo", face=face))
+    return Done(address("/photo", photo=photo, face=face))  # the photo also after the face is taken back
 
 
 def show_picture(visit: Visit) -> Picture:
@@ -90,7 +91,7 @@ def _box(face: Face, chosen: bool) -> Html:
 
 
 def _line(face: Face, chosen: bool, here: str) -> Html:
-    """Return the line of a face: who it is, and what can be said about it."""
+    """Return the line of a face: its name, and the buttons for it."""
     return fill(
         "photo_face",
         face=str(face.id),
