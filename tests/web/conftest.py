@@ -25,7 +25,7 @@ pytest.importorskip("uvicorn")
 
 from faceie.web.server import Server
 
-no_weights = made_up.no_weights  # a fixture
+no_weights, small_photos = made_up.no_weights, made_up.small_photos  # fixtures
 
 
 def picture(number: int) -> bytes:
@@ -69,7 +69,7 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """A browser without a window: keeps the cookie, follows no redirects, and sends what it is told."""
+    """A browser without a window: keeps the cookie, follows no redirects, and sends any header."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -160,6 +160,19 @@ def serve() -> Iterator[Callable[[Path], Client]]:
             return client
 
         yield start
+
+
+def multipart(files: Mapping[str, bytes], fields: Mapping[str, str] | None = None) -> tuple[str, bytes]:
+    """Return the type and the body of a form with files, each under its name."""
+    parts = [
+        f'--limit\r\nContent-Disposition: form-data; name="photo"; filename="{name}"\r\n\r\n'.encode() + content
+        for name, content in files.items()
+    ]
+    parts += [
+        f'--limit\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
+        for name, value in (fields or {}).items()
+    ]
+    return "multipart/form-data; boundary=limit", b"\r\n".join([*parts, b"--limit--\r\n"])
 
 
 def heading(reply: Reply) -> str:

@@ -298,7 +298,7 @@ def test_a_broken_form_is_an_error(client: Client, album: Path, kind: str, body:
 
 
 def test_an_idle_server_ends(album: Path) -> None:
-    """A server that nobody asks ends by itself."""
+    """A server without requests ends by itself."""
     server = Server(album, idle=0.2)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -149,7 +149,7 @@ def test_one_person(client: Client, album: Path) -> None:
 
 
 def test_faces_are_split_moved_and_denied(client: Client, album: Path) -> None:
-    """Selected faces go to a new cluster, to a person, or to nobody; each is one action that undo takes back."""
+    """Selected faces go to a new cluster, to a person, or are denied; each is one action that undo takes back."""
     anna = number_of(album, "Anna")
     one, two, three, four = faces_of(album, anna)
     reply = client.post(f"/people/{anna}/split", {"face": [one]})
@@ -169,7 +169,7 @@ def test_faces_are_split_moved_and_denied(client: Client, album: Path) -> None:
 
 
 def test_nothing_selected_is_a_mistake(client: Client, album: Path) -> None:
-    """Without a face or a name, nothing is changed, and the page says what is missing."""
+    """Without a face or a name, nothing is changed, and the page names the missing field."""
     anna = number_of(album, "Anna")
     for path in ("split", "move", "deny", "cover"):
         reply = client.post(f"/people/{anna}/{path}", {"name": "Ben"})
@@ -291,7 +291,7 @@ def test_an_empty_gallery_says_what_to_do(tmp_path: Path, no_weights: None, serv
     with Gallery(tmp_path / "empty.faceie") as gallery:
         gallery._weights()
         put(gallery, "/photos/a.jpg", person(1))
-    assert heading(client.get("/people")) in ("One moment", "Nobody twice")  # until they are grouped
+    assert heading(client.get("/people")) in ("One moment", "No groups yet")  # until they are grouped
     assert '"faces":1' in client.get("/status").text
 
 

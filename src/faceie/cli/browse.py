@@ -16,9 +16,10 @@ __all__ = ["add_parser"]
 _DESCRIPTION = """\
 Open the gallery in a browser: see who is there, name people, and correct mistakes.
 The page is served on this machine only (127.0.0.1), to the browser that opens the
-printed address first. It ends with Ctrl-C, or after an hour without use. Needs
-pip install "faceie-numpy[web]".
+printed address first. It ends with Ctrl-C, or after an hour without use.
 """
+
+_PACKAGES = "starlette uvicorn python-multipart"
 
 
 def add_parser(commands: Any) -> None:
@@ -39,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
     for module in ("starlette", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(module) is None:
-            raise FaceieError(f'{module} is not installed. The page needs it: pip install "faceie-numpy[web]"')
-    from ..web.server import serve  # only this command needs the packages of the extra
+            raise FaceieError(f"the page needs {module}: pip install {_PACKAGES}")
+    from ..web.server import serve  # only this command needs these packages
 
     with Gallery(arguments.gallery, create=False) as gallery:
         path = gallery.path

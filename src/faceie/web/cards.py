@@ -68,7 +68,7 @@ def current_if(chosen: bool) -> Html:
 
 
 def empty(title: str, text: str, command: str = "") -> Html:
-    """Return what a page without content shows: a fact, and what to do."""
+    """Return the text of a page without content: a fact, and advice."""
     code = fill("command", text=command) if command else Html()
     return fill("empty", title=title, text=text, command=code)
 

@@ -42,7 +42,7 @@ class _Place:
 
 
 class Desk:
-    """The gallery of a file for each kind of work. Raises GalleryError if there is none."""
+    """The gallery of a file for each kind of work. Raises GalleryError if it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

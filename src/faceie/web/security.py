@@ -165,7 +165,7 @@ async def _read(headers: Headers, receive: Receive, limit: int) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the whole body at once, and then what follows."""
+    """Return a `receive` that gives the whole body at once, and then the later messages."""
     is_read = False
 
     async def replay() -> Message:

@@ -129,7 +129,7 @@ def _nobody(gallery: Gallery) -> Html:
     if not gallery.is_clustered():
         return empty("One moment", f"{plural(len(gallery), 'face')} are being grouped by person. Reload the page soon.")
     return empty(
-        "Nobody twice",
+        "No groups yet",
         f"No two faces look like the same person. {plural(len(gallery), 'face')} can be named under Unassigned.",
     )
 

@@ -91,7 +91,7 @@ def _box(face: Face, chosen: bool) -> Html:
 
 
 def _line(face: Face, chosen: bool, here: str) -> Html:
-    """Return the line of a face: who it is, and what can be said about it."""
+    """Return the line of a face: its name, and the buttons for it."""
     return fill(
         "photo_face",
         face=str(face.id),

@@ -29,7 +29,7 @@ def show_search(visit: Visit) -> Page:
     if name := visit.text("name"):
         found = find_named(visit.gallery, name)
         if found is None:
-            return _page(visit, _nothing(f"Nobody here is called {name}."), "Search")
+            return _page(visit, _nothing(f"No person here is called {name}."), "Search")
         people += [found] if found not in people else []
     since, until = visit.text("since") or None, visit.text("until") or None
     if not (people or since or until or visit.text("all")):
@@ -120,7 +120,7 @@ def _result(about: str, pictures: Html, matches: Sequence[Match]) -> Html:
 def _who(matches: Sequence[Match]) -> Html:
     """Return a sentence about the person of the best match."""
     if not matches:
-        return fill("paragraph", text="Nobody like this is in the gallery.")
+        return fill("paragraph", text="No face like this is in the gallery.")
     best = matches[0]
     chance = "" if best.probability is None else f" ({_percent(best.probability)})"
     if best.face.person is None:
