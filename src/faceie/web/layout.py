@@ -33,7 +33,7 @@ _DEEDS = {
     "cover": "Chose a cover for",
     "born": "Set the date of birth of",
     "import_names": "Imported names",
-    "add_face": "Added a face",
+    "add_face": "Added",
 }
 
 
