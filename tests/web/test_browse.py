@@ -142,7 +142,7 @@ def card(page: Any, number: int) -> Any:
 
 def notice(page: Any) -> str:
     """Return the message about the last change."""
-    text: str = page.locator("#notice p").inner_text()
+    text: str = page.locator("#notice").inner_text()
     return text
 
 
@@ -226,7 +226,7 @@ def test_split_by_shift_click(album: Site) -> None:
     faces.nth(3).click(modifiers=["Shift"])
     assert count_of(page) == "3 selected"
     page.keyboard.press("s")
-    wait_for(page, "Split Anna, 7 faces")
+    wait_for(page, "Split Anna, 3 faces")
     assert page.locator(f"{_FACES} li").count() == 3
     assert album.people()["Anna"].faces == anna.faces - 3
 
@@ -366,10 +366,8 @@ def test_keyboard_alone(album: Site) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Anna", exact=True).wait_for()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
+    for key in ("ArrowRight", "ArrowRight", "x", "ArrowRight", "x"):  # the first card asks whether a cluster is Anna
+        page.keyboard.press(key)
     assert count_of(page) == "2 selected"
     page.keyboard.press("s")
     wait_for(page, "Split Anna")
