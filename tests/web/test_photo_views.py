@@ -233,7 +233,7 @@ def test_photos_of_people_together(client: Client, album: Path) -> None:
     assert "both.jpg" in both.text
     assert f'name="person" value="{ben}" checked' in both.text
     assert heading(client.get(f"/search?person={anna}&person={ben}&until=2020")) == "0 photos of Anna and Ben"
-    assert "Nobody here is called Nemo" in client.get("/search?name=Nemo").text
+    assert "No person here is called Nemo" in client.get("/search?name=Nemo").text
     assert client.get("/search?person=999").status == 409
     assert client.get("/search?since=yesterday").status == 400
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from faceie import Gallery
 from faceie.gallery.database import transaction
 from faceie.gallery.progress import ProgressRecord
 
-from ..gallery.conftest import QUICK, person, put
+from ..gallery.conftest import QUICK, Prepared, by_words, fakes, person, put
 from ..gallery.test_questions import doubtful
 from .conftest import Client, fill_gallery, heading
 
@@ -293,6 +295,31 @@ def test_an_empty_gallery_says_what_to_do(tmp_path: Path, no_weights: None, serv
         put(gallery, "/photos/a.jpg", person(1))
     assert heading(client.get("/people")) in ("One moment", "No groups yet")  # until they are grouped
     assert '"faces":1' in client.get("/status").text
+
+
+def test_indexing_at_the_same_time(client: Client, album: Path, tmp_path: Path) -> None:
+    """While a run adds photos, all views answer, a name is stored, and the new faces appear in the end, in groups."""
+    photos = fakes(tmp_path / "photos", {f"{n}.jpg": f"{20 + n % 5}.{n}" for n in range(100)})
+
+    def index() -> None:
+        with Gallery(album) as gallery:
+            gallery.index([photos], executor=Prepared(by_words))
+
+    run = threading.Thread(target=index)
+    run.start()
+    answers = 0
+    while run.is_alive() or answers == 0:
+        for path in ("/people", "/people?show=unnamed", f"/people/{number_of(album, 'Anna')}", "/review", "/status"):
+            assert client.get(path).status == 200
+        assert client.post(f"/people/{number_of(album, 'Anna')}/name", {"name": "Anna"}).status == 303
+        answers += 1
+    run.join()
+    assert '"faces":132' in client.get("/status").text
+    for _ in range(200):
+        if '"grouped":true' in client.get("/status").text:
+            break
+        time.sleep(0.1)
+    assert "2 people, 11 clusters to name" in client.get("/people").text
 
 
 def test_progress_of_a_run(client: Client, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,49 +14,52 @@ document.addEventListener("submit", async (event) => {
   if (document.body.hasAttribute("aria-busy")) return;
   const data = new FormData(form, event.submitter);
   const address = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : form.action;
-  const uploads = form.enctype === "multipart/form-data";
-  const then = following(form) ?? pending;
+  const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
+  const goal = goalAfter(form) ?? pending;
   closeList();
   document.body.setAttribute("aria-busy", "true");
-  try {
-    await show(await fetch(address, { method: "POST", body: uploads ? data : new URLSearchParams(data) }), then);
-  } catch {
-    say("The page has ended. Run faceie browse again; everything that you have said is saved.");
-  }
+  const response = await fetch(address, { method: "POST", body }).catch(() => null);
+  if (response) await show(response, goal);
+  else say("The page has ended. Run faceie browse again; everything that you have said is saved.");
   document.body.removeAttribute("aria-busy");
 });
 
-let pending = null; // the field to go to, while a question is shown
+let pending = null; // the element to go to, while a question is shown
 
-async function show(response, then) {
+async function show(response, goal) {
   const answer = new DOMParser().parseFromString(await response.text(), "text/html");
   if (!response.ok) {
     say($("[role=alert]", answer)?.textContent ?? answer.body.textContent);
     return;
   }
+  const focus = $("[autofocus]", answer);
+  focus?.removeAttribute("autofocus");
   const [place, top] = [location.pathname, scrollY];
   const address = new URL(response.url);
   document.title = answer.title;
   before = null;
   for (const part of ["#main", "#notice", ".bar"]) $(part).replaceWith(document.adoptNode($(part, answer)));
-  if (response.redirected) {
-    for (const name of ["done", "undone"]) address.searchParams.delete(name);
-    history[address.pathname === place ? "replaceState" : "pushState"](null, "", address);
-  }
+  if (response.redirected) history[address.pathname === place ? "replaceState" : "pushState"](null, "", address);
   ready();
   scrollTo(0, address.pathname === place ? top : 0);
-  const goal = then && $(then);
-  pending = goal || response.redirected ? null : then;
-  (goal || $("#main [autofocus]") || $("#main")).focus({ preventScroll: !goal });
+  const found = goal?.();
+  pending = found || response.redirected ? null : goal;
+  const next = focus ?? found ?? $("#main");
+  next.focus({ preventScroll: next.id === "main" });
 }
 
-// The field to go to after a change: the same one, or that of the next card, since this card may go elsewhere.
-function following(form) {
+// What to go to after a change: the name of the next card, since this card may go elsewhere; or the face that comes
+// to the place of the first selected one.
+function goalAfter(form) {
   const card = form.closest("li");
-  if (!card || form.dataset.then !== "next") return null;
-  const next = [card.nextElementSibling, card.previousElementSibling].find((one) => one?.className === card.className);
-  const other = next && $("form[data-then] input[name=name]", next);
-  return other ? `form[action="${other.form.getAttribute("action")}"] input[name=name]` : null;
+  if (card && form.dataset.then === "next") {
+    const next = [card.nextElementSibling, card.previousElementSibling].find((one) => one?.className === card.className);
+    const other = next && $("form[data-then] input[name=name]", next);
+    return other && (() => $(`form[action="${other.form.getAttribute("action")}"] input[name=name]`));
+  }
+  const cards = $$("[data-grid] > li", form);
+  const first = cards.findIndex((one) => $(":checked", one));
+  return first < 0 ? null : () => $$("#main form:not(.similar) [data-grid] > li [type=checkbox]").slice(0, first + 1).pop();
 }
 
 function say(text) {

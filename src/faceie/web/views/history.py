@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ..cards import empty, plural
 from ..layout import describe
 from ..markup import Html, fill, join
@@ -23,7 +25,7 @@ def show_history(visit: Visit) -> Page:
             "action",
             text=describe(action),
             made=action.made,
-            shown=f"{action.made[:16].replace('T', ' ')} UTC",
+            shown=f"{datetime.fromisoformat(action.made).astimezone():%Y-%m-%d %H:%M}",
             undo=fill(
                 "action_undo",
                 number=str(action.number),
