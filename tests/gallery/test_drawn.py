@@ -154,14 +154,14 @@ def test_a_removed_box_can_be_drawn_again(gallery: Gallery, tmp_path: Path) -> N
     ],
 )
 def test_bad_boxes(gallery: Gallery, box: Any) -> None:
-    """A box that is none, or lies outside of the photo, is refused before the photo is opened."""
+    """A box without sides or outside of the photo is refused before the photo is opened."""
     put(gallery, "/a.jpg", face_of(1, 0))
     with pytest.raises(OptionError, match="box is"):
         gallery.add_face("/a.jpg", box)
 
 
 def test_errors_store_nothing(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a name that is none, an unknown number, or a photo that has changed, the gallery is as before."""
+    """After an invalid name, an unknown number, or a photo that has changed, the gallery is as before."""
     folder = fakes(tmp_path / "photos", {"a.jpg": "1.0 !2.0"})
     index(gallery, folder)
     before = rows(gallery.path)

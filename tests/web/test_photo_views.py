@@ -51,7 +51,7 @@ def hidden(reply: Reply) -> dict[str, str]:
 
 @pytest.fixture
 def questions(album: Path) -> list[int]:
-    """Three faces that are perhaps Anna, in photos of their own, each with a face that is like nobody."""
+    """Three faces that are perhaps Anna, in photos of their own, each with a face of another person."""
     with Gallery(album) as gallery:
         faces = [
             put(gallery, f"/new/{k}.jpg", near(person(0), 0.88, 70 + k), face_of(50 + k, 0), thumbnail=picture(k))[0]
@@ -212,7 +212,7 @@ def test_photos_that_are_gone(client: Client) -> None:
     ],
 )
 def test_bad_boxes(client: Client, fields: dict[str, str]) -> None:
-    """A box that is none is refused in words."""
+    """A box without sides is refused in words."""
     reply = client.post("/photo/1/add", fields)
     assert (reply.status, heading(reply)) == (400, "That did not work")
 
