@@ -219,6 +219,26 @@ def test_a_new_name_that_begins_like_another(album: Site) -> None:
     assert {"Ann", "Anna"} <= album.people().keys()
 
 
+def test_names_that_come_late(album: Site) -> None:
+    """Enter saves the typed name, while the list still has the names for its first letters, or a longer one first."""
+    page, people = album.open("/people"), album.people()
+    clusters = [int(number) for number in people if number.isdigit()]
+    with Gallery(album.path) as gallery:
+        gallery.name(clusters[0], "Be")
+    page.route("**/names?like=Be*", lambda route: (time.sleep(0.3), route.continue_()))
+    field = card(page, clusters[1]).locator("input[name=name]")
+    field.press_sequentially("B")
+    page.locator("[role=option]", has_text="New: B").wait_for()
+    field.press_sequentially("enn")
+    field.press("Enter")
+    wait_for(page, "Named Benn")
+    field = card(page, clusters[2]).locator("input[name=name]")
+    field.press_sequentially("be")
+    page.locator("[role=option]", has_text="Benn").wait_for()
+    field.press("Enter")
+    page.get_by_role("heading", name="Is this Be?").wait_for()
+
+
 def test_merge_several(album: Site) -> None:
     """Selected clusters are merged at once."""
     page, people = album.open("/people"), album.people()
