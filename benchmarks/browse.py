@@ -262,7 +262,7 @@ def _act(browser: Browser, times: Times, rng: random.Random, people: list[Person
         "name": (f"/people/{one.number}/name", [("name", f"New name {number}")]),
         "merge": ("/people/merge", [("person", one.number), ("person", other.number)]),
         "split": (f"/people/{one.number}/split", some),
-        "move to another": (f"/people/{one.number}/move", [("name", f"Somebody {number}"), *some]),
+        "move to another": (f"/people/{one.number}/move", [("name", f"Another {number}"), *some]),
         "not this person": (f"/people/{one.number}/deny", some),
         "stranger": ("/faces/ignore", [("reason", "stranger"), *some]),
     }

@@ -159,7 +159,7 @@ def test_review_with_keys(site: Site) -> None:
 
 
 def test_two_tabs(site: Site) -> None:
-    """What was said in another tab is never overwritten by an older page."""
+    """An older page never overwrites an answer that was given in another tab."""
     one, other = site.open("/review"), site.open("/review")
     first, before = one.locator("h1").inner_text(), site.people()
     one.keyboard.press("y")

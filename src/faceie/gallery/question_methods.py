@@ -39,7 +39,7 @@ class QuestionMethods(PeopleMethods):
         one, but not so surely that they are joined without a question. Faces are clustered first, as by `people`.
 
         The first call compares all faces: some seconds for 100,000. The object keeps the result in memory, and later
-        calls compare only those people and clusters that have changed, whoever has changed them.
+        calls compare only the people and clusters that this object or another program has changed.
 
         Parameters
         ----------

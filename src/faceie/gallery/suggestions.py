@@ -6,7 +6,7 @@ into a probability: at the limit of clustering, both answers are equally probabl
 measures how many questions the order saves (docs/accuracy.md).
 
 The pairs are kept while a gallery is open. Each time that questions are asked for, the groups whose faces have changed
-are compared again, and only these. So questions never lag behind the gallery, whoever has changed it.
+are compared again, and only these. So questions never lag behind the gallery, even if another program has changed it.
 """
 
 from __future__ import annotations
