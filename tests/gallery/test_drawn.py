@@ -291,6 +291,21 @@ def test_undo_removes_it(gallery: Gallery, tmp_path: Path) -> None:
     assert_intact(gallery.path)
 
 
+def test_questions_follow(gallery: Gallery, tmp_path: Path) -> None:
+    """Questions that are kept while the gallery is open know a drawn face, and forget it after undo."""
+    folder = fakes(tmp_path / "photos", {"a.jpg": "1.0 !2.0", "b.jpg": "2.1", "c.jpg": "2.2"})
+    index(gallery, folder)
+    gallery.confirm("Ben", [2, 3])
+    before = gallery.suggestions(limit=None, min_probability=0.0)
+    face = gallery.add_face(folder / "a.jpg", BOX, "Clara")
+    gallery.suggestions(limit=None, min_probability=0.0)
+    gallery.deny("Clara", [face])
+    assert face in {one for question in gallery.suggestions(limit=None, min_probability=0.0) for one in question.faces}
+    gallery.undo()
+    gallery.undo()
+    assert gallery.suggestions(limit=None, min_probability=0.0) == before
+
+
 def test_undo_of_a_known_face(gallery: Gallery) -> None:
     """Undo of a box around a known face takes the name back, and the face stays."""
     (face,) = put(gallery, "/a.jpg", face_of(1, 0))

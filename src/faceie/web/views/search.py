@@ -171,7 +171,7 @@ def _nothing(text: str) -> Html:
 def _percent(probability: float | None) -> str:
     if probability is None:
         return ""
-    return "more than 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"
+    return "> 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"
 
 
 ROUTES = (
