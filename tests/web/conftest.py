@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +28,8 @@ pytest.importorskip("uvicorn")
 from faceie.web.server import Server
 
 no_weights, small_photos = made_up.no_weights, made_up.small_photos  # fixtures
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def picture(number: int) -> bytes:
@@ -179,3 +183,17 @@ def heading(reply: Reply) -> str:
     """Return the heading of a page."""
     found = re.search(r"<h1[^>]*>(.*?)</h1>", reply.text, re.DOTALL)
     return found[1].strip() if found else ""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window. Where FACEIE_BROWSER is set, as in CI, it must be there."""
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None and not os.environ.get("FACEIE_BROWSER"):
+        pytest.skip("there is no Chromium on this machine")
+    assert path, "FACEIE_BROWSER is set, but there is no Chromium on this machine"
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

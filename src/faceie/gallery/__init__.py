@@ -10,7 +10,8 @@ The class, from the file to the whole:
 `face_methods`      `FaceMethods`: faces, embeddings and thumbnails
 `photo_methods`     `PhotoMethods`: photos, and faces that the user has drawn
 `import_methods`    `ImportMethods`: names from other programs
-`people_methods`    `PeopleMethods`: people, clusters and your statements about faces
+`list_methods`      `ListMethods`: lists of people, clusters, their faces and photos
+`people_methods`    `PeopleMethods`: your statements about people and faces
 `question_methods`  `QuestionMethods`: suggestions, ignored faces and undo
 `export_methods`    `ExportMethods`: names for other programs, and folders of links
 `gallery`           `Gallery`: photos and search; the public class

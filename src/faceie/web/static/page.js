@@ -69,7 +69,7 @@ function say(text) {
   $("#notice").replaceChildren(line);
 }
 
-addEventListener("popstate", () => location.reload());
+addEventListener("popstate", () => location.pathname + location.search !== shown && location.reload());
 
 // Keys: a letter for each action. Those of the card with the focus come first.
 
@@ -291,6 +291,8 @@ setInterval(watch, 5000);
 
 // After each change of the content.
 
+let shown = ""; // the address of the content: a link within the page does not change it
+
 function ready() {
   $("[data-keys]").hidden = false;
   $(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -302,6 +304,7 @@ function ready() {
     for (const name of ["done", "undone"]) address.searchParams.delete(name);
     history.replaceState(null, "", address);
   }
+  shown = location.pathname + location.search;
   document.dispatchEvent(new Event("page"));
 }
 

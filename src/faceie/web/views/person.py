@@ -17,9 +17,15 @@ _SIMILAR = 12  # clusters that are offered for merging
 _ORDERS = {"": "Best first", "date": "By date"}
 
 
-def show_person(visit: Visit) -> Page:
+def show_person(visit: Visit) -> Page | Done:
     """Show a person or cluster with all faces."""
-    person = visit.gallery.person(visit.numbers["number"])
+    undone = visit.number("undone", 0)
+    try:
+        person = visit.gallery.person(visit.numbers["number"])
+    except GalleryError:
+        if undone:  # the cluster that was split off
+            return Done("/people", undone)
+        raise
     order, number = visit.text("order"), visit.number("page", 1)
     start = max(0, number - 1) * _PAGE
     faces = visit.gallery.faces_of(person.number, by_date=order == "date", limit=_PAGE, offset=start)
