@@ -194,7 +194,9 @@ function openList(field, people) {
   const list = Object.assign(document.createElement("ul"), { id: "names", className: "names" });
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Names");
-  if (!people.some((person) => person.name.toLowerCase() === text.toLowerCase())) {
+  list.dataset.text = text;
+  const same = people.findIndex((person) => person.name.toLowerCase() === text.toLowerCase());
+  if (same < 0) {
     list.append(optionOf(field, text, `New: ${text}`));
   }
   for (const person of people) {
@@ -212,7 +214,7 @@ function openList(field, people) {
   if (place.bottom + list.offsetHeight + 8 > innerHeight && place.top > list.offsetHeight)
     list.style.setProperty("top", `${place.top + scrollY - list.offsetHeight - 4}px`);
   [...list.children].forEach((option, index) => (option.id = `name-${index}`));
-  choose(field, 0);
+  choose(field, Math.max(same, 0)); // Enter saves what was typed
 }
 
 function optionOf(field, name, text) {
@@ -256,7 +258,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     choose(field, (chosen + (event.key === "ArrowDown" ? 1 : -1) + options.length) % options.length);
-  } else if (event.key === "Enter") {
+  } else if (event.key === "Enter" && $("#names").dataset.text === field.value.trim()) { // not those of a shorter text
     take(field, options[chosen]); // and the form is sent
   }
 });
