@@ -179,8 +179,8 @@ def test_faces_are_split_moved_and_denied(client: Client, album: Path) -> None:
 
 def test_a_page_with_several_values_is_returned_to(client: Client) -> None:
     """After a change, the address of the page is the same, with all its values."""
-    reply = client.post("/people/1/name", {"name": "Zoë", "next": "/search?person=1&person=2&done=3"})
-    assert re.fullmatch(r"/search\?person=1&person=2&done=[45]", reply.headers["location"])
+    reply = client.post("/people/1/name", {"name": "Zoë", "next": "/search?person=1&person=2&done=1"})
+    assert re.fullmatch(r"/search\?person=1&person=2&done=3", reply.headers["location"])
 
 
 def test_nothing_selected_is_a_mistake(client: Client, album: Path) -> None:

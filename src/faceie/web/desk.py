@@ -87,8 +87,10 @@ class Desk:
         while not self._has_ended.wait(pause):
             start = time.monotonic()
             with suppress(FaceieError):  # another program is writing: later
-                with Gallery(self.path, create=False) as gallery:
-                    if not gallery.is_clustered() and not gallery.is_read_only:
+                with self.gallery("quick") as quick:
+                    is_needed = not quick.is_clustered() and not quick.is_read_only
+                if is_needed:
+                    with Gallery(self.path, create=False) as gallery:
                         gallery.cluster()
                 with self.gallery("questions") as questions:
                     questions.suggestions(limit=1, cluster=False)
