@@ -29,7 +29,7 @@ def drawn_face(path: str, box: Sequence[float], *_: Any) -> tuple[tuple[int, int
     x1, y1, x2, y2 = map(float, box)
     landmarks = np.zeros((5, 2), np.float32)
     embedding = face_of(*map(int, word.split(".")))
-    return (640, 480), None, NewFace((x1, y1, x2, y2), landmarks, 0.0, 1.0, 0.4, embedding, b"JPEG")
+    return (640, 480), None, NewFace((x1, y1, x2, y2), landmarks, 0.0, 1.0, 0.95, embedding, b"JPEG")
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,13 @@ def test_people_of_one_kind(client: Client) -> None:
     assert 'value="Anna"' not in unnamed
 
 
+def test_people_are_found_by_name(client: Client, album: Path) -> None:
+    """Among thousands of people, one is found by the beginning of a name."""
+    found = client.get("/people?find=an").text
+    assert images(found) == images(client.get("/people?show=named").text)[:1]
+    assert "No name begins with &lt;x&gt;." in client.get("/people?find=<x>").text
+
+
 def test_a_cluster_is_named(client: Client, album: Path) -> None:
     """A name is stored at once, and the page says so, with a button to undo it."""
     cluster = clusters(album)[-1]
@@ -168,6 +175,12 @@ def test_faces_are_split_moved_and_denied(client: Client, album: Path) -> None:
         for _ in range(4):
             gallery.undo()
     assert faces_of(album, anna) == [one, two, three, four]
+
+
+def test_a_page_with_several_values_is_returned_to(client: Client) -> None:
+    """After a change, the address of the page is the same, with all its values."""
+    reply = client.post("/people/1/name", {"name": "Zoë", "next": "/search?person=1&person=2&done=1"})
+    assert re.fullmatch(r"/search\?person=1&person=2&done=3", reply.headers["location"])
 
 
 def test_nothing_selected_is_a_mistake(client: Client, album: Path) -> None:

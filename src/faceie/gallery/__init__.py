@@ -32,6 +32,7 @@ The database. Only these modules execute SQL. The first three deal with the file
 `store_history`     `HistoryStore`: the user's last actions, and undo
 `store_exports`     `ExportStore`: names to write, and hashes of photos with names
 `store_imports`     `ImportStore`: imported names
+`store_changes`     `ChangeStore`: faces that have changed since the last look
 ==================  ==================================================================================
 
 The work, by the path of a photo:

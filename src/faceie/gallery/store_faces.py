@@ -195,9 +195,9 @@ class FaceStore:
         return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
 
     def best_of_photo(self, photo: int) -> int:
-        """Return the id of the face with the highest quality in a photo that has faces."""
+        """Return the id of the best face in a photo that has faces. Faces that the user has drawn come last."""
         (face,) = self._db.execute(
-            "SELECT id FROM faces WHERE photo = ? ORDER BY quality DESC LIMIT 1", (photo,)
+            "SELECT id FROM faces WHERE photo = ? ORDER BY drawn, quality DESC LIMIT 1", (photo,)
         ).fetchone()
         return int(face)
 

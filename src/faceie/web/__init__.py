@@ -14,7 +14,7 @@ a request passes `server`, `security` and `app`, is answered by one of the `view
 `views`        people, one person, photos ...: a file each
 `layout`       navigation, and the last change with its button to undo it
 ``templates``  HTML
-``static``     the style, the script, and two pictures
+``static``     the style, the scripts, and two pictures
 =============  ==============================================================
 
 `server`, `security` and `app` need the packages of the extra "web"; nothing else imports them.

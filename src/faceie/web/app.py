@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route as Address
+from starlette.routing import Route as HttpRoute
 
 from ..errors import FaceieError, GalleryError
 from ..gallery import Action
@@ -29,7 +29,7 @@ from .layout import lay_out
 from .markup import fill, stylesheet
 from .security import MAX_UPLOAD, Guard
 from .views import ROUTES, Route
-from .visit import Data, Done, Page, Picture, RequestError, Values, Visit, address
+from .visit import Data, Done, Page, Picture, RequestError, Values, Visit
 
 __all__ = ["Report", "build_app"]
 
@@ -63,9 +63,9 @@ def build_app(path: Path, port: int, report: Report) -> Guard:
         yield
         desk.close()
 
-    views = [Address(one.path, _endpoint(desk, one, report), methods=[one.method]) for one in ROUTES]
+    views = [HttpRoute(one.path, _endpoint(desk, one, report), methods=[one.method]) for one in ROUTES]
     app = Starlette(
-        routes=[Address("/", _first_page), Address("/static/{name}", _static), *views],
+        routes=[HttpRoute("/", _first_page), HttpRoute("/static/{name}", _static), *views],
         exception_handlers={404: _not_found, 405: _not_found},
         lifespan=lifespan,
     )
@@ -83,14 +83,14 @@ def _respond(route: Route, visit: Visit) -> Response:
     before = visit.gallery.actions(1) if route.method == "POST" else []
     answer = route.view(visit)
     if isinstance(answer, Done):
-        after = visit.gallery.actions(1)
+        after = visit.gallery.actions(1) if route.method == "POST" else []
         path, _, query = answer.to.partition("?")
-        values = {name: value for name, value in parse_qsl(query) if name not in ("done", "undone")}
+        values = [pair for pair in parse_qsl(query) if pair[0] not in ("done", "undone")]
         if answer.undone:
-            values["undone"] = str(answer.undone)
-        elif after[:1] != before[:1] and after:
-            values["done"] = str(after[0].number)
-        return RedirectResponse(address(path, **values), 303)
+            values.append(("undone", str(answer.undone)))
+        elif after != before and after:
+            values.append(("done", str(after[0].number)))
+        return RedirectResponse(f"{path}?{urlencode(values)}" if values else path, 303)
     if isinstance(answer, Picture):
         return Response(
             answer.jpeg,
@@ -124,7 +124,7 @@ def _endpoint(desk: Desk, route: Route, report: Report) -> Callable[[Request], A
                 values += fields
             return await run_in_threadpool(answer, path, request.path_params, values, files)
         except FaceieError as error:
-            return _failure(_status(error), str(error))
+            return _failure(_status(error), str(error).removeprefix(f"{desk.path}: "))
         except Exception as error:
             report(f"unexpected {type(error).__name__} at {_place(error)}")
             return _failure(500, "Something unexpected went wrong. Nothing was changed.")

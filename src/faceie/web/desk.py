@@ -18,11 +18,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from ..errors import FaceieError
+from ..errors import FaceieError, GalleryError
 from ..gallery import Gallery
 
 __all__ = ["Desk", "Kind"]
@@ -45,7 +45,7 @@ class Desk:
     """The gallery of a file for each kind of work. Raises GalleryError if it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._places: dict[Kind, _Place] = {
             "quick": _Place(),
             "questions": _Place(),
@@ -75,22 +75,23 @@ class Desk:
         """Give the gallery for a kind of work to one thread at a time."""
         place = self._places[kind]
         with place.lock:
+            if self._has_ended.is_set():
+                raise GalleryError(f"{self.path}: the page is being closed")
             if place.gallery is None:
-                place.gallery = Gallery(self._path, create=False)
+                place.gallery = Gallery(self.path, create=False)
             yield place.gallery
 
     def _keep(self) -> None:
         """Prepare questions, and cluster when faces have changed."""
-        with Gallery(self._path, create=False) as gallery:
-            pause = 0.0
-            while not self._has_ended.wait(pause):
-                start = time.monotonic()
-                try:
-                    if not gallery.is_clustered() and not gallery.is_read_only:
+        pause = 0.0
+        while not self._has_ended.wait(pause):
+            start = time.monotonic()
+            with suppress(FaceieError):  # another program is writing: later
+                with self.gallery("quick") as quick:
+                    is_needed = not quick.is_clustered() and not quick.is_read_only
+                if is_needed:
+                    with Gallery(self.path, create=False) as gallery:
                         gallery.cluster()
-                    if not self._has_ended.is_set():
-                        with self.gallery("questions") as questions:
-                            questions.suggestions(limit=1, cluster=False)
-                except FaceieError:
-                    pass  # another program is writing: later
-                pause = max(_PAUSE, _SHARE * (time.monotonic() - start))
+                with self.gallery("questions") as questions:
+                    questions.suggestions(limit=1, cluster=False)
+            pause = max(_PAUSE, _SHARE * (time.monotonic() - start))

@@ -106,7 +106,7 @@ def serve(path: Path, *, port: int = 0, started: Callable[[str], None], report: 
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     server = Server(path, port, idle, report)
-    threading.Timer(0, _call_when_started, (server, started)).start()
+    threading.Thread(target=_call_when_started, args=(server, started), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
 

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 
 from ...errors import FaceieError
-from ...gallery import Match, Photo, PhotoMatch, Probe
+from ...gallery import Match, Person, Photo, PhotoMatch, Probe
 from ..cards import empty, face_url, pager, plural, title_of
 from ..markup import Html, fill, join
 from ..visit import Page, RequestError, Visit, address
@@ -31,26 +31,15 @@ def show_search(visit: Visit) -> Page:
         if found is None:
             return _page(visit, _nothing(f"No person here is called {name}."), "Search")
         people += [found] if found not in people else []
-    since, until = visit.text("since") or None, visit.text("until") or None
+    since, until = _dates(visit)
     if not (people or since or until or visit.text("all")):
         return _page(visit, Html(), "Search")
     number = max(1, visit.number("page", 1))
-    start = (number - 1) * _PAGE
-    if people:
-        photos = visit.gallery.photos_of(*(person.number for person in people), since=since, until=until)
-        count, shown = len(photos), [_card_of_people(photo) for photo in photos[start : start + _PAGE]]
-        title = f"{plural(count, 'photo')} of {' and '.join(title_of(person) for person in people)}"
-        pages = -(-count // _PAGE)
-    else:
-        found_photos = visit.gallery.photos(since=since, until=until, limit=_PAGE + 1, offset=start)
-        shown = [_card_of_photo(photo) for photo in found_photos[:_PAGE]]
-        title = "Photos by date"
-        pages = number + (len(found_photos) > _PAGE)
+    title, shown, pages = _photos_of(visit, people, number) if people else _photos_by_date(visit, number)
     numbers = [person.number for person in people]
     fields = {"person": numbers or None, "since": since, "until": until, "all": visit.text("all") or None}
-    body = fill(
-        "search_photos", cards=join(shown, "\n"), pager=pager("/search", number, pages, is_total=bool(people), **fields)
-    )
+    links = pager("/search", number, pages, is_total=bool(people), **fields)
+    body = fill("search_photos", cards=join(shown, "\n"), pager=links)
     return _page(visit, body if shown else _nothing("There is no such photo."), title, numbers)
 
 
@@ -81,6 +70,28 @@ def search_uploads(visit: Visit) -> Page:
     return _page(visit, join(parts, "\n"), "Who is this?")
 
 
+def _photos_of(visit: Visit, people: Sequence[Person], number: int) -> tuple[str, list[Html], int]:
+    """Return a title, the cards of a page of photos that show all of these people, and the number of pages."""
+    since, until = _dates(visit)
+    photos = visit.gallery.photos_of(*(person.number for person in people), since=since, until=until)
+    title = f"{plural(len(photos), 'photo')} of {' and '.join(map(title_of, people))}"
+    shown = [_card_of_people(photo) for photo in photos[(number - 1) * _PAGE : number * _PAGE]]
+    return title, shown, -(-len(photos) // _PAGE)
+
+
+def _photos_by_date(visit: Visit, number: int) -> tuple[str, list[Html], int]:
+    """Return a title, the cards of a page of photos of a period, and the number of pages that are known."""
+    since, until = _dates(visit)
+    photos = visit.gallery.photos(since=since, until=until, limit=_PAGE + 1, offset=(number - 1) * _PAGE)
+    shown = [_card_of_photo(photo) for photo in photos[:_PAGE]]
+    return "Photos by date", shown, number + (len(photos) > _PAGE)
+
+
+def _dates(visit: Visit) -> tuple[str | None, str | None]:
+    """Return the first and the last date, or None without a bound."""
+    return visit.text("since") or None, visit.text("until") or None
+
+
 def _page(visit: Visit, results: Html, title: str, people: Sequence[int] = ()) -> Page:
     body = fill(
         "search_page",
@@ -88,6 +99,7 @@ def _page(visit: Visit, results: Html, title: str, people: Sequence[int] = ()) -
         chosen=join((_chosen(visit, number) for number in people), "\n"),
         since=visit.text("since"),
         until=visit.text("until"),
+        open=Html() if results else Html(" open"),
         results=results,
     )
     return Page(title, body, "/search")
