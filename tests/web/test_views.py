@@ -60,6 +60,13 @@ def test_people_of_one_kind(client: Client) -> None:
     assert 'value="Anna"' not in unnamed
 
 
+def test_people_are_found_by_name(client: Client, album: Path) -> None:
+    """Among thousands of people, one is found by the beginning of a name."""
+    found = client.get("/people?find=an").text
+    assert images(found) == images(client.get("/people?show=named").text)[:1]
+    assert "No name begins with &lt;x&gt;." in client.get("/people?find=<x>").text
+
+
 def test_a_cluster_is_named(client: Client, album: Path) -> None:
     """A name is stored at once, and the page says so, with a button to undo it."""
     cluster = clusters(album)[-1]

@@ -25,13 +25,21 @@ def show_people(visit: Visit) -> Page:
     count = {True: counts.people, False: counts.clusters, None: counts.people + counts.clusters}[named]
     if not counts.people + counts.clusters:
         return Page("People", _nobody(gallery), "/people")
-    people = gallery.people(named=named, limit=_PAGE, offset=max(0, number - 1) * _PAGE, cluster=False)
+    find = visit.text("find")
+    if find:
+        people, count = gallery.find_people(find, limit=_PAGE), 0
+    else:
+        people = gallery.people(named=named, limit=_PAGE, offset=max(0, number - 1) * _PAGE, cluster=False)
     body = fill(
         "people",
         about=_about(counts.people, counts.clusters),
-        tabs=tabs("Show", ((address("/people", show=k or None), text, k == kind) for k, text in _KINDS.items())),
+        tabs=tabs(
+            "Show", ((address("/people", show=k or None), text, k == kind and not find) for k, text in _KINDS.items())
+        ),
         cards=join((person_card(person, visit.path) for person in people), "\n"),
         pager=pager("/people", number, -(-count // _PAGE), show=kind or None),
+        find=find,
+        none=Html() if people else fill("paragraph", text=f"No name begins with {find}." if find else "None here."),
         next=visit.path,
     )
     return Page("People", body, "/people")

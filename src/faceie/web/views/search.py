@@ -99,6 +99,7 @@ def _page(visit: Visit, results: Html, title: str, people: Sequence[int] = ()) -
         chosen=join((_chosen(visit, number) for number in people), "\n"),
         since=visit.text("since"),
         until=visit.text("until"),
+        open=Html() if results else Html(" open"),
         results=results,
     )
     return Page(title, body, "/search")
