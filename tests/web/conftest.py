@@ -86,7 +86,7 @@ class Client:
         if method == "POST":
             given |= {"Origin": self.origin, "Content-Type": "application/x-www-form-urlencoded"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in given.items():
             if value is not None:

@@ -166,7 +166,7 @@ class Store:
         return self.error(photo) is not None
 
     def find_photo(self, photo: int) -> Photo | None:
-        """Return the photo with this id, or None if there is none, if it cannot be used, or if no file holds it."""
+        """Return the photo with this id. None if it is unknown, cannot be used, or is in no file."""
         found = self.list_photos("photos.id = ?", [photo], 1, 0)
         return found[0] if found else None
 
