@@ -10,7 +10,7 @@ searches       photos that are searched for faces
 =============  ==================================================================================
 
 Clustering takes seconds among thousands of faces. No view waits for it: a thread does it when faces have been added or
-deleted, and less often while they keep changing.
+deleted, not while the user is naming people, and less often while faces keep changing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,9 @@ __all__ = ["Desk", "Kind"]
 Kind = Literal["quick", "questions", "pictures", "searches"]
 
 _PAUSE = 2.0  # seconds between two looks for new faces
+_QUIET = (
+    20.0  # seconds since the last statement of the user: until then, clustering would begin again with the next one
+)
 _SHARE = 10  # of this many seconds while faces keep changing, one is spent on clustering
 
 
@@ -88,10 +92,18 @@ class Desk:
             start = time.monotonic()
             with suppress(FaceieError):  # another program is writing: later
                 with self.gallery("quick") as quick:
-                    is_needed = not quick.is_clustered() and not quick.is_read_only
+                    is_needed = not quick.is_clustered() and not quick.is_read_only and _is_quiet(quick)
                 if is_needed:
                     with Gallery(self.path, create=False) as gallery:
                         gallery.cluster()
                 with self.gallery("questions") as questions:
                     questions.suggestions(limit=1, cluster=False)
             pause = max(_PAUSE, _SHARE * (time.monotonic() - start))
+
+
+def _is_quiet(gallery: Gallery) -> bool:
+    """Tell whether the user is not in the middle of naming people."""
+    return all(
+        (datetime.now(timezone.utc) - datetime.fromisoformat(action.made)).total_seconds() > _QUIET
+        for action in gallery.actions(1)
+    )
