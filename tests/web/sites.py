@@ -75,7 +75,7 @@ class Site:
         while not self.server.has_started:
             time.sleep(0.01)
         self.context = browser.new_context(viewport={"width": 1280, "height": 800})
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(30_000)
         self.open(self.server.address).close()
 
     def open(self, address: str) -> Any:

@@ -143,7 +143,7 @@ def test_search_by_dropping_a_photo(photos: Site) -> None:
         }""",
         base64.b64encode((PHOTOS / "obama-congress.jpg").read_bytes()).decode(),
     )
-    page.get_by_role("heading", name="Who is this?").first.wait_for()
+    page.get_by_role("heading", name="Who is this?").first.wait_for(timeout=60_000)
     page.locator("main").get_by_text("Barack").first.wait_for()
     assert sorted(photos.path.parent.iterdir()) == before
     assert not photos.reports
