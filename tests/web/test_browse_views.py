@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .sites import Site, shared_site, site, until
+from .sites import Site, card, shared_site, site, until, wait_for
 
 __all__ = ["shared_site", "site"]  # fixtures
 
@@ -49,6 +49,32 @@ def test_accessibility(site: Site, scheme: str) -> None:
         results = axe.run(page, options=options)
         assert results.violations_count == 0, f"{view}: {results.generate_report()}"
     site.reports[:] = [line for line in site.reports if "404" not in line]
+
+
+def test_accessibility_of_lists_and_questions(site: Site) -> None:
+    """Axe finds nothing in the list of keys, the names that are offered, the question before a merge, and a message."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, cluster = site.open("/people"), next(number for number in site.people() if number.isdigit())
+    field = card(page, int(cluster)).locator("input[name=name]")
+
+    def check(state: str) -> None:
+        results = axe.run(page)
+        assert results.violations_count == 0, f"{state}: {results.generate_report()}"
+
+    page.keyboard.press("?")
+    page.locator("dialog[open]").wait_for()
+    check("keys")
+    page.keyboard.press("Escape")
+    field.press_sequentially("an")
+    page.locator("[role=option]", has_text="Anna").wait_for()
+    check("names")
+    page.keyboard.type("na")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Is this Anna?").wait_for()
+    check("question")
+    page.keyboard.press("Enter")
+    wait_for(page, "Merged Anna")
+    check("message")
 
 
 def views(site: Site) -> list[str]:

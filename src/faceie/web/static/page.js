@@ -210,7 +210,7 @@ function openList(field, people) {
   list.style.setProperty("top", `${place.bottom + scrollY + 4}px`);
   for (const [name, value] of [["role", "combobox"], ["aria-controls", "names"], ["aria-expanded", "true"]])
     field.setAttribute(name, value);
-  document.body.append(list);
+  $("#main").append(list); // within a landmark
   if (place.bottom + list.offsetHeight + 8 > innerHeight && place.top > list.offsetHeight)
     list.style.setProperty("top", `${place.top + scrollY - list.offsetHeight - 4}px`);
   [...list.children].forEach((option, index) => (option.id = `name-${index}`));
