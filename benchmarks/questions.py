@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from truth import Faces, find_clusters, gallery_offsets, labeled
 
 from faceie import Cohort, same_person_probability
-from faceie.gallery.clusters import Constraints, choose_cohort, find_pairs
+from faceie.gallery.clusters import Constraints, choose_cohort
+from faceie.gallery.pairs import find_pairs
 from faceie.gallery.records import FaceTable
 from faceie.gallery.search import mean_probe
 from faceie.gallery.suggestions import Question, find_questions, probability_of

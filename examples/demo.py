@@ -49,6 +49,8 @@ def main(folder: Path) -> None:
         groups = [Group(person, gallery.faces_of(person.number)) for person in people]
         (folder / "people.html").write_text(people_page("People in the album", "", groups, gallery.thumbnail))
     print(f"\nOpen {folder / 'search.html'} and {folder / 'people.html'} in a browser.")
+    program = Path(sys.executable).with_name("faceie")
+    print(f"To name people and correct mistakes: {program} browse --gallery {folder / 'album.faceie'}")
 
 
 if __name__ == "__main__":

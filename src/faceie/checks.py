@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import OptionError
 
-__all__ = ["checked_date", "whole_number"]
+__all__ = ["checked_date", "checked_page", "whole_number"]
 
 
 def whole_number(name: str, value: Any, *, least: int | None = 1, or_else: str = "") -> int:
@@ -26,6 +26,12 @@ def whole_number(name: str, value: Any, *, least: int | None = 1, or_else: str =
     if least is not None and number < least:
         raise OptionError(f"{name} is {number}, expected {bound}{or_else}")
     return number
+
+
+def checked_page(limit: Any, offset: Any) -> tuple[int | None, int]:
+    """Return the part of a list to return: the largest number, None for all, and how many to leave out before it."""
+    largest = None if limit is None else whole_number("limit", limit, or_else=", or None for all")
+    return largest, whole_number("offset", offset, least=0)
 
 
 def checked_date(name: str, value: Any) -> str:

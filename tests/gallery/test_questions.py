@@ -11,7 +11,8 @@ import pytest
 
 from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import Suggestion
-from faceie.gallery.clusters import Constraints, find_pairs
+from faceie.gallery.clusters import Constraints
+from faceie.gallery.pairs import find_pairs
 from faceie.gallery.search import mean_probe
 from faceie.gallery.strangers import ignore_new
 
@@ -161,7 +162,7 @@ def test_pairs_of_many_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = rows @ rows.T - np.add.outer(halves, halves) + np.maximum.outer(bonuses, bonuses)
     expected -= 0.67 + 0.02 * np.log2(500 / 5000)
     expected[0, 1] -= 0.25 * 3 / 5
-    monkeypatch.setattr("faceie.gallery.clusters._TILE", 64)
+    monkeypatch.setattr("faceie.gallery.pairs._TILE", 64)
     pairs = find_pairs(embeddings, Constraints(photos, people, {}), offsets, -0.1)
     assert len(pairs.a) == (np.triu(expected > -0.1, 1)).sum() > 1000
     assert (np.diff(pairs.scores) <= 0).all()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,6 @@ from faceie.web import people_page, search_page
 from faceie.web.markup import Html, fill
 from faceie.web.pages import Group
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _NASTY = "<script>alert(1)</script> & \"quoted\" 'name'"
 _SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
@@ -92,20 +88,6 @@ def test_values_are_escaped_unless_they_are_html() -> None:
     assert fill("paragraph", text='<b> $text & "x"') == "<p>&lt;b&gt; $text &amp; &quot;x&quot;</p>"
     assert fill("line", text=fill("mark", text="<")) == "<span><strong>&lt;</strong></span>"
     assert not isinstance(fill("mark", text="x").upper(), Html)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, without a window. Where FACEIE_BROWSER is set, as in CI, it must be there."""
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None and not os.environ.get("FACEIE_BROWSER"):
-        pytest.skip("there is no Chromium on this machine")
-    assert path, "FACEIE_BROWSER is set, but there is no Chromium on this machine"
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("size", _SIZES)

@@ -9,6 +9,7 @@
 `people_export`  ``faceie people export``, ``faceie people links``: names and folders for other programs
 `people_import`  ``faceie people import``: import names from other programs
 `questions`      ``faceie people suggestions``, ``yes``, ``no``, ``ignore``, ``undo`` ...
+`browse`         ``faceie browse``: see and name people in a browser
 `export`         ``faceie export``: print all faces for other programs
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use
@@ -46,7 +47,7 @@ import warnings
 from collections.abc import Sequence
 
 from .. import __version__
-from . import backup, compare, detect, export, forget, index, people, search, weights
+from . import backup, browse, compare, detect, export, forget, index, people, search, weights
 from .parser import Parser
 from .terminal import EXIT_CODES, run_command
 
@@ -78,7 +79,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"faceie {__version__}", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, compare, index, search, people, export, forget, backup, weights):
+    for command in (detect, compare, index, search, people, browse, export, forget, backup, weights):
         command.add_parser(commands)
     return parser
 

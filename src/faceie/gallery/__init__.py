@@ -8,8 +8,10 @@ The class, from the file to the whole:
 ==================  ==================================================================================
 `base`              `GalleryFile`: open, close, copy and delete the files
 `face_methods`      `FaceMethods`: faces, embeddings and thumbnails
+`photo_methods`     `PhotoMethods`: photos, and faces that the user has drawn
 `import_methods`    `ImportMethods`: names from other programs
-`people_methods`    `PeopleMethods`: people, clusters and your statements about faces
+`list_methods`      `ListMethods`: lists of people, clusters, their faces and photos
+`people_methods`    `PeopleMethods`: your statements about people and faces
 `question_methods`  `QuestionMethods`: suggestions, ignored faces and undo
 `export_methods`    `ExportMethods`: names for other programs, and folders of links
 `gallery`           `Gallery`: photos and search; the public class
@@ -30,6 +32,7 @@ The database. Only these modules execute SQL. The first three deal with the file
 `store_history`     `HistoryStore`: the user's last actions, and undo
 `store_exports`     `ExportStore`: names to write, and hashes of photos with names
 `store_imports`     `ImportStore`: imported names
+`store_changes`     `ChangeStore`: faces that have changed since the last look
 ==================  ==================================================================================
 
 The work, by the path of a photo:
@@ -37,6 +40,7 @@ The work, by the path of a photo:
 ==================  ==================================================================================
 `indexing`          a run over folders
 `workers`           the processes of a run
+`progress`          how far a run is, for other programs
 `analysis`          detect and encode the faces in a photo
 `absence`           photos that are gone from their folders
 `drives`            network drives, which need another journal
@@ -46,8 +50,12 @@ The work, by the path of a photo:
 `assignment`        apply clusters to the gallery, if it has not changed since
 `people`            your statements: names, merged and split people, confirmed and rejected faces
 `names`             valid and equal names
+`pairs`             pairs of people, clusters and faces that may be one person
 `suggestions`       faces and clusters that are probably a person
+`skipped`           questions that the user has put off
 `strangers`         new faces that match an ignored stranger
+`drawn`             faces that the user has drawn: stored, and moved to new versions of photos
+`pictures`          pictures of photos and faces for display
 `import_names`      read the names of other programs, and decide about each
 `import_match`      which name belongs to which face; knows no database
 `export_names`      write names into sidecars and photos
@@ -59,7 +67,7 @@ The work, by the path of a photo:
 from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
 from .links import LinkReport
-from .records import Action, Face, Match, Person, PhotoMatch, Probe, Suggestion
+from .records import Action, Counts, Face, Match, Person, Photo, PhotoMatch, Probe, Suggestion
 from .reports import BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
 from .settings import default_path
 
@@ -67,6 +75,7 @@ __all__ = [
     "PRIOR",
     "Action",
     "BadPhoto",
+    "Counts",
     "ExportReport",
     "Face",
     "Forgotten",
@@ -78,6 +87,7 @@ __all__ = [
     "NameConflict",
     "OtherName",
     "Person",
+    "Photo",
     "PhotoMatch",
     "PhotoName",
     "Probe",

@@ -19,14 +19,23 @@ from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
-from ..images import read_photo
-from ..mtcnn.detect import detect_faces
+from ..images import read_bytes, read_photo
+from ..mtcnn.detect import crop_face, detect_faces
 from ..mtcnn.detected import DetectedFaces
 from ..types import Array, ImageLike
 from .records import NewFace, PhotoAnalysis, Probe
 from .settings import Settings
 
-__all__ = ["analyze_photo", "failed_analysis", "find_named_faces", "find_probe", "thumbnail"]
+__all__ = [
+    "analyze_photo",
+    "failed_analysis",
+    "find_drawn_face",
+    "find_named_faces",
+    "find_probe",
+    "find_probes",
+    "load_cached",
+    "thumbnail",
+]
 
 _THUMBNAIL = 128  # pixels, height
 
@@ -39,10 +48,14 @@ _LARGEST_SCALE = 4.0
 _SMALLEST = 0.35  # relative size of the smallest face in a region
 _OVERLAP = 0.2  # least intersection over union of region and face
 
+# A face that is not found in the box that the user has drawn.
+_LANDMARKS = np.array([[0.31, 0.38], [0.69, 0.38], [0.5, 0.56], [0.34, 0.76], [0.66, 0.76]], np.float32)  # in the box
+_UNSURE = 0.5  # factor of its quality: it joins similar faces, but no cluster is built on it
+
 
 def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
     """Detect and encode the faces in a photo. Errors are part of the result, except WeightsError."""
-    weights = _load(settings.weights)
+    weights = load_cached(settings.weights)
     try:
         return _analyze(path, settings, weights)
     except Exception as error:  # of decoders, or a bug of ours: the run goes on with the next photo
@@ -107,6 +120,29 @@ def find_named_faces(path: str, regions: Array, settings: Settings, weights: Inc
     ]
 
 
+def find_drawn_face(
+    path: str, box: Array, settings: Settings, weights: InceptionResNetV1
+) -> tuple[tuple[int, int], NewFace | None, NewFace]:
+    """Encode the face in a box, (4,), that the user has drawn in a photo. Raises ImageError.
+
+    Returns the size of the photo, the face that a search at lower thresholds finds there, if any, and the face in the
+    box as it was drawn.
+    """
+    photo = read_photo(path, truncated=True, max_pixels=settings.max_pixels)
+    reduced = np.divide(photo.image.size, photo.size)  # [2], 1 unless the photo was reduced
+    region = np.reshape(box, (2, 2)) * reduced
+    found = _find_near(photo.image, region, reduced, settings, weights)
+    whole = region.reshape(1, 4).astype(np.float32)
+    corner, size = whole[0, :2], whole[0, 2:] - whole[0, :2]
+    crop = crop_face(photo.image, whole[0], settings.options)
+    # A box without a detected face is taken for that of an upright one.
+    drawn = DetectedFaces(
+        np.ones(1, np.float32), np.zeros(1, np.float32), whole, (corner + _LANDMARKS * size)[None], [crop]
+    )
+    (face,) = _encoded(drawn, weights, (1 / reduced).astype(np.float32))
+    return photo.size, found, face._replace(quality=face.quality * _UNSURE)
+
+
 def _find_near(
     image: Image.Image, region: Array, reduced: Array, settings: Settings, weights: InceptionResNetV1
 ) -> NewFace | None:
@@ -148,7 +184,8 @@ def _find_near(
 
 
 @cache
-def _load(source: str | Path) -> InceptionResNetV1:
+def load_cached(source: str | Path) -> InceptionResNetV1:
+    """Load weights once in a process."""
     return load(source)
 
 
@@ -156,21 +193,36 @@ def find_probe(
     photo: ImageLike, number: int | None, settings: Settings, weights: Callable[[], InceptionResNetV1]
 ) -> Probe:
     """Return the face to search for in a photo (see `Gallery.probe`)."""
-    image, name = photo, ""
-    if isinstance(photo, str | os.PathLike):
-        image = read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image
-        name = f"{photo}: "
-    found = detect_faces(image, settings.options)
+    found, name = _detect_probes(photo, settings)
     count = len(found.probabilities)
     if not count:
         raise ImageError(f"{name}no face was found in this photo")
     if number is not None and (number := whole_number("face", number)) > count:
         raise OptionError(f"{name}face is {number}, expected 1 to {count}")
     index = int(np.argmax(area(found.bounding_boxes))) if number is None else number - 1
+    return _probe(found, index, weights())
+
+
+def find_probes(photo: ImageLike | bytes, settings: Settings, weights: Callable[[], InceptionResNetV1]) -> list[Probe]:
+    """Return all faces in a photo (see `Gallery.probes`)."""
+    image = read_bytes(photo, max_pixels=settings.max_pixels).image if isinstance(photo, bytes) else photo
+    found, _ = _detect_probes(image, settings)
+    return [_probe(found, index, weights()) for index in range(len(found.probabilities))]
+
+
+def _detect_probes(photo: ImageLike, settings: Settings) -> tuple[DetectedFaces, str]:
+    """Return the faces of a photo, and how an error begins that is about it."""
+    if isinstance(photo, str | os.PathLike):
+        image = read_photo(photo, truncated=settings.truncated, max_pixels=settings.max_pixels).image
+        return detect_faces(image, settings.options), f"{photo}: "
+    return detect_faces(photo, settings.options), ""
+
+
+def _probe(found: DetectedFaces, index: int, weights: InceptionResNetV1) -> Probe:
     assert found.images
     crop = found.images[index]
     picture = thumbnail(crop, found.bounding_boxes[index], float(found.rolls[index]))
-    return Probe(encode_faces(crop, weights()), index + 1, count, picture)
+    return Probe(encode_faces(crop, weights), index + 1, len(found.probabilities), picture)
 
 
 def thumbnail(crop: Image.Image, box: Array, roll: float) -> bytes:

@@ -26,6 +26,7 @@ from .store import Store
 __all__ = ["assign_new", "cluster_all", "cluster_if_possible", "is_clustered", "load_offsets", "snapshot"]
 
 _ATTEMPTS = 5  # to finish a comparison before another program changes the gallery
+_MANY = 1000  # faces, from which all rows are read
 _PATIENCE = 1.0  # seconds to wait for the write lock when clustering was not asked for
 
 Integers = NDArray[np.int64]
@@ -126,8 +127,8 @@ def assign_new(store: Store) -> int:
 
 def load_offsets(store: Store, faces: Integers, matrix: Matrix) -> Array:
     """Return the offsets of faces by their ids: those stored, or else among the cohort of the last clustering."""
-    known = store.faces.offsets()
     ids = faces.tolist()
+    known = store.faces.offsets(ids if len(ids) < _MANY else None)
     offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
     missing = np.array([face not in known for face in ids], np.bool_)
     if missing.any():

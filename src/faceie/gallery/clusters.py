@@ -21,7 +21,7 @@ Two groups never join against the user's statements. If they have faces in the s
 since these are usually different people. The exceptions are collages, mirrors, photos of photos. A photo is a collage
 if at least four pairs of its faces, and at least a quarter of all pairs, are within `RADIUS`. Collages do not count (of
 208 photos of groups, one is a collage: a contact sheet). Any other photo counts if the faces of the groups in it are
-further apart than `TWIN`. The additional score grows with the share of such photos: to `_TOGETHER` where they are a
+further apart than `TWIN`. The additional score grows with the share of such photos: to `TOGETHER` where they are a
 third of the smaller group's photos.
 
 Faces of low quality resemble many people. They do not build groups, but join the best one at the end, by the same
@@ -43,7 +43,21 @@ from ..nn.parallel import parallel
 from ..types import Array
 from .groups import Constraints, Groups, Integers
 
-__all__ = ["GOOD_QUALITY", "PER_CLUSTER", "Constraints", "Pairs", "choose_cohort", "cluster", "find_pairs", "join"]
+__all__ = [
+    "GOOD_QUALITY",
+    "PER_CLUSTER",
+    "TOGETHER",
+    "Constraints",
+    "Pairs",
+    "best_first",
+    "choose_cohort",
+    "cluster",
+    "concatenate",
+    "group_bonus",
+    "join",
+    "scaled_mean",
+    "score_limit",
+]
 
 GOOD_QUALITY = 0.5  # least quality of a face that may build a group
 PER_CLUSTER = 4  # faces of a group in the cohort
@@ -58,7 +72,7 @@ _LARGE = 24
 _HIGHEST_BONUS = 0.2
 _FIRST = 0.11  # additional limit of the first round
 _ROUNDS = 4
-_TOGETHER = 0.25  # additional score of groups that often share a photo
+TOGETHER = 0.25  # additional score of groups that often share a photo
 
 _TILE = 2048  # groups along each side of a block of scores: 16 MB
 _CANDIDATES = 64  # best partners of a group in each block
@@ -115,20 +129,6 @@ def join(embeddings: Array, new: Integers, constraints: Constraints, offsets: Ar
     return np.array([model.groups.person(int(face)) for face in new], np.int64)
 
 
-def find_pairs(embeddings: Array, constraints: Constraints, offsets: Array, least: float) -> Pairs:
-    """Return the pairs of groups with a score above `least`, which may be negative, the best first.
-
-    A group is a known person or a single face. `offsets`: [n], by `faceie.cohort`. Shared photos lower the score, as in
-    `cluster`, and the user's rejections do not count.
-    """
-    model = _Model(embeddings, constraints, offsets)
-    groups = np.unique(model.groups.roots())
-    pairs = model.search(groups, groups, least, most=_TILE)
-    shares = [model.groups.share_apart(a, b) for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)]
-    scores = pairs.scores + np.float32(least) - np.float32(_TOGETHER) * np.array(shares, np.float32)
-    return _best_first(pairs._replace(scores=scores).take(scores > least))
-
-
 def choose_cohort(embeddings: Array, labels: Integers) -> Integers:
     """Return the faces of the cohort: up to `PER_CLUSTER` of each cluster and all single faces, at most `COHORT`.
 
@@ -140,13 +140,30 @@ def choose_cohort(embeddings: Array, labels: Integers) -> Integers:
     return np.sort(order[_first_of_each(groups)[:COHORT]])
 
 
+def score_limit(count: int) -> float:
+    """Return the limit among this many faces."""
+    return LIMIT + _DOUBLING * float(np.log2(np.clip(count, _FEWEST, _MOST) / _USUAL))
+
+
+def group_bonus(size: int) -> float:
+    """Return the bonus of a group of this many faces."""
+    return min(_BONUS * float(np.log2(1 + (size - 1) / _LARGE)), _HIGHEST_BONUS)
+
+
+def scaled_mean(total: Array, size: int) -> Array:
+    """Return the mean embedding of a group, [512], divided by the root of its length. `total`: the sum, [512]."""
+    length = float(np.linalg.norm(total)) / size
+    result: Array = total / np.float32(size * max(length, 1e-6) ** 0.5)
+    return result
+
+
 class _Model:
     """Groups of faces with the numbers that scores need, at the faces that represent the groups."""
 
     def __init__(self, embeddings: Array, constraints: Constraints, offsets: Array | None = None) -> None:
         count = len(embeddings)
         self.groups = Groups(embeddings, constraints)
-        self._limit = LIMIT + _DOUBLING * float(np.log2(np.clip(count, _FEWEST, _MOST) / _USUAL))
+        self._limit = score_limit(count)
         self._offsets = np.zeros(count, np.float32) if offsets is None else offsets
         self._means: dict[int, Array] = {}  # of groups of at least two faces, divided by the root of their lengths
         self._bonuses: Array = np.zeros(count, np.float32)
@@ -172,7 +189,7 @@ class _Model:
         rows = columns = np.flatnonzero(alive)
         pairs = _NO_PAIRS
         while True:
-            pairs = _best_first(_concatenate([pairs, self.search(rows, columns, stricter)]))
+            pairs = best_first(concatenate([pairs, self.search(rows, columns, stricter)]))
             changed, refused = self._step(pairs)
             if not changed and not refused.any():
                 break
@@ -186,7 +203,7 @@ class _Model:
         """Join each single one of `faces` to one of the groups that look most like it, the best pairs first."""
         roots = self.groups.roots()
         settled = np.unique([root for root in set(roots.tolist()) if self.groups.is_settled(root)]).astype(np.int64)
-        pairs = _best_first(self.search(np.setdiff1d(faces, settled), settled, 0.0))
+        pairs = best_first(self.search(np.setdiff1d(faces, settled), settled, 0.0))
         for a, b, score in zip(*(column.tolist() for column in pairs), strict=True):
             if not self.groups.is_settled(a) and self._may_join(a, self.groups.find(b), score):
                 self.groups.unite(a, self.groups.find(b))
@@ -224,7 +241,7 @@ class _Model:
         return joined | grown.keys(), refused
 
     def _may_join(self, a: int, b: int, score: float) -> bool:
-        return self.groups.may_join(a, b) and score > _TOGETHER * self.groups.share_apart(a, b)
+        return self.groups.may_join(a, b) and score > TOGETHER * self.groups.share_apart(a, b)
 
     def _unite(self, a: int, b: int) -> None:
         sizes = self.groups.sizes
@@ -237,10 +254,9 @@ class _Model:
 
     def _renew(self, root: int) -> None:
         """Compute the mean and the bonus of a group."""
-        size, total = self.groups.sizes[root], self.groups.sum(root)
-        length = float(np.linalg.norm(total)) / size
-        self._means[root] = total / np.float32(size * max(length, 1e-6) ** 0.5)
-        self._bonuses[root] = min(_BONUS * float(np.log2(1 + (size - 1) / _LARGE)), _HIGHEST_BONUS)
+        size = self.groups.sizes[root]
+        self._means[root] = scaled_mean(self.groups.sum(root), size)
+        self._bonuses[root] = group_bonus(size)
 
     def _update_offsets(self) -> Integers:
         """Compute the offsets of all groups. Return the face that represents the group of each face."""
@@ -257,8 +273,8 @@ class _Model:
                 rows[i] = self._means[group]
         return rows
 
-    def search(self, rows: Integers, columns: Integers, stricter: float, most: int = _CANDIDATES) -> Pairs:
-        """Return the pairs of a group of `rows` and one of `columns` whose score is positive: `most` a row and tile."""
+    def search(self, rows: Integers, columns: Integers, stricter: float) -> Pairs:
+        """Return the pairs of a group of `rows` and one of `columns` whose score is positive, the best of each tile."""
         all_pairs = rows is columns
         row_parts, column_parts = list(_split(rows)), list(_split(columns))
         limit = self._limit + stricter
@@ -276,10 +292,10 @@ class _Model:
                     scores[np.tril_indices(len(part))] = -1
                 i, j = np.divmod(np.flatnonzero(scores > 0), len(part))
                 pairs = Pairs(row_part[i], part[j], scores[i, j])
-                return _best_of_each(pairs.take(pairs.a != pairs.b), most)
+                return _best_of_each(pairs.take(pairs.a != pairs.b), _CANDIDATES)
 
             found += parallel(compare, column_parts[number:] if all_pairs else column_parts)
-        return _concatenate(found)
+        return concatenate(found)
 
 
 def _best_of_each(pairs: Pairs, most: int) -> Pairs:
@@ -291,11 +307,13 @@ def _best_of_each(pairs: Pairs, most: int) -> Pairs:
     return pairs.take(rank < most)
 
 
-def _best_first(pairs: Pairs) -> Pairs:
+def best_first(pairs: Pairs) -> Pairs:
+    """Sort pairs by falling score."""
     return pairs.take(np.lexsort((pairs.b, pairs.a, -pairs.scores)))
 
 
-def _concatenate(parts: list[Pairs]) -> Pairs:
+def concatenate(parts: list[Pairs]) -> Pairs:
+    """Join lists of pairs."""
     return Pairs(*map(np.concatenate, zip(*parts, strict=True))) if parts else _NO_PAIRS
 
 

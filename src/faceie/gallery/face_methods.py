@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..checks import checked_page
 from ..types import Array
 from .base import GalleryFile
 from .records import Face
@@ -116,8 +117,15 @@ class FaceMethods(GalleryFile):
         with self._reading():
             return self._store.faces.thumbnail(self._store.faces.check_id(face))
 
-    def unassigned_faces(self) -> list[Face]:
+    def unassigned_faces(self, *, limit: int | None = None, offset: int = 0) -> list[Face]:
         """Return the faces that belong to no person and no cluster, and are not ignored.
+
+        Parameters
+        ----------
+        limit : int or None, default None
+            Largest number of faces. None for all.
+        offset : int, default 0
+            Number of faces to leave out before them.
 
         Returns
         -------
@@ -131,12 +139,21 @@ class FaceMethods(GalleryFile):
         ['astronaut.jpg', 'biden.jpg']
         """
         with self._reading():
-            return list(self._store.faces.unassigned())
+            return list(self._store.faces.unassigned(*checked_page(limit, offset)))
 
-    def ignored_faces(self) -> list[Face]:
+    def ignored_faces(self, reason: str | None = None, *, limit: int | None = None, offset: int = 0) -> list[Face]:
         """Return the faces that are ignored.
 
         Those that are not `confirmed` were ignored because they closely match a stranger.
+
+        Parameters
+        ----------
+        reason : str, optional
+            Only those with this reason: "stranger" or "not a face".
+        limit : int or None, default None
+            Largest number of faces. None for all.
+        offset : int, default 0
+            Number of faces to leave out before them.
 
         Returns
         -------
@@ -150,4 +167,4 @@ class FaceMethods(GalleryFile):
         [(1, 'stranger')]
         """
         with self._reading():
-            return list(self._store.faces.by_id(self._store.people.ignored()))
+            return list(self._store.faces.ignored(reason, *checked_page(limit, offset)))

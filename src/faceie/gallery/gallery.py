@@ -11,9 +11,10 @@ from pathlib import Path
 from ..checks import whole_number
 from ..types import ImageLike
 from .absence import find_absent
-from .analysis import find_probe
+from .analysis import find_probe, find_probes
 from .export_methods import ExportMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
+from .progress import read_progress
 from .records import Match, Probe
 from .reports import BadPhoto, IndexReport
 from .search import AnyProbe, Dates, find_matches, to_mean_probe
@@ -163,6 +164,22 @@ class Gallery(ExportMethods):
         )
         return run_to_end(run, work, progress)
 
+    def index_progress(self) -> tuple[int, int] | None:
+        """Return how far a run of `index` is, in this or another program.
+
+        Returns
+        -------
+        tuple of int or None
+            Number of finished photos, and of all photos. None if no run is known that has taken some seconds.
+
+        Examples
+        --------
+        >>> print(gallery.index_progress())
+        None
+        """
+        with self._reading():
+            return read_progress(self._store)
+
     def absent(self, folders: Iterable[str | os.PathLike[str]]) -> list[Path]:
         """Return the known photos that pruning would remove: those that are gone from their folders.
 
@@ -253,6 +270,37 @@ class Gallery(ExportMethods):
         (1, 1)
         """
         return find_probe(photo, face, self._settings.with_limits(truncated, max_pixels), self._weights)
+
+    def probes(
+        self, photo: ImageLike | bytes, *, truncated: bool = False, max_pixels: int | None = None
+    ) -> list[Probe]:
+        """Detect and encode all faces in a photo to search for.
+
+        Parameters
+        ----------
+        photo : str, path-like, PIL image, ndarray of uint8 or bytes
+            Photo, as `detect_faces` takes it, or the content of a file.
+        truncated : bool, default False
+            As for `index`.
+        max_pixels : int, optional
+            As for `index`.
+
+        Returns
+        -------
+        list of Probe
+            Faces, by falling probability. Empty if no face was found.
+
+        Raises
+        ------
+        ImageError
+            The photo cannot be used.
+
+        Examples
+        --------
+        >>> [probe.number for probe in gallery.probes("photos/obama.jpg")]
+        [1]
+        """
+        return find_probes(photo, self._settings.with_limits(truncated, max_pixels), self._weights)
 
     def search(
         self,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Array
 
-__all__ = ["RADIUS", "TWIN", "Constraints", "Groups", "Integers"]
+__all__ = ["RADIUS", "TWIN", "Constraints", "Groups", "Integers", "in_collages", "share_apart"]
 
 RADIUS = 0.84  # distance below which faces of a photo look alike: collages have many such pairs
 TWIN = 0.6  # distance below which two faces in a photo may be the same person
@@ -18,6 +18,7 @@ _EVIDENCE = 3  # groups that are apart in one of this many photos count as often
 _COLLAGE = 4  # a collage has at least this many pairs within the radius, and at least one in this many of all pairs
 
 Integers = NDArray[np.int64]
+_ByPhoto: TypeAlias = Mapping[int, list[int]]
 
 
 class Constraints(NamedTuple):
@@ -46,7 +47,7 @@ class Groups:
         self._parents = list(range(len(embeddings)))
         self.sizes = [1] * len(embeddings)
         self._photos: list[dict[int, list[int]]] = [{p: [face]} for face, p in enumerate(constraints.photos.tolist())]
-        for face in _in_collages(embeddings, constraints.photos):
+        for face in in_collages(embeddings, constraints.photos, np.arange(len(embeddings))):
             self._photos[face] = {}
         self._people: list[int] = constraints.people.tolist()
         self._rejections = {face: set(people) for face, people in constraints.rejections.items()}
@@ -90,16 +91,8 @@ class Groups:
         return p not in self._rejections.get(b, ()) and q not in self._rejections.get(a, ())
 
     def share_apart(self, a: int, b: int) -> float:
-        """Return how much shared photos speak against two groups being one person, 0 to 1.
-
-        It is 1 if their faces are further apart than `TWIN` in a third of the photos of the smaller group.
-        """
-        few, many = sorted((self._photos[a], self._photos[b]), key=len)
-        count = 0
-        for photo in few.keys() & many.keys():
-            products = self.embeddings[few[photo]] @ self.embeddings[many[photo]].T
-            count += bool(2 - 2 * products.max() > TWIN * TWIN)
-        return min(_EVIDENCE * count / max(len(few), 1), 1)
+        """Return how much shared photos speak against two groups being one person, 0 to 1."""
+        return share_apart(self._photos[a], self._photos[b], self.embeddings.__getitem__)
 
     def unite(self, a: int, b: int) -> int:
         """Make one group of two. Return the face that represents it."""
@@ -118,14 +111,31 @@ class Groups:
         return a
 
 
-def _in_collages(embeddings: Array, photos: Integers) -> Iterator[int]:
-    """Yield the faces in collages: photos with many pairs of faces within the radius."""
+def share_apart(a: _ByPhoto, b: _ByPhoto, embeddings: Callable[[list[int]], Array]) -> float:
+    """Return how much shared photos speak against two groups being one person, 0 to 1.
+
+    It is 1 if their faces are further apart than `TWIN` in a third of the photos of the smaller group. `a`, `b`: the
+    faces of the groups in each photo; `embeddings`: returns those of faces, [n, 512].
+    """
+    few, many = sorted((a, b), key=len)
+    count = 0
+    for photo in few.keys() & many.keys():
+        products = embeddings(few[photo]) @ embeddings(many[photo]).T
+        count += bool(2 - 2 * products.max() > TWIN * TWIN)
+    return min(_EVIDENCE * count / max(len(few), 1), 1)
+
+
+def in_collages(embeddings: Array, photos: Integers, rows: Integers) -> Iterator[int]:
+    """Yield the indices of the faces in collages: photos with many pairs of faces within the radius.
+
+    `photos`: [n], photo of each face; `rows`: [n], row of its embedding.
+    """
     order = np.argsort(photos, kind="stable")
     starts = np.flatnonzero(np.diff(photos[order], prepend=-1))
     for faces in np.split(order, starts[1:]):
         if len(faces) >= _COLLAGE:
             pairs = len(faces) * (len(faces) - 1) // 2
-            products = np.triu(embeddings[faces] @ embeddings[faces].T, 1)
+            products = np.triu(embeddings[rows[faces]] @ embeddings[rows[faces]].T, 1)
             close = np.count_nonzero(products > 1 - RADIUS * RADIUS / 2)
             if close >= max(_COLLAGE, pairs / _COLLAGE):
                 yield from faces.tolist()

@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .face_methods import FaceMethods
 from .import_names import ImportRun
 from .indexing import absolute_paths
+from .photo_methods import PhotoMethods
 from .reports import BadPhoto, ImportReport
 
 __all__ = ["ImportMethods"]
 
 
-class ImportMethods(FaceMethods):
+class ImportMethods(PhotoMethods):
     """Names from other programs. A base class of `Gallery`."""
 
     def import_names(

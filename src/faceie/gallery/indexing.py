@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,10 +24,12 @@ from ..files import not_a_file
 from ..images.folders import search_folders
 from . import people
 from .absence import find_absent, is_missing
-from .analysis import failed_analysis
+from .analysis import failed_analysis, load_cached
 from .assignment import assign_new
 from .database import translate_errors
-from .records import PhotoAnalysis
+from .drawn import find_again
+from .progress import ProgressRecord
+from .records import NewFace, PhotoAnalysis
 from .reports import BadPhoto, IndexReport
 from .settings import Settings
 from .store import Store
@@ -101,13 +103,17 @@ class IndexRun:
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         if self._newest_first:
             paths.sort(key=_time_of_change, reverse=True)
+        record = ProgressRecord(self._store)
         for _ in self._work(paths, retry):
+            record.update(report.done, len(paths))
             report.seconds = time.monotonic() - started
             yield len(paths)
         if prune:
             self._prune(tops, prune_limit)
+        drawn = find_again(self._store, self._settings, lambda: load_cached(self._settings.weights))
         with self._store.transaction():
-            self._remove_orphans()
+            self._remove_orphans(drawn)
+            record.remove()
         report.recognized = assign_new(self._store)
         report.ignored = ignore_new(self._store)
         report.seconds = time.monotonic() - started
@@ -257,7 +263,7 @@ class IndexRun:
                 self._store.remove_file(path)
         self.report.pruned = len(found.absent)
 
-    def _remove_orphans(self) -> None:
+    def _remove_orphans(self, drawn: Mapping[int, tuple[int, NewFace]]) -> None:
         """Remove photos without files. The user's labels move to their successors.
 
         Labeled photos without a successor are kept, in case their files come back.
@@ -267,7 +273,7 @@ class IndexRun:
             if successor is None and self._store.people.labeled_faces(photo):
                 successor = people.find_new_version(self._store, photo)
             if successor is not None:
-                people.move_labels(self._store, photo, successor)
+                people.move_labels(self._store, photo, successor, drawn)
         for photo, _ in orphans:
             if not (self._store.people.labeled_faces(photo) or self._store.imports.people_of_photo(photo)):
                 self._store.remove_photo(photo)

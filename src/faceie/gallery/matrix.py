@@ -62,11 +62,12 @@ def load_matrix(store: Store) -> Matrix:
     key = bytes.fromhex(store.setting("key") or "")
     path = matrix_path(store.path)
     with store.snapshot():
-        count, revision = store.faces.embedding_count(), store.revision()
-        if not count:
-            return Matrix(np.empty(0, np.int64), np.empty((0, SIZE), np.float32))
+        revision = store.revision()
         if matrix := open_matrix(path, key, revision):
             return matrix
+        count = store.faces.embedding_count()
+        if not count:
+            return Matrix(np.empty(0, np.int64), np.empty((0, SIZE), np.float32))
         with suppress(OSError):
             write_matrix(path, key, revision, store.faces.embeddings(), count)
             matrix = open_matrix(path, key, revision)

@@ -11,7 +11,7 @@ Callers of all functions that write open the transaction.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,11 +20,12 @@ from ..errors import GalleryError, OptionError
 from . import strangers
 from .matrix import load_matrix, nearest
 from .names import checked_name
-from .records import Action, Suggestion
+from .records import Action, NewFace, Suggestion
 from .store import Store
 
 __all__ = [
     "REASONS",
+    "SAME_FACE",
     "answer",
     "confirm",
     "deny",
@@ -44,7 +45,8 @@ __all__ = [
 #: Reasons to ignore a face.
 REASONS = ("stranger", "not a face")
 
-_SAME_FACE = 0.5  # distance below which faces in two versions of a photo are the same: less than most twins have
+#: Distance below which faces in two versions of a photo are the same: less than most twins have.
+SAME_FACE = 0.5
 _EDITED = 0.25  # the same, if only the face tells that the photos are versions of each other
 _CANDIDATES = 8  # nearest faces that are considered as a new version
 
@@ -229,17 +231,30 @@ def find_new_version(store: Store, former: int) -> int | None:
     return None
 
 
-def move_labels(store: Store, former: int, photo: int) -> None:
-    """Move the user's labels from the faces of a photo to the same faces in its new version."""
+def move_labels(store: Store, former: int, photo: int, drawn: Mapping[int, tuple[int, NewFace]]) -> None:
+    """Move the user's labels from the faces of a photo to the same faces in its new version.
+
+    `drawn`: the faces that the user has drawn, as they are in new versions of their photos.
+    """
     store.imports.move_people(former, photo)
     new = store.faces.of_photo(photo)
     for face, person, confirmed in store.people.labeled_faces(former):
-        if not new:
-            return
-        embeddings = np.stack([store.faces.embedding(candidate) for candidate in new])  # [n, 512]
-        distances = np.linalg.norm(embeddings - store.faces.embedding(face), axis=1)  # [n]
-        if distances.min() > _SAME_FACE:
+        version, found = drawn.get(face, (None, None))
+        heir = _heir(store, face, new)
+        if heir is not None:
+            new.remove(heir)
+        elif found is not None and version == photo:
+            heir = store.faces.insert(photo, store.imports.next_number(photo) or 1, found, drawn=True)
+        else:
             continue
-        heir = new.pop(int(distances.argmin()))
         store.people.move_labels(face, heir, person, confirmed)
         store.history.move(face, heir)
+
+
+def _heir(store: Store, face: int, candidates: Sequence[int]) -> int | None:
+    """Return the candidate that is the same face, or None."""
+    if not candidates:
+        return None
+    embeddings = np.stack([store.faces.embedding(candidate) for candidate in candidates])  # [n, 512]
+    distances = np.linalg.norm(embeddings - store.faces.embedding(face), axis=1)  # [n]
+    return candidates[int(distances.argmin())] if distances.min() <= SAME_FACE else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from functools import cached_property
 
 from ..checks import whole_number
 from ..errors import GalleryError, OptionError
@@ -11,7 +12,8 @@ from . import people
 from .assignment import cluster_if_possible
 from .people_methods import PeopleMethods
 from .records import Action, Suggestion
-from .suggestions import find_suggestions
+from .skipped import key_of, skip_question, skipped_questions, unskip_question
+from .suggestions import StoredQuestions
 
 __all__ = ["QuestionMethods"]
 
@@ -19,18 +21,36 @@ __all__ = ["QuestionMethods"]
 class QuestionMethods(PeopleMethods):
     """The questions of a gallery, and the user's last actions. A base class of `Gallery`."""
 
-    def suggestions(self, *, limit: int | None = 20, min_probability: float = 0.1) -> list[Suggestion]:
+    @cached_property
+    def _questions(self) -> StoredQuestions:
+        return StoredQuestions(self._store)
+
+    def suggestions(
+        self,
+        who: int | str | None = None,
+        *,
+        limit: int | None = 20,
+        min_probability: float = 0.1,
+        cluster: bool = True,
+    ) -> list[Suggestion]:
         """Return the questions whose answers settle most faces.
 
         They are about faces and clusters that are probably a person with a name, and about clusters that are probably
         one, but not so surely that they are joined without a question. Faces are clustered first, as by `people`.
 
+        The first call compares all faces: some seconds for 100,000. The object keeps the result in memory, and later
+        calls compare only the people and clusters that this object or another program has changed.
+
         Parameters
         ----------
+        who : int or str, optional
+            Number or name of a person or cluster: only questions whether other faces are this one.
         limit : int or None, default 20
             Largest number of questions. None for all.
         min_probability : float, default 0.1
             Least probability of a yes, 0 to 1.
+        cluster : bool, default True
+            Whether to cluster first if faces have changed, as for `people`.
 
         Returns
         -------
@@ -40,6 +60,8 @@ class QuestionMethods(PeopleMethods):
 
         Raises
         ------
+        GalleryError
+            There is no such person or cluster.
         OptionError
             A parameter is out of range.
 
@@ -59,8 +81,58 @@ class QuestionMethods(PeopleMethods):
         if not 0 <= min_probability <= 1:
             raise OptionError(f"min_probability is {min_probability}, expected 0 to 1")
         with self._reading():
-            cluster_if_possible(self._store)
-            return find_suggestions(self._store, limit, min_probability)
+            if cluster:
+                cluster_if_possible(self._store)
+            person = None if who is None else people.find_number(self._store, who)
+            skipped = skipped_questions(self._store)
+            if not skipped:
+                return self._questions.find(limit, min_probability, person)
+            order = {key: index for index, key in enumerate(skipped)}
+            found = self._questions.find(None, min_probability, person)
+            return sorted(found, key=lambda question: order.get(key_of(question), -1))[:limit]
+
+    def skip(self, question: Suggestion) -> None:
+        """Put a question off: `suggestions` returns it after all others.
+
+        Parameters
+        ----------
+        question : Suggestion
+            Question, as `suggestions` returns it.
+
+        Raises
+        ------
+        GalleryError
+            The gallery cannot be written.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
+        >>> gallery.skip(gallery.suggestions()[0])
+        >>> len(gallery.suggestions())
+        1
+        """
+        with self._changing():
+            skip_question(self._store, question)
+
+    def unskip(self) -> None:
+        """Take back the last call of `skip`.
+
+        Raises
+        ------
+        GalleryError
+            No question is skipped, or the gallery cannot be written.
+
+        Examples
+        --------
+        >>> gallery.cluster()
+        >>> number = gallery.confirm("Barack", [4])
+        >>> gallery.skip(gallery.suggestions()[0])
+        >>> gallery.unskip()
+        """
+        with self._changing():
+            if not unskip_question(self._store):
+                raise GalleryError(f"{self.path}: no question is skipped")
 
     def answer(self, question: Suggestion, yes: bool) -> int:
         """Answer a question.
@@ -244,13 +316,18 @@ class QuestionMethods(PeopleMethods):
         with self._reading():
             return self._store.history.last(whole_number("limit", limit))
 
-    def undo(self) -> Action:
+    def undo(self, number: int | None = None) -> Action:
         """Take back the last action of the user that is not yet undone.
 
         An action is a call of a method that takes a statement about faces, such as `name`, `merge` or `confirm`. It may
         have been made by another program, or long ago, and photos may have been indexed since. Faces that were
         recognized because of it are recognized anew. Deletion cannot be undone, and `forget_person` deletes all earlier
         actions, since they may hold names.
+
+        Parameters
+        ----------
+        number : int, optional
+            Number of the action that the user has seen as the last one. If another one has followed, nothing is undone.
 
         Returns
         -------
@@ -260,7 +337,7 @@ class QuestionMethods(PeopleMethods):
         Raises
         ------
         GalleryError
-            There is no action to undo, or the gallery cannot be written.
+            There is no action to undo, the last one has another number, or the gallery cannot be written.
 
         Examples
         --------
@@ -274,4 +351,6 @@ class QuestionMethods(PeopleMethods):
             undone = people.undo(self._store)
             if undone is None:
                 raise GalleryError(f"{self.path}: there is no action to undo")
+            if number not in (None, undone.number):  # the transaction ends without a change
+                raise GalleryError(f"{self.path}: another action has followed or was undone. Look at the list again")
             return undone

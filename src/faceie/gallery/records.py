@@ -13,12 +13,14 @@ from ..types import Array
 
 __all__ = [
     "Action",
+    "Counts",
     "Face",
     "FaceTable",
     "KnownFile",
     "Match",
     "NewFace",
     "Person",
+    "Photo",
     "PhotoAnalysis",
     "PhotoMatch",
     "Probe",
@@ -59,6 +61,10 @@ class Face(NamedTuple):
         Whether the user has said so: that the face belongs to this person, or is to be ignored.
     ignored : str or None
         Reason why the face is ignored, "stranger" or "not a face". None for other faces.
+    photo : int
+        Identifier of the photo, for `Gallery.photo`.
+    drawn : bool
+        Whether the user has drawn the box (`Gallery.add_face`).
     """
 
     id: int
@@ -74,6 +80,35 @@ class Face(NamedTuple):
     name: str | None
     confirmed: bool
     ignored: str | None = None
+    photo: int = 0
+    drawn: bool = False
+
+
+class Photo(NamedTuple):
+    """A photo in the gallery.
+
+    Attributes
+    ----------
+    id : int
+        Identifier of the photo in this gallery.
+    path : Path
+        Path of the photo. Of several copies, the first path in alphabetical order.
+    taken : str or None
+        Local time when the photo was taken, as in `Face`.
+    size : tuple of int
+        Width and height of the upright photo, in pixels.
+    faces : int
+        Number of its faces that are not ignored.
+    without_face : tuple of str
+        Names of people in the photo, by an imported name, whose faces were not found.
+    """
+
+    id: int
+    path: Path
+    taken: str | None
+    size: tuple[int, int]
+    faces: int
+    without_face: tuple[str, ...] = ()
 
 
 class Probe(NamedTuple):
@@ -150,6 +185,30 @@ class Person(NamedTuple):
     born: str | None = None
 
 
+class Counts(NamedTuple):
+    """Numbers of people, clusters and faces in the gallery.
+
+    Attributes
+    ----------
+    people : int
+        Number of people with a name.
+    clusters : int
+        Number of clusters.
+    faces : int
+        Number of faces.
+    unassigned : int
+        Number of faces that belong to no person and no cluster, and are not ignored.
+    ignored : int
+        Number of ignored faces.
+    """
+
+    people: int
+    clusters: int
+    faces: int
+    unassigned: int
+    ignored: int
+
+
 class Suggestion(NamedTuple):
     """A question for the user: are these faces this person?
 
@@ -185,11 +244,14 @@ class PhotoMatch(NamedTuple):
         Local time when the photo was taken, such as "2019-06-01T12:30:00", if the photo records it.
     faces : tuple of Face
         Faces of these people in the photo. A person whose face was not found, but whose name was imported, has none.
+    photo : int
+        Identifier of the photo, for `Gallery.photo`.
     """
 
     path: Path
     taken: str | None
     faces: tuple[Face, ...]
+    photo: int = 0
 
 
 class Action(NamedTuple):
@@ -205,12 +267,15 @@ class Action(NamedTuple):
         Number of faces that it changed.
     people : tuple of str
         Names of the people that it is about.
+    number : int
+        Number of the action. Later actions have larger numbers.
     """
 
     name: str
     made: str
     faces: int
     people: tuple[str, ...]
+    number: int = 0
 
 
 # Passed to the store, or returned by it

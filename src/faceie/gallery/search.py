@@ -147,13 +147,14 @@ def find_photos_of(store: Store, people: Sequence[int], dates: Dates) -> list[Ph
     faces: dict[Path, list[Face]] = {}
     shown: dict[Path, set[int | None]] = {}
     taken: dict[Path, str | None] = {}
+    photos: dict[Path, int] = {}
     for face in store.faces.of_people(people):
         faces.setdefault(face.path, []).append(face)
         shown.setdefault(face.path, set()).add(face.person)
-        taken[face.path] = face.taken
-    for path, date, person in store.imports.photos_of(people):
+        taken[face.path], photos[face.path] = face.taken, face.photo
+    for path, date, person, photo in store.imports.photos_of(people):
         shown.setdefault(path, set()).add(person)
-        taken[path] = date
+        taken[path], photos[path] = date, photo
     found = [path for path, who in shown.items() if who == set(people) and dates.include(taken[path])]
     found.sort(key=lambda path: taken[path] or "")  # photos of one date stay in their order
-    return [PhotoMatch(path, taken[path], tuple(faces.get(path, ()))) for path in found]
+    return [PhotoMatch(path, taken[path], tuple(faces.get(path, ())), photos[path]) for path in found]

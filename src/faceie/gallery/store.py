@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from .database import Database, back_up, transaction
-from .records import KnownFile, PhotoAnalysis
+from .records import KnownFile, Photo, PhotoAnalysis
 from .reports import BadPhoto
+from .store_changes import ChangeStore
 from .store_exports import ExportStore
 from .store_faces import FaceStore
 from .store_history import HistoryStore
@@ -31,6 +32,7 @@ class Store:
         self.imports = ImportStore(db)
         self.exports = ExportStore(db)
         self.history = HistoryStore(db)
+        self.changes = ChangeStore(db)
 
     # The database
 
@@ -162,6 +164,37 @@ class Store:
     def is_bad(self, photo: int) -> bool:
         """Tell whether a photo cannot be used."""
         return self.error(photo) is not None
+
+    def find_photo(self, photo: int) -> Photo | None:
+        """Return the photo with this id. None if it is unknown, cannot be used, or is in no file."""
+        found = self.list_photos("photos.id = ?", [photo], 1, 0)
+        return found[0] if found else None
+
+    def photos_by_date(self, since: str | None, until: str | None, limit: int, offset: int) -> list[Photo]:
+        """Return the usable photos of a period, the oldest first. Those without a date come before all others."""
+        if not (since or until):
+            return self.list_photos("TRUE", [], limit, offset)
+        return self.list_photos("taken >= ? AND taken <= ?", [since or "", f"{until or ''}~"], limit, offset)
+
+    def list_photos(self, where: str, values: list[object], limit: int, offset: int) -> list[Photo]:
+        """Return the usable photos under a condition, by date."""
+        rows = self.db.execute(
+            "SELECT id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE photo = photos.id) AS path, taken, width,"
+            " height, (SELECT count(*) FROM faces WHERE photo = photos.id AND ignored IS NULL) FROM photos"
+            f" WHERE {where} AND error IS NULL AND EXISTS (SELECT 1 FROM files WHERE photo = photos.id)"
+            " ORDER BY taken, id LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        ).fetchall()
+        return [
+            Photo(photo, Path(os.fsdecode(path)), taken, (width, height), faces, self._without_face(photo))
+            for photo, path, taken, width, height, faces in rows
+        ]
+
+    def _without_face(self, photo: int) -> tuple[str, ...]:
+        rows = self.db.execute(
+            "SELECT name FROM photo_people JOIN people ON people.id = person WHERE photo = ? ORDER BY name", (photo,)
+        )
+        return tuple(name for (name,) in rows if name is not None)
 
     def put_photo(self, digest: bytes, analysis: PhotoAnalysis) -> int:
         """Store a photo with its faces, or replace one that could not be used. Return its id."""

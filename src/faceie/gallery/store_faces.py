@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import whole_number
 from ..errors import GalleryError
@@ -20,6 +21,8 @@ __all__ = ["VISIBLE", "FaceStore"]
 _FLOATS = np.dtype("<f4")
 _BATCH = 500  # faces per query
 
+_Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
+
 #: Condition on a row of ``faces``: some file holds its photo.
 VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 
@@ -27,7 +30,7 @@ VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 _FACES = """
     SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
         x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
-        faces.person, people.name, faces.confirmed, faces.ignored
+        faces.person, people.name, faces.confirmed, faces.ignored, faces.photo, faces.drawn
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """
 
@@ -86,48 +89,104 @@ class FaceStore:
             found = {face.id: face for face in self._select(f"faces.id IN ({_marks(part)})", part, "faces.id")}
             yield from (found[face] for face in part if face in found)
 
-    def of_person(self, number: int) -> Iterator[Face]:
-        """Yield the faces of a person or cluster, by falling quality."""
-        return self._select("faces.person = ?", [number], "quality DESC, faces.id")
+    def of_person(
+        self, number: int, limit: int | None = None, offset: int = 0, *, by_date: bool = False
+    ) -> Iterator[Face]:
+        """Yield the faces of a person or cluster, by falling quality, or the oldest first."""
+        order = "photos.taken IS NULL, photos.taken, faces.id" if by_date else "quality DESC, faces.id"
+        return self._select("faces.person = ?", [number], order, limit, offset)
 
-    def unassigned(self) -> Iterator[Face]:
+    def in_photo(self, photo: int) -> Iterator[Face]:
+        """Yield the faces in a photo, ignored ones included, from left to right."""
+        return self._select("faces.photo = ?", [photo], "x1 + x2, faces.id")
+
+    def unassigned(self, limit: int | None = None, offset: int = 0) -> Iterator[Face]:
         """Yield the faces without a person or cluster that are not ignored, by falling quality."""
-        return self._select("faces.person IS NULL AND faces.ignored IS NULL", [], "quality DESC, faces.id")
+        where = "faces.person IS NULL AND faces.ignored IS NULL"
+        return self._select(where, [], "quality DESC, faces.id", limit, offset)
+
+    def ignored(self, reason: str | None = None, limit: int | None = None, offset: int = 0) -> Iterator[Face]:
+        """Yield ignored faces in the order of addition: those with this reason, or all."""
+        where = "faces.ignored IS NOT NULL" if reason is None else "faces.ignored = ?"
+        return self._select(where, [] if reason is None else [reason], "faces.id", limit, offset)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Count all faces, those without a person or cluster that are not ignored, and the ignored ones."""
+        faces, unassigned, ignored = self._db.execute(
+            "SELECT count(*), coalesce(sum(person IS NULL AND ignored IS NULL), 0), count(ignored)"
+            f" FROM faces WHERE {VISIBLE}"
+        ).fetchone()
+        return int(faces), int(unassigned), int(ignored)
 
     def of_people(self, numbers: Sequence[int]) -> Iterator[Face]:
         """Yield the faces of several people, grouped by photo, the oldest photo first."""
         return self._select(f"faces.person IN ({_marks(numbers)})", numbers, "photos.taken, faces.photo, faces.id")
 
-    def _select(self, where: str, values: Iterable[int], order: str) -> Iterator[Face]:
+    def _select(
+        self, where: str, values: Iterable[int | str], order: str, limit: int | None = None, offset: int = 0
+    ) -> Iterator[Face]:
+        """Yield faces. A limit counts those only whose photo some file holds."""
+        if limit is not None or offset:  # sorts ids, not whole rows
+            where = (
+                f"faces.id IN (SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE {where}"
+                f" AND {VISIBLE} ORDER BY {order} LIMIT {-1 if limit is None else limit:d} OFFSET {offset:d})"
+            )
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
-            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored = row
+            face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored, photo, drawn = row
             if path is None:  # the file was overwritten, and the run has not found the photo elsewhere yet
                 continue
             points = np.frombuffer(landmarks, _FLOATS).reshape(5, 2).astype(np.float32)
             box = (x1, y1, x2, y2)
-            yield Face._make([face, Path(os.fsdecode(path)), number, box, points, *rest, bool(confirmed), ignored])
+            about = [*rest, bool(confirmed), ignored, photo, bool(drawn)]
+            yield Face._make([face, Path(os.fsdecode(path)), number, box, points, *about])
 
     def table(self) -> FaceTable:
         """Return all faces that are not ignored, and their people, as columns."""
-        rows = self._db.execute(
-            "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces WHERE ignored IS NULL ORDER BY id"
-        ).fetchall()
-        ids, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
-        order = np.array(ids, np.int64)
-        rejections: dict[int, set[int]] = {}
-        denials = "SELECT face, denials.person FROM denials JOIN faces ON id = face WHERE ignored IS NULL"
-        for face, person in self._db.execute(denials):
-            rejections.setdefault(int(np.searchsorted(order, face)), set()).add(person)
-        named = self._db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
-        return FaceTable(
-            order,
+        ids, photos, qualities, people, confirmed = self.columns()
+        rejections = {int(np.searchsorted(ids, face)): denied for face, denied in self.rejections().items()}
+        return FaceTable(ids, photos, qualities, people, confirmed, rejections, self.named())
+
+    def columns(self, ids: Sequence[int] | None = None) -> _Columns:
+        """Return the first columns of `FaceTable`, for all faces that are not ignored, or for those with these ids."""
+        query = "SELECT id, photo, quality, coalesce(person, -1), confirmed FROM faces WHERE ignored IS NULL"
+        if ids is None:
+            rows = self._db.execute(f"{query} ORDER BY id").fetchall()
+        else:
+            rows = self._db.execute(f"{query} AND id IN ({_marks(ids)}) ORDER BY id", ids).fetchall()
+        found, photos, qualities, people, confirmed = zip(*rows, strict=True) if rows else ((),) * 5
+        return (
+            np.array(found, np.int64),
             np.array(photos, np.int64),
             np.array(qualities, np.float64),
             np.array(people, np.int64),
             np.array(confirmed, np.bool_),
-            rejections,
-            np.array([number for (number,) in named], np.int64),
         )
+
+    def named(self) -> NDArray[np.int64]:
+        """Return the numbers of the people with a name, ascending."""
+        rows = self._db.execute("SELECT id FROM people WHERE name IS NOT NULL ORDER BY id").fetchall()
+        return np.array([number for (number,) in rows], np.int64)
+
+    def rejections(self) -> dict[int, set[int]]:
+        """Return the people that the user has ruled out, for the id of each face that is not ignored."""
+        rejections: dict[int, set[int]] = {}
+        denials = "SELECT face, denials.person FROM denials JOIN faces ON id = face WHERE ignored IS NULL"
+        for face, person in self._db.execute(denials):
+            rejections.setdefault(face, set()).add(person)
+        return rejections
+
+    def out_of_question(self, ids: Sequence[int], person: int) -> set[int]:
+        """Return those of these faces that cannot be a person: in pruned photos, or taken before the date of birth."""
+        found: set[int] = set()
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            rows = self._db.execute(
+                f"SELECT faces.id FROM faces JOIN photos ON photos.id = photo WHERE faces.id IN ({_marks(part)})"
+                f" AND (NOT {VISIBLE} OR taken < (SELECT born FROM people WHERE people.id = ?))",
+                (*part, person),
+            )
+            found.update(face for (face,) in rows)
+        return found
 
     # Faces of a photo
 
@@ -136,9 +195,9 @@ class FaceStore:
         return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? ORDER BY id", (photo,))]
 
     def best_of_photo(self, photo: int) -> int:
-        """Return the id of the face with the highest quality in a photo that has faces."""
+        """Return the id of the best face in a photo that has faces. Faces that the user has drawn come last."""
         (face,) = self._db.execute(
-            "SELECT id FROM faces WHERE photo = ? ORDER BY quality DESC LIMIT 1", (photo,)
+            "SELECT id FROM faces WHERE photo = ? ORDER BY drawn, quality DESC LIMIT 1", (photo,)
         ).fetchone()
         return int(face)
 
@@ -147,12 +206,28 @@ class FaceStore:
         row = self._db.execute(f"SELECT photo FROM faces WHERE id = ? AND {VISIBLE}", (face,)).fetchone()
         return None if row is None else int(row[0])
 
-    def insert(self, photo: int, number: int, face: NewFace) -> int:
+    def drawn_in(self, photo: int) -> list[int]:
+        """Return the ids of the faces in a photo whose boxes the user has drawn."""
+        return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? AND drawn", (photo,))]
+
+    def drawn(self) -> set[int]:
+        """Return the ids of all faces whose boxes the user has drawn."""
+        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE drawn")}
+
+    def box_and_frame(self, face: int) -> tuple[tuple[float, ...], tuple[int, int]]:
+        """Return the box of a face, and the width and height of its photo."""
+        *box, width, height = self._db.execute(
+            "SELECT x1, y1, x2, y2, width, height FROM faces JOIN photos ON photos.id = photo WHERE faces.id = ?",
+            (face,),
+        ).fetchone()
+        return tuple(box), (width, height)
+
+    def insert(self, photo: int, number: int, face: NewFace, *, drawn: bool = False) -> int:
         """Store a face as the one with this number in its photo. Return its id."""
         cursor = self._db.execute(
-            "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality),
+            "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality, drawn)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality, drawn),
         )
         self._db.execute(
             "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)

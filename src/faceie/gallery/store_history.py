@@ -184,7 +184,7 @@ class HistoryStore:
         names = [self._name_of(person) for person in _people_in(changes)]
         names += [change.before[0] for change in changes if change.table == "people" and change.before]
         faces = {change.face for change in changes if change.face is not None}
-        return Action(name, made, len(faces), tuple(dict.fromkeys(filter(None, names))))
+        return Action(name, made, len(faces), tuple(dict.fromkeys(filter(None, names))), number)
 
     def _name_of(self, person: int) -> str | None:
         row = self._db.execute("SELECT name FROM people WHERE id = ?", (person,)).fetchone()
@@ -215,6 +215,9 @@ class HistoryStore:
         now = dict(zip(columns, row, strict=True))
         if now["confirmed"] and list(row) != change.after:
             return
+        if change.before is None and self._is_drawn(change.face):
+            self._db.execute("DELETE FROM faces WHERE id = ?", (change.face,))
+            return
         # A face that an import has found stays, without a person.
         before = dict(zip(columns, change.before or [None, 0, None], strict=True))
         if before["confirmed"] and before["person"] is not None:  # the cluster may have been emptied since
@@ -223,6 +226,10 @@ class HistoryStore:
             before["person"] = None
         assignments = ", ".join(f"{column} = ?" for column in columns)
         self._db.execute(f"UPDATE faces SET {assignments} WHERE id = ?", (*before.values(), change.face))
+
+    def _is_drawn(self, face: int | None) -> bool:
+        (drawn,) = self._db.execute("SELECT drawn FROM faces WHERE id = ?", (face,)).fetchone()
+        return bool(drawn)
 
     def _restore_row(self, change: _Change) -> None:
         """Write back a row that only has a key and simple values, if the rows that it refers to are still there."""

@@ -91,16 +91,16 @@ class ImportStore:
         """Return the people in a photo whose faces were not found."""
         return {person for (person,) in self._db.execute("SELECT person FROM photo_people WHERE photo = ?", (photo,))}
 
-    def photos_of(self, people: Sequence[int]) -> list[tuple[Path, str | None, int]]:
-        """Return the photos of people whose faces were not found in them: path, date, and number of the person."""
+    def photos_of(self, people: Sequence[int]) -> list[tuple[Path, str | None, int, int]]:
+        """Return the photos of people whose faces were not found in them: path, date, person and photo."""
         marks = ", ".join("?" * len(people))
         rows = self._db.execute(
-            "SELECT (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = photos.id), taken, person"
+            "SELECT (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = photos.id), taken, person, photos.id"
             f" FROM photo_people JOIN photos ON photos.id = photo_people.photo WHERE person IN ({marks})"
             " ORDER BY taken, photos.id",
             tuple(people),
         )
-        return [(Path(os.fsdecode(path)), taken, person) for path, taken, person in rows if path is not None]
+        return [(Path(os.fsdecode(path)), *rest) for path, *rest in rows if path is not None]
 
     # Writing
 

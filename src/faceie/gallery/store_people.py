@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .database import Database
 from .names import name_key
@@ -11,19 +11,24 @@ from .store_faces import VISIBLE
 
 __all__ = ["PeopleStore", "to_valid_text"]
 
-# The columns of `Person`.
-_PEOPLE = f"""
-    SELECT people.id, name, count(seen.id) AS faces, count(DISTINCT photo),
+# The columns of `Person`, for one page of people: the rows of the inner query are counted first, the others only for
+# those that are returned.
+_PEOPLE = """
+    SELECT id, name, faces,
+        (SELECT count(*) FROM (
+            SELECT photo FROM faces WHERE person = people.id AND {visible}
+            UNION SELECT photo FROM photo_people WHERE person = people.id
+                AND EXISTS (SELECT 1 FROM files WHERE files.photo = photo_people.photo)
+        )),
         coalesce(
-            (SELECT id FROM faces WHERE id = cover AND person = people.id AND {VISIBLE}),
-            (SELECT id FROM faces WHERE person = people.id AND {VISIBLE} ORDER BY quality DESC, id LIMIT 1)
+            (SELECT id FROM faces WHERE id = cover AND person = people.id AND {visible}),
+            (SELECT id FROM faces WHERE person = people.id AND {visible} ORDER BY quality DESC, id LIMIT 1)
         ), born
-    FROM people LEFT JOIN (
-        SELECT id, photo, person FROM faces WHERE {VISIBLE}
-        UNION ALL SELECT NULL, photo, person FROM photo_people
-            WHERE EXISTS (SELECT 1 FROM files WHERE files.photo = photo_people.photo)
-    ) AS seen ON seen.person = people.id
-    GROUP BY people.id
+    FROM (
+        SELECT id, name, key, cover, born,
+            (SELECT count(*) FROM faces WHERE person = people.id AND {visible}) AS faces
+        FROM people WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset
+    ) AS people ORDER BY {order}
 """
 
 
@@ -35,14 +40,31 @@ class PeopleStore:
 
     # People and clusters
 
-    def list_all(self) -> list[Person]:
-        """Return the people by name, then the clusters, the largest first."""
-        rows = self._db.execute(f"{_PEOPLE} ORDER BY name IS NULL, name, faces DESC, people.id")
-        return [Person(*row) for row in rows]
+    def page(self, named: bool | None, limit: int | None, offset: int) -> list[Person]:
+        """Return the people by name, then the clusters, the largest first; or only one of these kinds."""
+        where = {None: "true", True: "name IS NOT NULL", False: "name IS NULL"}[named]
+        values = {"limit": -1 if limit is None else limit, "offset": offset}
+        return self._select(where, "name IS NULL, name, faces DESC, id", values)
 
     def get(self, number: int) -> Person:
         """Return the person or cluster with this number, which must exist."""
-        return Person(*self._db.execute(f"{_PEOPLE} HAVING people.id = ?", (number,)).fetchone())
+        return self._select("id = :number", "id", {"number": number, "limit": 1, "offset": 0})[0]
+
+    def counts(self) -> tuple[int, int]:
+        """Count the people and the clusters."""
+        people, total = self._db.execute("SELECT count(name), count(*) FROM people").fetchone()
+        return int(people), int(total - people)
+
+    def find(self, text: str, limit: int) -> list[Person]:
+        """Return the people of whose names one begins with a text, in any spelling, first names first."""
+        where, order = "instr(' ' || key, ' ' || :text)", "instr(key, :text) != 1, faces DESC, id"
+        values = {"text": to_valid_text(name_key(text)), "limit": limit, "offset": 0}
+        return self._select(where, order, values)
+
+    def _select(self, where: str, order: str, values: Mapping[str, object]) -> list[Person]:
+        return [
+            Person(*row) for row in self._db.execute(_PEOPLE.format(where=where, order=order, visible=VISIBLE), values)
+        ]
 
     def exists(self, number: int) -> bool:
         """Tell whether a person or cluster has this number."""
@@ -144,12 +166,9 @@ class PeopleStore:
 
     def unborn(self) -> dict[int, set[int]]:
         """Return the faces in photos that were taken before a person was born, for each person with a date of birth."""
-        unborn: dict[int, set[int]] = {}
-        for person, face in self._db.execute(
-            "SELECT people.id, faces.id FROM people JOIN photos ON taken < born JOIN faces ON photo = photos.id"
-        ):
-            unborn.setdefault(person, set()).add(face)
-        return unborn
+        born = self._db.execute("SELECT id, born FROM people WHERE born IS NOT NULL").fetchall()
+        query = "SELECT faces.id FROM faces JOIN photos ON photos.id = photo WHERE taken < ?"
+        return {person: {face for (face,) in self._db.execute(query, (date,))} for person, date in born}
 
     # Ignored faces
 
@@ -182,13 +201,13 @@ class PeopleStore:
     # Labels: the user's statements about the faces of a photo
 
     def labeled_faces(self, photo: int) -> list[tuple[int, int | None, int]]:
-        """Return the faces in a photo that are confirmed, rejected, ignored, of a named person, or part of an action.
+        """Return the labeled faces in a photo: confirmed, rejected, ignored, drawn, of a person, or part of an action.
 
         Each is a face, the number of its person or None, and 1 if it is confirmed.
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
+            " AND (confirmed OR drawn OR ignored IS NOT NULL OR name IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
             " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
@@ -207,7 +226,9 @@ class PeopleStore:
         self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
         self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
-        self._db.execute("UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL WHERE id = ?", (face,))
+        self._db.execute(
+            "UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL, drawn = 0 WHERE id = ?", (face,)
+        )
 
 
 def to_valid_text(text: str) -> str:

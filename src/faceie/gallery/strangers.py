@@ -30,7 +30,9 @@ def ignore_new(store: Store) -> int:
         return 0
     with store.transaction():
         table = store.faces.table()
-        matching = _matching(store, table.ids[(table.ids > int(watched)) & (table.people < 0)].tolist())
+        new = table.ids[(table.ids > int(watched)) & (table.people < 0)].tolist()
+        drawn = store.faces.drawn()  # the user wants to see these
+        matching = _matching(store, [face for face in new if face not in drawn])
         store.people.ignore(matching, _STRANGER, confirmed=False)
         store.set("watched", int(table.ids[-1]))
     return len(matching)

@@ -15,7 +15,7 @@ Inside Faceie, an image is RGB, 8 bits a channel, sRGB and upright. On its way f
 
 from .colors import to_rgb
 from .exif import Upright
-from .photo import MAX_PIXELS, REDUCE_ABOVE, OpenedPhoto, date_taken, open_image, read_photo
+from .photo import MAX_PIXELS, REDUCE_ABOVE, OpenedPhoto, date_taken, open_image, read_bytes, read_photo
 from .upright import to_input, upright
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Upright",
     "date_taken",
     "open_image",
+    "read_bytes",
     "read_photo",
     "to_input",
     "to_rgb",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
@@ -21,13 +22,12 @@ from .raw import largest_full_picture, open_raw
 from .refusals import check_size, one_line, refusal, too_large
 from .tiff import Directory, directories, is_raw
 
-__all__ = ["Accept", "Opened", "Request", "open_file"]
+__all__ = ["Accept", "Opened", "Request", "open_bytes", "open_file"]
 
 Accept: TypeAlias = Literal["whole", "early end", "damaged"]
 
 _XMP_TAG = 700  # of TIFF
 _XMP_OF_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
-_REDUCED = 2  # to half of width and height
 
 _ENDS_EARLY = "incomplete: the file ends early"
 _IS_DAMAGED = "incomplete: the file is damaged"
@@ -42,7 +42,9 @@ class Request(NamedTuple):
     max_pixels: int | None = None
     """None for Pillow's own limit."""
     reduce_above: float = math.inf
-    """The number of pixels above which to reduce an image to half of its width and height."""
+    """The number of pixels above which to reduce an image."""
+    reduce: int = 2
+    """The divisor of width and height of an image that is reduced."""
     decode: bool = True
     """Whether to decode pixels, too, or only metadata."""
 
@@ -63,11 +65,24 @@ class Opened(NamedTuple):
 
 def open_file(path: Path, request: Request) -> Opened:
     """Open the file of a photo and decode it. Raises ImageError, whose message does not name the file."""
-    try:
+    with _translated(request):
         if other := not_a_file(path.stat().st_mode):  # opening a pipe would wait for its other end
             raise ImageError(f"this is {other}, expected a photo")
         with path.open("rb") as file:
             return _open(file, path.suffix, request)
+
+
+def open_bytes(content: bytes, request: Request) -> Opened:
+    """Decode the content of a file that is in memory. Raises ImageError."""
+    with _translated(request):
+        return _open(io.BytesIO(content), "", request)
+
+
+@contextmanager
+def _translated(request: Request) -> Iterator[None]:
+    """Turn errors of files and decoders into ImageErrors that do not name the file."""
+    try:
+        yield
     except ImageError:
         raise
     except FileNotFoundError:
@@ -193,7 +208,7 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     if request.decode:
         draft = reduce and image.format in ("JPEG", "MPO")
         if draft:
-            image.draft(None, (size[0] // _REDUCED, size[1] // _REDUCED))
+            image.draft(None, (size[0] // request.reduce, size[1] // request.reduce))
         try:
             image.load()
         except MemoryError:
@@ -207,7 +222,7 @@ def _load(file: BinaryIO, image: Image.Image, request: Request) -> Opened:
     exif, xmp = exif or exif_of(image), _xmp(image)
     if reduce and image.size == size:
         info = profile_only(image.info)
-        image = _in_a_mode_to_reduce(image).reduce(_REDUCED)
+        image = _in_a_mode_to_reduce(image).reduce(request.reduce)
         image.info = info
     return Opened(image, size, exif, xmp, is_upright=False, note=note)
 

@@ -12,10 +12,10 @@ from ..checks import whole_number
 from ..errors import ImageError
 from .colors import to_rgb
 from .dates import date_taken_by
-from .decoding import Request, open_file
+from .decoding import Opened, Request, open_bytes, open_file
 from .exif import SIDEWAYS, orientation_of, turn_upright
 
-__all__ = ["MAX_PIXELS", "REDUCE_ABOVE", "OpenedPhoto", "date_taken", "open_image", "read_photo"]
+__all__ = ["MAX_PIXELS", "REDUCE_ABOVE", "OpenedPhoto", "date_taken", "open_image", "read_bytes", "read_photo"]
 
 #: The default limit of `read_photo`, in pixels: phones take photos of up to 200 million.
 MAX_PIXELS = 250_000_000
@@ -87,14 +87,21 @@ def read_photo(
     truncated: bool = False,
     max_pixels: int | None = MAX_PIXELS,
     reduce_above: int = REDUCE_ABOVE,
+    reduce: int = 2,
 ) -> OpenedPhoto:
     """Open a photo once, for pixels, date and a note if pixels are missing.
 
     The readable part of a file that ends early is used, and with `truncated` also that of a damaged file.
-    `max_pixels`: as for `open_image`. `reduce_above`: to save memory, a photo of more pixels is reduced to half of its
-    width and height while it is decoded.
+    `max_pixels`: as for `open_image`. `reduce_above`: to save memory, a photo of more pixels is reduced while it is
+    decoded: its width and height are divided by `reduce`.
     """
-    return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above))
+    return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above, reduce))
+
+
+def read_bytes(content: bytes, *, max_pixels: int | None = MAX_PIXELS) -> OpenedPhoto:
+    """Open a photo that is in memory, as `read_photo` does. Raises ImageError, which names no file."""
+    request = Request("damaged", _limit(max_pixels), REDUCE_ABOVE)
+    return _converted(open_bytes(content, request), "")
 
 
 def date_taken(path: str | os.PathLike[str]) -> str | None:
@@ -119,12 +126,16 @@ def _limit(max_pixels: int | None) -> int | None:
 def _read(path: str | os.PathLike[str], request: Request) -> OpenedPhoto:
     path = Path(path)
     try:
-        opened = open_file(path, request)
-        orientation = 1 if opened.is_upright else orientation_of(opened.exif)
-        taken = date_taken_by(opened.exif, opened.xmp, path.stem)
-        image = turn_upright(to_rgb(opened.image), orientation).image
+        return _converted(open_file(path, request), path.stem)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
+
+
+def _converted(opened: Opened, stem: str) -> OpenedPhoto:
+    """Turn a photo upright, and into RGB."""
+    orientation = 1 if opened.is_upright else orientation_of(opened.exif)
+    taken = date_taken_by(opened.exif, opened.xmp, stem)
+    image = turn_upright(to_rgb(opened.image), orientation).image
     width, height = opened.size
     size = (height, width) if orientation in SIDEWAYS else (width, height)
     return OpenedPhoto(image, size, taken, opened.note)

@@ -34,16 +34,16 @@ def join(parts: Iterable[Html], separator: str = "") -> Html:
 @cache
 def stylesheet() -> Html:
     """Return the styles of all pages."""
-    return Html(_read("style.css"))
+    return Html(_read("static", "style.css"))
 
 
 @cache
 def _template(name: str) -> Template:
-    return Template(_read(f"{name}.html").removesuffix("\n"))
+    return Template(_read("templates", f"{name}.html").removesuffix("\n"))
 
 
-def _read(name: str) -> str:
-    return (resources.files(__package__) / "templates" / name).read_text("utf-8")
+def _read(folder: str, name: str) -> str:
+    return (resources.files(__package__) / folder / name).read_text("utf-8")
 
 
 def _escape(text: str) -> str:

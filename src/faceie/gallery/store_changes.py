@@ -1,0 +1,46 @@
+"""Which faces have changed since the last look: noted by temporary triggers of this connection."""
+
+from __future__ import annotations
+
+from .database import Database
+
+__all__ = ["ChangeStore"]
+
+_MOST = 500  # changed faces that are named: all of more are read again
+_WATCHED = (("faces", "id", ("INSERT", "UPDATE", "DELETE")), ("cohort", "face", ("INSERT", "DELETE")))
+
+
+class ChangeStore:
+    """The faces that have changed, in the tables ``faces`` and ``cohort``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._faces: set[int] = set()
+        self._version = -1
+        self._is_watching = False
+
+    def watch(self) -> None:
+        """Note changes from now. All faces count as changed until the first look."""
+        self._version = -1
+        if self._is_watching:
+            return
+        self._is_watching = True
+        self._db.create_function("faceie_note", 1, self._faces.add)
+        for table, column, events in _WATCHED:
+            for event in events:
+                side = "old" if event == "DELETE" else "new"
+                self._db.execute(
+                    f"CREATE TEMP TRIGGER note_{table}_{event} AFTER {event} ON main.{table}"
+                    f" BEGIN SELECT faceie_note({side}.{column}); END"
+                )
+
+    def take(self) -> set[int] | None:
+        """Return the faces that have changed since the last call, and maybe some that have not.
+
+        None stands for any faces: another program has written, or very many have changed.
+        """
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()  # changes when others write
+        taken = set(self._faces) if version == self._version and len(self._faces) <= _MOST else None
+        self._version = version
+        self._faces.clear()
+        return taken
