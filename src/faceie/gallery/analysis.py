@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,11 +25,20 @@ from ..facenet.network import InceptionResNetV1
 from ..images import read_photo
 from ..mtcnn.detect import detect_faces
 from ..mtcnn.detected import DetectedFaces
+from ..nn.parallel import one_thread
 from ..types import Array, ImageLike
 from .records import NewFace, PhotoAnalysis, Probe
 from .settings import Settings
 
-__all__ = ["analyze_photo", "failed_analysis", "find_named_faces", "find_probe", "thumbnail"]
+__all__ = [
+    "analyze_photo",
+    "digest_of",
+    "failed_analysis",
+    "find_named_faces",
+    "find_probe",
+    "hash_photo",
+    "thumbnail",
+]
 
 _THUMBNAIL = 128  # pixels, height
 
@@ -41,12 +53,33 @@ _OVERLAP = 0.2  # least intersection over union of region and face
 
 
 def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
-    """Detect and encode the faces in a photo. Errors are part of the result, except WeightsError."""
-    weights = _load(settings.weights)
+    """Hash a photo, detect its faces and encode them. Errors are part of the result, except WeightsError."""
+    with _loading:  # once in a process, whose threads may start at the same time
+        weights = _load(settings.weights)
+    digest = None
     try:
-        return _analyze(path, settings, weights)
+        digest = digest_of(path)
+        with one_thread() if settings.one_thread else nullcontext():
+            return _analyze(path, settings, weights)._replace(digest=digest)
     except Exception as error:  # of decoders, or a bug of ours: the run goes on with the next photo
+        return failed_analysis(error, path)._replace(digest=digest)
+
+
+def hash_photo(path: str, settings: Settings) -> PhotoAnalysis:
+    """Only hash a photo, for one whose content may be known. `settings`: as for `analyze_photo`."""
+    try:
+        return PhotoAnalysis(digest=digest_of(path))
+    except Exception as error:
         return failed_analysis(error, path)
+
+
+def digest_of(path: str) -> bytes:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:  # noqa: PTH123
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
 
 
 def failed_analysis(error: Exception, path: str) -> PhotoAnalysis:
@@ -145,6 +178,9 @@ def _find_near(
     (face,) = _encoded(one, weights, back / reduced, start / reduced)
     # An enlarged face is as good as the pixels of the photo.
     return face._replace(quality=face.quality * min(1.0, float(back.mean())))
+
+
+_loading = threading.Lock()
 
 
 @cache

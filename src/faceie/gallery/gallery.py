@@ -18,7 +18,7 @@ from .records import Match, Probe
 from .reports import BadPhoto, IndexReport
 from .search import AnyProbe, Dates, find_matches, to_mean_probe
 from .settings import exclude_patterns
-from .workers import WorkerPool, default_workers
+from .workers import WorkerPool
 
 __all__ = ["PRIOR", "Gallery"]
 
@@ -103,7 +103,8 @@ class Gallery(ExportMethods):
             this process does the work, with threads. A script that uses several must be importable: see
             `multiprocessing`.
         executor : Executor, optional
-            Executor to use instead. Its workers must be able to open the same paths.
+            Executor to use instead, such as that of a Dask client (docs/scale.md). Its workers must be able to open the
+            same paths. Each of its calls uses one thread.
         prune : bool, default False
             Whether to remove photos that are gone from their folders. The user's statements about their faces are kept,
             in case they come back. See `absent`.
@@ -150,12 +151,12 @@ class Gallery(ExportMethods):
         >>> report.analyzed, report.unchanged
         (0, 5)
         """
-        workers = default_workers() if workers is None else whole_number("workers", workers)
+        workers = None if workers is None else whole_number("workers", workers)
         tops = absolute_paths(folders)
         with self._reading():
             self._weights()  # fails here, not in each worker
             patterns = exclude_patterns(self._store, exclude)
-        settings = self._settings.with_limits(truncated, max_pixels)
+        settings = self._settings.with_limits(truncated, max_pixels).for_run(one_thread=executor is not None)
         pool = WorkerPool(workers, executor)
         run = IndexRun(self._store, settings, pool, verify=verify, newest_first=newest_first, forgotten=forgotten)
         work = run.work(

@@ -145,6 +145,16 @@ class Store:
         """Delete the record of a file."""
         self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),))
 
+    def sizes(self) -> list[int]:
+        """Return the sizes of all files, in bytes, without repetitions."""
+        return [size for (size,) in self.db.execute("SELECT DISTINCT size FROM files WHERE photo IS NOT NULL")]
+
+    def has_contents_without_files(self) -> bool:
+        """Tell whether the gallery knows contents, by their SHA-256, that no file held in the last run."""
+        return bool(self.orphans()) or any(
+            self.db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("hashes", "forgotten")
+        )
+
     # Photos
 
     def photo(self, digest: bytes) -> int | None:
