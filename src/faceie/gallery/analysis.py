@@ -52,15 +52,18 @@ _SMALLEST = 0.35  # relative size of the smallest face in a region
 _OVERLAP = 0.2  # least intersection over union of region and face
 
 
-def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
-    """Hash a photo, detect its faces and encode them. Errors are part of the result, except WeightsError."""
+def analyze_photo(path: str, settings: Settings, content: bytes | None = None) -> PhotoAnalysis:
+    """Hash a photo, detect its faces and encode them. Errors are part of the result, except WeightsError.
+
+    `content`: bytes of the file, if they have been read already.
+    """
     with _loading:  # once in a process, whose threads may start at the same time
         weights = _load(settings.weights)
     digest = None
     try:
-        digest = digest_of(path)
+        digest = digest_of(path) if content is None else hashlib.sha256(content).digest()
         with one_thread() if settings.one_thread else nullcontext():
-            return _analyze(path, settings, weights)._replace(digest=digest)
+            return _analyze(path, settings, weights, content)._replace(digest=digest)
     except Exception as error:  # of decoders, or a bug of ours: the run goes on with the next photo
         return failed_analysis(error, path)._replace(digest=digest)
 
@@ -97,8 +100,8 @@ def failed_analysis(error: Exception, path: str) -> PhotoAnalysis:
     return PhotoAnalysis(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
 
 
-def _analyze(path: str, settings: Settings, weights: InceptionResNetV1) -> PhotoAnalysis:
-    photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels)
+def _analyze(path: str, settings: Settings, weights: InceptionResNetV1, content: bytes | None) -> PhotoAnalysis:
+    photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels, content=content)
     image = photo.image
     scale = np.divide(photo.size, image.size).astype(np.float32)  # [2], 1 unless the photo was reduced
     found = detect_faces(image, settings.options)

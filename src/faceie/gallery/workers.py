@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,15 @@ if TYPE_CHECKING:  # slow to import, and only needed by runs with several proces
     from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
 
-__all__ = ["ExecutorFailed", "WorkerDied", "WorkerPool", "default_workers"]
+__all__ = [
+    "ExecutorFailed",
+    "WorkerDied",
+    "WorkerPool",
+    "default_workers",
+    "is_killed_worker",
+    "size_of",
+    "worker_processes",
+]
 
 _IN_FLIGHT = 4  # photos per worker that are submitted at a time
 _ASK_AGAIN = 10.0  # seconds until an executor is asked again how many workers it has
@@ -100,7 +108,7 @@ class WorkerPool:
     def in_flight(self) -> int:
         """Number of photos to submit at a time."""
         if self._asks and time.monotonic() > self._asked + _ASK_AGAIN:  # workers of a cluster come and go
-            self._workers = _size_of(self._given) or self._workers
+            self._workers = size_of(self._given) or self._workers
             self._asked = time.monotonic()
         return _IN_FLIGHT * self._workers if self._workers > 1 or self._given else 1
 
@@ -131,7 +139,7 @@ class WorkerPool:
         except (BrokenExecutor, WeightsError):
             raise
         except Exception as error:
-            if self._given and type(error).__name__ == _KILLED_WORKER:
+            if self._given and is_killed_worker(error):
                 raise WorkerDied from error
             if self._given:
                 raise ExecutorFailed(error) from error
@@ -168,7 +176,17 @@ class WorkerPool:
         return self._own
 
 
-def _size_of(executor: Any) -> int:
+def worker_processes(count: int) -> AbstractContextManager[Executor]:
+    """Return a context with an executor of processes, each of which has one thread. They end with the context."""
+    return _processes(count)
+
+
+def is_killed_worker(error: Exception) -> bool:
+    """Tell whether an executor reports that workers died with a call, and goes on with others."""
+    return type(error).__name__ == _KILLED_WORKER  # without importing Dask
+
+
+def size_of(executor: Any) -> int:
     """Return the number of calls that an executor runs at a time: of Dask, or of the standard library; 0 if unknown."""
     with suppress(Exception):  # the attributes are not public
         client = getattr(executor, "_client", None)

@@ -61,9 +61,14 @@ class Opened(NamedTuple):
     """Why pixels are missing."""
 
 
-def open_file(path: Path, request: Request) -> Opened:
-    """Open the file of a photo and decode it. Raises ImageError, whose message does not name the file."""
+def open_file(path: Path, request: Request, content: bytes | None = None) -> Opened:
+    """Open the file of a photo and decode it. Raises ImageError, whose message does not name the file.
+
+    `content`: bytes of the file, if they have been read already.
+    """
     try:
+        if content is not None:
+            return _open(io.BytesIO(content), path.suffix, request)
         if other := not_a_file(path.stat().st_mode):  # opening a pipe would wait for its other end
             raise ImageError(f"this is {other}, expected a photo")
         with path.open("rb") as file:

@@ -87,14 +87,15 @@ def read_photo(
     truncated: bool = False,
     max_pixels: int | None = MAX_PIXELS,
     reduce_above: int = REDUCE_ABOVE,
+    content: bytes | None = None,
 ) -> OpenedPhoto:
     """Open a photo once, for pixels, date and a note if pixels are missing.
 
     The readable part of a file that ends early is used, and with `truncated` also that of a damaged file.
     `max_pixels`: as for `open_image`. `reduce_above`: to save memory, a photo of more pixels is reduced to half of its
-    width and height while it is decoded.
+    width and height while it is decoded. `content`: bytes of the file, if they have been read already.
     """
-    return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above))
+    return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above), content)
 
 
 def date_taken(path: str | os.PathLike[str]) -> str | None:
@@ -116,10 +117,10 @@ def _limit(max_pixels: int | None) -> int | None:
     return None if max_pixels is None else whole_number("max_pixels", max_pixels, or_else=", or None")
 
 
-def _read(path: str | os.PathLike[str], request: Request) -> OpenedPhoto:
+def _read(path: str | os.PathLike[str], request: Request, content: bytes | None = None) -> OpenedPhoto:
     path = Path(path)
     try:
-        opened = open_file(path, request)
+        opened = open_file(path, request, content)
         orientation = 1 if opened.is_upright else orientation_of(opened.exif)
         taken = date_taken_by(opened.exif, opened.xmp, path.stem)
         image = turn_upright(to_rgb(opened.image), orientation).image
