@@ -16,6 +16,7 @@ SQL = {
     "schema.py",
     "log.py",
     "store.py",
+    "store_datasets.py",
     "store_exports.py",
     "store_faces.py",
     "store_history.py",

@@ -6,6 +6,7 @@
 ``modified``, ``changed``            times of the file and of its inode, in nanoseconds
 ``width``, ``height``, ``taken``     as in `faceie.gallery.Face`
 ``error``, ``note``                  why the photo, or a part of it, is missing
+``contents``                         SHA-256 of the photo with names that Faceie has written into it
 ``face``                             number of the face in its photo, from 1; null in a row without a face
 ``x1`` ... ``y2``, ``landmarks``     in pixels of the upright photo
 ``angle``                            roll of the face in radians
@@ -77,6 +78,7 @@ def face_schema() -> Any:
             ("taken", pa.string()),
             ("error", pa.string()),
             ("note", pa.string()),
+            ("contents", pa.list_(pa.binary())),
             ("face", pa.int32()),
             *((name, pa.float64()) for name in ("x1", "y1", "x2", "y2")),
             ("landmarks", pa.list_(pa.float32(), _LANDMARKS)),

@@ -12,7 +12,7 @@ from ..checks import whole_number
 from ..types import ImageLike
 from .absence import find_absent
 from .analysis import find_probe
-from .export_methods import ExportMethods
+from .dataset_methods import DatasetMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
 from .records import Match, Probe
 from .reports import BadPhoto, IndexReport
@@ -26,7 +26,7 @@ __all__ = ["PRIOR", "Gallery"]
 PRIOR = 0.01
 
 
-class Gallery(ExportMethods):
+class Gallery(DatasetMethods):
     """A photo collection whose faces are indexed, searched, and sorted by people.
 
     A gallery is one SQLite file (its tables: `faceie.gallery.schema`). Beside it lies a file ending in ``.matrix``,

@@ -11,6 +11,7 @@ from pathlib import Path
 from .database import Database, back_up, transaction
 from .records import KnownFile, PhotoAnalysis
 from .reports import BadPhoto
+from .store_datasets import DatasetStore
 from .store_exports import ExportStore
 from .store_faces import FaceStore
 from .store_history import HistoryStore
@@ -30,6 +31,7 @@ class Store:
         self.people = PeopleStore(db)
         self.imports = ImportStore(db)
         self.exports = ExportStore(db)
+        self.datasets = DatasetStore(db)
         self.history = HistoryStore(db)
 
     # The database
