@@ -29,8 +29,8 @@ _STATE = {
     "faces": "SELECT hash, number, x1, y1, x2, y2, landmarks, angle, probability, quality, embedding, thumbnail, name,"
     " confirmed, ignored FROM faces JOIN photos ON photos.id = photo JOIN portraits ON face = faces.id"
     " LEFT JOIN people ON people.id = person",
-    "people": "SELECT name, key, born, (SELECT hash FROM faces JOIN photos ON photos.id = photo WHERE faces.id = cover),"
-    " (SELECT number FROM faces WHERE faces.id = cover) FROM people WHERE name IS NOT NULL",
+    "people": "SELECT name, key, born, (SELECT hash FROM faces JOIN photos ON photos.id = photo"
+    " WHERE faces.id = cover), (SELECT number FROM faces WHERE faces.id = cover) FROM people WHERE name IS NOT NULL",
     "denials": "SELECT hash, number, name FROM denials JOIN faces ON faces.id = face JOIN photos ON photos.id = photo"
     " JOIN people ON people.id = denials.person",
     "photo_people": "SELECT hash, name FROM photo_people JOIN photos ON photos.id = photo"

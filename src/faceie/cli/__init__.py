@@ -10,6 +10,8 @@
 `people_import`  ``faceie people import``: import names from other programs
 `questions`      ``faceie people suggestions``, ``yes``, ``no``, ``ignore``, ``undo`` ...
 `export`         ``faceie export``: print all faces for other programs
+`add`            ``faceie import``: add a dataset or another gallery
+`analyze`        ``faceie analyze``: find faces on a cluster
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use
 `weights`        ``faceie weights``: list, fetch and convert weights
@@ -46,7 +48,7 @@ import warnings
 from collections.abc import Sequence
 
 from .. import __version__
-from . import backup, compare, detect, export, forget, index, people, search, weights
+from . import add, analyze, backup, compare, detect, export, forget, index, people, search, weights
 from .parser import Parser
 from .terminal import EXIT_CODES, run_command
 
@@ -78,7 +80,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"faceie {__version__}", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, compare, index, search, people, export, forget, backup, weights):
+    for command in (detect, compare, index, search, people, export, add, analyze, forget, backup, weights):
         command.add_parser(commands)
     return parser
 
