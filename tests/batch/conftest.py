@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 
+from faceie.batch import batches
+from faceie.gallery.records import PhotoAnalysis
+
 from ..conftest import ROOT
-from ..gallery.conftest import by_words
+from ..gallery.conftest import by_words, no_weights, small_photos
+
+__all__ = ["no_weights", "small_photos"]  # fixtures
 
 # Python runs a module of this name when it starts. "dies" ends the process; "slow" takes a while.
 _CUSTOMIZE = """
@@ -39,27 +45,25 @@ except ImportError:  # not a process of Faceie
 """
 
 
-@pytest.fixture
-def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_weights: None) -> None:
-    """Fake photos of words (`by_words`) are analyzed without an encoder, in this process and in new ones."""
-    import hashlib
-
-    import numpy as np
-
-    folder = tmp_path / "customize"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def customized(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The value of PYTHONPATH with which new processes analyze fake photos."""
+    folder = tmp_path_factory.mktemp("customize")
     (folder / "sitecustomize.py").write_text(_CUSTOMIZE)
-    path = os.pathsep.join([str(folder), *filter(None, sys.path), str(ROOT)])
-    monkeypatch.setenv("PYTHONPATH", path)
+    return os.pathsep.join([str(folder), *filter(None, sys.path), str(ROOT)])
 
-    def analyze_photo(path: str, settings: object, content: bytes) -> object:
-        digest = hashlib.sha256(content).digest()
-        return by_words(content.decode().replace("slow", "").strip())._replace(digest=digest)
 
-    monkeypatch.setattr("faceie.batch.batches.analyze_photo", analyze_photo)
-    monkeypatch.setattr("faceie.batch.batches.load", lambda source: source)
-    monkeypatch.setattr("faceie.batch.batches.answer", lambda weights: np.zeros(8, np.float32))
-    monkeypatch.setattr("faceie.batch.batches.identify", lambda weights: "vggface2")
-    from faceie.batch.batches import origin_of
+def analyze_photo(path: str, settings: object, content: bytes) -> PhotoAnalysis:
+    digest = hashlib.sha256(content).digest()
+    return by_words(content.decode().replace("slow", "").strip())._replace(digest=digest)
 
-    origin_of.cache_clear()
+
+@pytest.fixture
+def made_up(customized: str, monkeypatch: pytest.MonkeyPatch, no_weights: None) -> None:
+    """Fake photos of words (`by_words`) are analyzed without an encoder, in this process and in new ones."""
+    monkeypatch.setenv("PYTHONPATH", customized)
+    monkeypatch.setattr(batches, "analyze_photo", analyze_photo)
+    monkeypatch.setattr(batches, "load", lambda source: source)
+    monkeypatch.setattr(batches, "answer", lambda weights: np.zeros(8, np.float32))
+    monkeypatch.setattr(batches, "identify", lambda weights: "vggface2")
+    batches.origin_of.cache_clear()

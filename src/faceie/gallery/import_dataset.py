@@ -119,10 +119,19 @@ class AddRun:
         for content in {content for row in rows for content in row["contents"] or ()}:
             store.exports.add_hash(photo, content)
         for path, *version in {(row["path"], row["size"], row["modified"], row["changed"]) for row in rows}:
-            if path is not None and store.file(path) is None:
-                store.put_file(path, photo, version[0] or 0, version[1] or 0, version[2])
+            if path is not None:
+                self._put_file(path, photo, version[0] or 0, version[1] or 0, version[2])
         if row["error"] is not None and row["path"] is not None:
             self.report.bad.append(BadPhoto(Path(row["path"]), row["error"]))
+
+    def _put_file(self, path: str, photo: int, size: int, modified: int, changed: int | None) -> None:
+        """Record which photo a file holds, unless the gallery knows a version of it that is as new."""
+        known = self._store.file(path)
+        if known and known.photo is not None and known.modified >= modified:
+            return
+        self._store.put_file(path, photo, size, modified, changed)
+        if known and known.photo not in (None, photo):
+            self._store.set_successor(known.photo, photo)  # the next run moves the user's labels
 
     def _add_unreadable(self, rows: Sequence[Row]) -> None:
         for row in rows:
