@@ -261,9 +261,14 @@ def cluster(customized: str) -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", customized)
-        with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, host="127.0.0.1"
-        ) as cluster:
+        # The first death of a worker fails its calls; by default, they are tried on three other workers.
+        dask = pytest.importorskip("dask")
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, host="127.0.0.1"
+            ) as cluster,
+        ):
             yield cluster
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..dataset import Columns, Origin, arrow, options_text
 from ..facenet.loading import answer, identify, load
+from ..gallery.alone import analyze_suspect
 from ..gallery.analysis import analyze_photo, failed_analysis
 from ..gallery.records import PhotoAnalysis
 from ..gallery.settings import GALLERY_DEFAULTS, Settings
@@ -93,13 +94,18 @@ def choose_batch_settings(
     return Settings(weights, options).with_limits(truncated, max_pixels)._replace(one_thread=True)
 
 
-def analyze_source(path: str, settings: Settings, content: bytes | None = None) -> PhotoAnalysis:
-    """Read a photo once and analyze it. Errors are part of the result, except WeightsError."""
+def analyze_source(
+    path: str, settings: Settings, content: bytes | None = None, *, suspect: bool = False
+) -> PhotoAnalysis:
+    """Read a photo once and analyze it. Errors are part of the result, except WeightsError.
+
+    `suspect`: whether a process may have died with it.
+    """
     try:
         content = read(path) if content is None else content
     except Exception as error:
         return failed_analysis(error, path)
-    return analyze_photo(path, settings, content)
+    return (analyze_suspect if suspect else analyze_photo)(path, settings, content)
 
 
 @cache

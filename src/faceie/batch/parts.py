@@ -1,7 +1,7 @@
 """Make one file of a dataset, in a worker. It appears when it is complete.
 
 While a photo is analyzed, its path is the last line of a journal beside the file. If the process dies, the next attempt
-finds the photo there, and analyzes it in a process of its own. A wrong suspicion only takes time.
+finds the photo there, and tries it in a process of its own. A wrong suspicion only takes time.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from ..dataset import Columns, open_part, write_part
 from ..files import remove_stale_drafts
 from ..gallery.settings import Settings
-from .alone import analyze_alone
 from .batches import add_photo, analyze_source, origin_of
 from .sources import Source
 
@@ -36,18 +35,13 @@ def make_part(target: str, photos: Sequence[Source], settings: Settings) -> Part
     path = Path(target)
     if not path.exists():
         remove_stale_drafts([path])
-        batches: list[Any] = []
         with _journal(path) as (suspects, journal):
             columns = Columns(origin_of(settings))
             for source in photos:
-                if source.path in suspects:
-                    batches += [columns.to_batch(), analyze_alone(source, settings)]
-                    columns = Columns(origin_of(settings))
-                    continue
                 journal.write(f"{json.dumps(source.path)}\n")
                 journal.flush()
-                add_photo(columns, source, analyze_source(source.path, settings))
-            write_part(path, [*batches, columns.to_batch()])
+                add_photo(columns, source, analyze_source(source.path, settings, suspect=source.path in suspects))
+            write_part(path, [columns.to_batch()])
     with suppress(OSError):
         _journal_path(path).unlink()
     return _describe(path, len(photos))

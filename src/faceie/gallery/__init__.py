@@ -39,6 +39,7 @@ The work, by the path of a photo:
 ==================  ==================================================================================
 `indexing`          a run over folders
 `workers`           the processes of a run
+`alone`             try a photo that may end its process
 `analysis`          detect and encode the faces in a photo
 `absence`           photos that are gone from their folders
 `drives`            network drives, which need another journal

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GalleryError, OptionError, WeightsError
 from ..machine import available_memory
 from ..nn.parallel import get_threads, set_threads
+from .alone import DIED, analyze_suspect
 from .analysis import analyze_photo, failed_analysis, hash_photo
 from .records import PhotoAnalysis
 from .settings import Settings
@@ -41,7 +42,6 @@ _ASK_AGAIN = 10.0  # seconds until an executor is asked again how many workers i
 _NEED = 1_000_000_000  # bytes: peak of a worker, with photos of up to 24 megapixels (docs/speed.md)
 _MOST_ON_WINDOWS = 61  # processes that `concurrent.futures` can wait for there
 _KILLED_WORKER = "KilledWorker"  # error of Dask for a call with which several workers have died
-_DIED = "the process that analyzed it died: the photo needs too much memory, or its decoder has a bug"
 
 
 def default_workers() -> int:
@@ -148,10 +148,11 @@ class WorkerPool:
     def analyze_again(self, path: str, settings: Settings, others: Iterable[Future[PhotoAnalysis]]) -> PhotoAnalysis:
         """Analyze a photo after all others, to find out whether it is the cause that workers of an executor died."""
         wait(others)
+        future = self._submit(self._executor(), analyze_suspect, path, settings)
         try:
-            return self.result(self.submit(path, settings.for_run(one_thread=True)), path)
-        except WorkerDied:
-            return PhotoAnalysis(error=_DIED, digest=self.result(self.submit_hash(path, settings), path).digest)
+            return self.result(future, path)
+        except WorkerDied:  # even so
+            return PhotoAnalysis(error=DIED, digest=self.result(self.submit_hash(path, settings), path).digest)
 
     def analyze_alone(self, path: str, settings: Settings, error: BrokenExecutor) -> PhotoAnalysis:
         """Analyze a photo in a process of its own, after a worker died. Raises GalleryError for a given executor."""
@@ -162,7 +163,7 @@ class WorkerPool:
             with _processes(1) as alone:
                 return alone.submit(analyze_photo, path, settings).result()
         except BrokenExecutor:
-            return PhotoAnalysis(error=_DIED, digest=hash_photo(path, settings).digest)
+            return PhotoAnalysis(error=DIED, digest=hash_photo(path, settings).digest)
 
     def _dismiss(self) -> None:
         self._own = None
