@@ -318,8 +318,11 @@ def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path) -
     def close(done: int, total: int, report: Any) -> None:
         cluster.close()
 
+    dask = pytest.importorskip("dask")
+
     with (
         pytest.raises(FaceieError, match=r"scheduler|broken down|connection"),
+        dask.config.set({"distributed.comm.timeouts.connect": 1}),
         Gallery(tmp_path / "g.faceie") as gallery,
         dask_executor(cluster.scheduler_address) as executor,
     ):
