@@ -1,4 +1,4 @@
-"""Beyond one machine: what the coordinator of a run costs, the overhead of Dask, and datasets in and out.
+"""Beyond one machine: cost of the coordinator, overhead of Dask, datasets in and out.
 
     python benchmarks/scale.py coordinator [--photos 5000] [--faces 2]
     python benchmarks/scale.py engines FOLDER [--rounds 3]
@@ -118,7 +118,7 @@ def _speed(name: str, workers: int, folder: Path, path: Path) -> float:
 
 
 def datasets(faces: int, folder: Path) -> None:
-    """Print what an import and an export take."""
+    """Print time and memory of an import and an export."""
     origin = origin_of(choose_batch_settings("vggface2", None, truncated=False, max_pixels=None))
     dataset = folder / "dataset"
     for part, start in enumerate(range(0, faces, _PART)):

@@ -1,4 +1,4 @@
-"""Shared by the tests of batches: made-up analyses in all processes, whoever starts them."""
+"""Shared by the tests of batches: made-up analyses in this process and in new ones."""
 
 from __future__ import annotations
 

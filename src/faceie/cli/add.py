@@ -18,7 +18,7 @@ __all__ = ["add_parser"]
 _DESCRIPTION = """\
 Add the photos, faces and people of a dataset to the gallery: of one that faceie
 analyze has written, or of another gallery, which faceie export --parquet has written.
-People with the same name become one person. What you have said in this gallery stays.
+People with the same name become one person. Your statements in this gallery stay.
 You may interrupt the command at any time, and run it again.
 """
 

@@ -30,7 +30,7 @@ class DatasetMethods(ExportMethods):
         """Add the photos, faces and people of a dataset: of a cluster's work, or of another gallery.
 
         Known photos are not added again. People with the same name become one person. The statements of this gallery
-        always win; those of the dataset are taken over where there are none. An import may be interrupted or killed at
+        always win. Statements of the dataset about other faces are taken over. An import may be interrupted or killed at
         any moment, and a second one of the same dataset changes nothing. It cannot be undone.
 
         Parameters
@@ -74,7 +74,7 @@ class DatasetMethods(ExportMethods):
             return run.report
 
     def export_dataset(self, folder: str | os.PathLike[str]) -> int:
-        """Write the whole gallery as a dataset: photos, faces, people, and what you have said about them.
+        """Write the whole gallery as a dataset: photos, faces, people, and your statements about them.
 
         The list of your last actions, for `undo`, is left out, and that of the photos that you have deleted.
 

@@ -149,7 +149,7 @@ class AddRun:
             self._label(KnownFace(face, row["face"], (0, 0, 0, 0), None, 0, None), row, is_new=True)
 
     def _merge(self, photo: int, faces: Sequence[Row]) -> None:
-        """Take over what the dataset says about the faces of a photo that the gallery has."""
+        """Take over the statements of the dataset about the faces of a known photo."""
         if photo > self._newest and faces:  # added by this run, from other rows of the dataset
             numbers = {face.number for face in self._store.datasets.faces(photo)}
             self._insert(photo, [row for row in faces if row["face"] not in numbers])

@@ -152,7 +152,7 @@ class DatasetStore:
         )
 
     def complete_person(self, person: int, born: str | None, cover: int | None) -> None:
-        """Set the date of birth and the cover of a person that has none."""
+        """Set the date of birth and the cover of a person, if they are missing."""
         self._db.execute(
             "UPDATE people SET born = coalesce(born, ?), cover = coalesce(cover, ?) WHERE id = ?", (born, cover, person)
         )
