@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
         "--parquet",
         type=Path,
         metavar="FOLDER",
-        help="write a dataset of Parquet files to a new folder: all photos, faces and people, and your statements about them",
+        help="write a dataset of Parquet files to a new folder: photos, faces, people and your statements",
     )
     parser.add_argument("--embeddings", action="store_true", help="include the embeddings")
 

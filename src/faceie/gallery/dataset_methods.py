@@ -30,8 +30,8 @@ class DatasetMethods(ExportMethods):
         """Add the photos, faces and people of a dataset: of a cluster's work, or of another gallery.
 
         Known photos are not added again. People with the same name become one person. The statements of this gallery
-        always win. Statements of the dataset about other faces are taken over. An import may be interrupted or killed at
-        any moment, and a second one of the same dataset changes nothing. It cannot be undone.
+        always win. Statements of the dataset about other faces are taken over. An import may be interrupted or killed
+        at any moment, and a second one of the same dataset changes nothing. It cannot be undone.
 
         Parameters
         ----------
