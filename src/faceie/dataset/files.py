@@ -117,11 +117,10 @@ def _as_bytes(column: Any, type: Any) -> list[bytes | None]:
     """Return the lists of float32 in a column as bytes, without copies of single numbers."""
     if column.type != type:
         column = column.cast(type)
-    size = 4 * type.list_size
-    values = np.asarray(column.values, np.dtype("<f4"))[column.offset * type.list_size :]
-    content = memoryview(np.ascontiguousarray(values).tobytes())
+    content = memoryview(np.asarray(column.values, np.dtype("<f4")).tobytes())
+    ends = (4 * np.asarray(column.offsets, np.int64)).tolist()
     known = column.is_valid().to_pylist()
-    return [bytes(content[at * size : (at + 1) * size]) if valid else None for at, valid in enumerate(known)]
+    return [bytes(content[ends[at] : ends[at + 1]]) if valid else None for at, valid in enumerate(known)]
 
 
 def _is_same_encoder(a: str | None, b: str) -> bool:

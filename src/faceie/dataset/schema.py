@@ -37,8 +37,6 @@ __all__ = ["FORMAT", "Columns", "Origin", "arrow", "face_schema", "options_text"
 #: Number of this format. A reader refuses larger ones.
 FORMAT = 1
 
-_EMBEDDING, _LANDMARKS = 512, 10
-
 
 class Origin(NamedTuple):
     """Encoder and detection options that made the rows."""
@@ -81,11 +79,11 @@ def face_schema() -> Any:
             ("contents", pa.list_(pa.binary())),
             ("face", pa.int32()),
             *((name, pa.float64()) for name in ("x1", "y1", "x2", "y2")),
-            ("landmarks", pa.list_(pa.float32(), _LANDMARKS)),
+            ("landmarks", pa.list_(pa.float32())),
             ("angle", pa.float64()),
             ("probability", pa.float64()),
             ("quality", pa.float64()),
-            ("embedding", pa.list_(pa.float32(), _EMBEDDING)),
+            ("embedding", pa.list_(pa.float32())),
             ("thumbnail", pa.binary()),
             ("person", pa.int64()),
             ("name", pa.string()),
@@ -144,20 +142,22 @@ class Columns:
     def to_batch(self) -> Any:
         """Return the rows as a record batch."""
         pa = arrow()
-        lists = {"embedding": _EMBEDDING, "landmarks": _LANDMARKS}
         arrays = [
-            _numbers(values, lists[field.name], field.type) if field.name in lists else pa.array(values, field.type)
+            _numbers(values) if field.name in ("embedding", "landmarks") else pa.array(values, field.type)
             for field, values in zip(self._schema, self._values.values(), strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
-def _numbers(values: list[bytes | None], size: int, type: Any) -> Any:
-    """Return an array of lists of float32 from their bytes."""
+def _numbers(values: list[bytes | None]) -> Any:
+    """Return an array of lists of float32 from their bytes.
+
+    The lists have no fixed length, which Spark and older versions of pyarrow do not know.
+    """
     pa = arrow()
-    known = np.array([value is not None for value in values], bool)
-    empty = bytes(4 * size)
-    numbers = pa.py_buffer(b"".join(value or empty for value in values))
-    children = pa.Array.from_buffers(pa.float32(), size * len(values), [None, numbers])
-    validity = pa.py_buffer(np.packbits(known, bitorder="little").tobytes())
-    return pa.Array.from_buffers(type, len(values), [validity], children=[children])
+    numbers = pa.py_buffer(b"".join(filter(None, values)))
+    ends = np.cumsum([0, *(len(value or b"") // 4 for value in values)], dtype=np.int32)
+    known = np.packbits(np.array([value is not None for value in values], np.bool_), bitorder="little")
+    children = pa.Array.from_buffers(pa.float32(), int(ends[-1]), [None, numbers])
+    buffers = [pa.py_buffer(known.tobytes()), pa.py_buffer(ends.tobytes())]
+    return pa.Array.from_buffers(pa.list_(pa.float32()), len(values), buffers, children=[children])
