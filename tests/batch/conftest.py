@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from faceie.batch import batches
+from faceie.gallery import alone
 from faceie.gallery.records import PhotoAnalysis
 
 from ..conftest import ROOT
@@ -63,6 +64,7 @@ def made_up(customized: str, monkeypatch: pytest.MonkeyPatch, no_weights: None) 
     """Fake photos of words (`by_words`) are analyzed without an encoder, in this process and in new ones."""
     monkeypatch.setenv("PYTHONPATH", customized)
     monkeypatch.setattr(batches, "analyze_photo", analyze_photo)
+    monkeypatch.setattr(alone, "analyze_photo", analyze_photo)
     monkeypatch.setattr(batches, "load", lambda source: source)
     monkeypatch.setattr(batches, "answer", lambda weights: np.zeros(8, np.float32))
     monkeypatch.setattr(batches, "identify", lambda weights: "vggface2")
