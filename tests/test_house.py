@@ -28,6 +28,8 @@ ROOMS = {
     "machine": set[str](),
     "namesake": set[str](),
     "types": set[str](),
+    "cluster": set[str](),
+    "dataset": {"files"},
     "nn": {"checks", "forks", "machine", "namesake", "types"},
     "boxes": {"nn", "types"},
     "images": {"checks", "files", "types"},
@@ -40,6 +42,7 @@ ROOMS = {
     "gallery": {
         "checks",
         "cohort",
+        "dataset",
         "machine",
         "files",
         "nn",
@@ -51,6 +54,7 @@ ROOMS = {
         "recognition",
         "types",
     },
+    "batch": {"checks", "dataset", "facenet", "files", "gallery", "images", "mtcnn"},
     "web": {"gallery"},
 }
 

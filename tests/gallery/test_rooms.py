@@ -17,6 +17,7 @@ SQL = {
     "log.py",
     "store.py",
     "store_changes.py",
+    "store_datasets.py",
     "store_exports.py",
     "store_faces.py",
     "store_history.py",

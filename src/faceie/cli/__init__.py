@@ -11,6 +11,8 @@
 `questions`      ``faceie people suggestions``, ``yes``, ``no``, ``ignore``, ``undo`` ...
 `browse`         ``faceie browse``: see and name people in a browser
 `export`         ``faceie export``: print all faces for other programs
+`add`            ``faceie import``: add a dataset or another gallery
+`analyze`        ``faceie analyze``: find faces on a cluster
 `forget`         ``faceie forget``: delete from the gallery
 `backup`         ``faceie backup``: copy the gallery while it is in use
 `weights`        ``faceie weights``: list, fetch and convert weights
@@ -47,7 +49,7 @@ import warnings
 from collections.abc import Sequence
 
 from .. import __version__
-from . import backup, browse, compare, detect, export, forget, index, people, search, weights
+from . import add, analyze, backup, browse, compare, detect, export, forget, index, people, search, weights
 from .parser import Parser
 from .terminal import EXIT_CODES, run_command
 
@@ -79,7 +81,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"faceie {__version__}", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (detect, compare, index, search, people, browse, export, forget, backup, weights):
+    for command in (detect, compare, index, search, people, browse, export, add, analyze, forget, backup, weights):
         command.add_parser(commands)
     return parser
 

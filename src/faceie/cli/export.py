@@ -7,19 +7,22 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .. import Gallery
 from .parser import add_command
 from .search import face_as_json
 from .terminal import OK, write
+from .text import plural, printable
 
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
 Print all faces of the gallery, a line per face: JSON Lines, or CSV with a line of
 titles. A line holds the photo, the position of the face in it and the person, and,
-with --embeddings, the 512 numbers by which the face is recognized. Keep the output
+with --embeddings, the 512 numbers by which the face is recognized. With --parquet,
+write the whole gallery to a new folder instead, for faceie import. Keep the output
 as private as the photos.
 """
 
@@ -41,12 +44,22 @@ def add_parser(commands: Any) -> None:
         metavar="FORMAT",
         help="json (JSON Lines) or csv (default: %(default)s)",
     )
+    parser.add_argument(
+        "--parquet",
+        type=Path,
+        metavar="FOLDER",
+        help="write a dataset of Parquet files to a new folder: photos, faces, people and your statements",
+    )
     parser.add_argument("--embeddings", action="store_true", help="include the embeddings")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line per face."""
     with Gallery(arguments.gallery, create=False) as gallery:
+        if arguments.parquet:
+            faces = gallery.export_dataset(arguments.parquet)
+            write(f"{printable(arguments.parquet)}: a dataset of {plural(faces, 'face')}")
+            return OK
         titles: list[str] = []
         for face in gallery.faces():
             entry = face_as_json(face)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from .. import DetectionOptions, Gallery, OptionError
+from ..cluster import dask_executor
 from ..gallery import BadPhoto, IndexReport
-from ..gallery.settings import GALLERY_DEFAULTS
 from .options import (
     GALLERY_LIMIT,
-    MIN_FACE_SIZE,
+    add_dask_option,
     add_folder_options,
+    add_min_face_size_option,
     add_photo_options,
     face_size,
     weights_source,
@@ -74,12 +76,8 @@ def add_parser(commands: Any) -> None:
         metavar="NUMBER",
         help="number of processes (default: one per processor, if there is enough memory)",
     )
-    parser.add_argument(
-        "--min-face-size",
-        metavar="SIZE",
-        help=f"{MIN_FACE_SIZE}. Fixed when the gallery is made (default: {GALLERY_DEFAULTS.min_face_share * 100:g}%%, "
-        f"but {GALLERY_DEFAULTS.min_face_size:g} pixels at least)",
-    )
+    add_dask_option(parser)
+    add_min_face_size_option(parser)
     parser.add_argument(
         "--weights",
         metavar="NAME_OR_PATH",
@@ -117,7 +115,8 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
     from tqdm import tqdm  # slow to import
 
     reported = 0
-    with tqdm(unit="photo", leave=False, disable=None, smoothing=_SMOOTHING) as bar:
+    cluster = dask_executor(arguments.dask) if arguments.dask else nullcontext()
+    with cluster as executor, tqdm(unit="photo", leave=False, disable=None, smoothing=_SMOOTHING) as bar:
 
         def progress(done: int, total: int, report: IndexReport) -> None:
             nonlocal reported
@@ -133,6 +132,7 @@ def _index(gallery: Gallery, arguments: argparse.Namespace) -> bool:
             report = gallery.index(
                 arguments.folders,
                 workers=arguments.workers,
+                executor=executor,
                 prune=arguments.prune,
                 prune_limit=1.0 if arguments.yes else 0.5,
                 retry=arguments.retry or arguments.truncated,

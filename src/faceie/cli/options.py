@@ -11,16 +11,19 @@ from typing import Any, Literal
 from PIL import Image
 
 from ..errors import OptionError
+from ..gallery.settings import GALLERY_DEFAULTS
 from ..images import open_image
 from ..mtcnn.options import DEFAULTS, DetectionOptions
 
 __all__ = [
     "GALLERY_LIMIT",
+    "add_dask_option",
     "add_detection_options",
     "add_folder_options",
     "add_gallery_option",
     "add_html_option",
     "add_json_option",
+    "add_min_face_size_option",
     "add_photo_options",
     "detection_options",
     "number_or_name",
@@ -133,6 +136,26 @@ def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None
 def add_json_option(parser: argparse.ArgumentParser, form: str = "JSON Lines", instead: str = "the table") -> None:
     """Add the option that chooses JSON."""
     parser.add_argument("--json", action="store_true", help=f"print {form} instead of {instead}")
+
+
+def add_dask_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a cluster."""
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster analyze the photos: address of its scheduler, such as "
+        "tcp://10.0.0.1:8786, or its scheduler file. They must see the photos under the same paths",
+    )
+
+
+def add_min_face_size_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the smallest face of a new gallery."""
+    parser.add_argument(
+        "--min-face-size",
+        metavar="SIZE",
+        help=f"{MIN_FACE_SIZE}. Fixed when the gallery is made (default: {GALLERY_DEFAULTS.min_face_share * 100:g}%%, "
+        f"but {GALLERY_DEFAULTS.min_face_size:g} pixels at least)",
+    )
 
 
 def add_html_option(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ The class, from the file to the whole:
 `people_methods`    `PeopleMethods`: your statements about people and faces
 `question_methods`  `QuestionMethods`: suggestions, ignored faces and undo
 `export_methods`    `ExportMethods`: names for other programs, and folders of links
+`dataset_methods`   `DatasetMethods`: datasets of Parquet files, in and out
 `gallery`           `Gallery`: photos and search; the public class
 `records`           row types: faces, matches, people; imports no network and no database
 `reports`           reports of runs, and files that cannot be used
@@ -33,6 +34,7 @@ The database. Only these modules execute SQL. The first three deal with the file
 `store_exports`     `ExportStore`: names to write, and hashes of photos with names
 `store_imports`     `ImportStore`: imported names
 `store_changes`     `ChangeStore`: faces that have changed since the last look
+`store_datasets`    `DatasetStore`: all rows by photo, and statements of another gallery
 ==================  ==================================================================================
 
 The work, by the path of a photo:
@@ -41,6 +43,7 @@ The work, by the path of a photo:
 `indexing`          a run over folders
 `workers`           the processes of a run
 `progress`          how far a run is, for other programs
+`alone`             try a photo that may end its process
 `analysis`          detect and encode the faces in a photo
 `absence`           photos that are gone from their folders
 `drives`            network drives, which need another journal
@@ -59,6 +62,8 @@ The work, by the path of a photo:
 `import_names`      read the names of other programs, and decide about each
 `import_match`      which name belongs to which face; knows no database
 `export_names`      write names into sidecars and photos
+`import_dataset`    add a dataset: photos, faces, people, statements
+`export_dataset`    write a gallery as a dataset
 `links`             folders of links to the photos of each person
 `wipe`              delete rows, and overwrite their bytes
 ==================  ==================================================================================
@@ -68,12 +73,13 @@ from .export_names import ExportReport, OtherName
 from .gallery import PRIOR, Gallery
 from .links import LinkReport
 from .records import Action, Counts, Face, Match, Person, Photo, PhotoMatch, Probe, Suggestion
-from .reports import BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
+from .reports import AddReport, BadPhoto, Forgotten, ImportReport, IndexReport, NameConflict, PhotoName
 from .settings import default_path
 
 __all__ = [
     "PRIOR",
     "Action",
+    "AddReport",
     "BadPhoto",
     "Counts",
     "ExportReport",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,17 +25,20 @@ from ..facenet.network import InceptionResNetV1
 from ..images import read_bytes, read_photo
 from ..mtcnn.detect import crop_face, detect_faces
 from ..mtcnn.detected import DetectedFaces
+from ..nn.parallel import one_thread
 from ..types import Array, ImageLike
 from .records import NewFace, PhotoAnalysis, Probe
 from .settings import Settings
 
 __all__ = [
     "analyze_photo",
+    "digest_of",
     "failed_analysis",
     "find_drawn_face",
     "find_named_faces",
     "find_probe",
     "find_probes",
+    "hash_photo",
     "load_cached",
     "thumbnail",
 ]
@@ -53,13 +59,36 @@ _LANDMARKS = np.array([[0.31, 0.38], [0.69, 0.38], [0.5, 0.56], [0.34, 0.76], [0
 _UNSURE = 0.5  # factor of its quality: it joins similar faces, but no cluster is built on it
 
 
-def analyze_photo(path: str, settings: Settings) -> PhotoAnalysis:
-    """Detect and encode the faces in a photo. Errors are part of the result, except WeightsError."""
+def analyze_photo(path: str, settings: Settings, content: bytes | None = None) -> PhotoAnalysis:
+    """Hash a photo, detect its faces and encode them. Errors are part of the result, except WeightsError.
+
+    `content`: bytes of the file, if they have been read already.
+    """
     weights = load_cached(settings.weights)
+    digest = None
     try:
-        return _analyze(path, settings, weights)
+        digest = digest_of(path) if content is None else hashlib.sha256(content).digest()
+        with one_thread() if settings.one_thread else nullcontext():
+            return _analyze(path, settings, weights, content)._replace(digest=digest)
     except Exception as error:  # of decoders, or a bug of ours: the run goes on with the next photo
+        return failed_analysis(error, path)._replace(digest=digest)
+
+
+def hash_photo(path: str, settings: Settings) -> PhotoAnalysis:
+    """Only hash a photo, for one whose content may be known. `settings`: as for `analyze_photo`."""
+    try:
+        return PhotoAnalysis(digest=digest_of(path))
+    except Exception as error:
         return failed_analysis(error, path)
+
+
+def digest_of(path: str) -> bytes:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:  # noqa: PTH123
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
 
 
 def failed_analysis(error: Exception, path: str) -> PhotoAnalysis:
@@ -77,8 +106,8 @@ def failed_analysis(error: Exception, path: str) -> PhotoAnalysis:
     return PhotoAnalysis(error=f"it cannot be analyzed ({type(error).__name__}: {error})")
 
 
-def _analyze(path: str, settings: Settings, weights: InceptionResNetV1) -> PhotoAnalysis:
-    photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels)
+def _analyze(path: str, settings: Settings, weights: InceptionResNetV1, content: bytes | None) -> PhotoAnalysis:
+    photo = read_photo(path, truncated=settings.truncated, max_pixels=settings.max_pixels, content=content)
     image = photo.image
     scale = np.divide(photo.size, image.size).astype(np.float32)  # [2], 1 unless the photo was reduced
     found = detect_faces(image, settings.options)
@@ -183,9 +212,17 @@ def _find_near(
     return face._replace(quality=face.quality * min(1.0, float(back.mean())))
 
 
-@cache
+_loading = threading.Lock()
+
+
 def load_cached(source: str | Path) -> InceptionResNetV1:
-    """Load weights once in a process."""
+    """Load weights once in a process, whose threads may start at the same time."""
+    with _loading:
+        return _load(source)
+
+
+@cache
+def _load(source: str | Path) -> InceptionResNetV1:
     return load(source)
 
 

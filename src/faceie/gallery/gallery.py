@@ -12,14 +12,14 @@ from ..checks import whole_number
 from ..types import ImageLike
 from .absence import find_absent
 from .analysis import find_probe, find_probes
-from .export_methods import ExportMethods
+from .dataset_methods import DatasetMethods
 from .indexing import IndexRun, Progress, absolute_paths, run_to_end
 from .progress import read_progress
 from .records import Match, Probe
 from .reports import BadPhoto, IndexReport
 from .search import AnyProbe, Dates, find_matches, to_mean_probe
 from .settings import exclude_patterns
-from .workers import WorkerPool, default_workers
+from .workers import WorkerPool
 
 __all__ = ["PRIOR", "Gallery"]
 
@@ -27,7 +27,7 @@ __all__ = ["PRIOR", "Gallery"]
 PRIOR = 0.01
 
 
-class Gallery(ExportMethods):
+class Gallery(DatasetMethods):
     """A photo collection whose faces are indexed, searched, and sorted by people.
 
     A gallery is one SQLite file (its tables: `faceie.gallery.schema`). Beside it lies a file ending in ``.matrix``,
@@ -104,7 +104,8 @@ class Gallery(ExportMethods):
             this process does the work, with threads. A script that uses several must be importable: see
             `multiprocessing`.
         executor : Executor, optional
-            Executor to use instead. Its workers must be able to open the same paths.
+            Executor to use instead, such as that of a Dask client (docs/scale.md). Its workers must be able to open the
+            same paths. Each of its calls uses one thread.
         prune : bool, default False
             Whether to remove photos that are gone from their folders. The user's statements about their faces are kept,
             in case they come back. See `absent`.
@@ -151,12 +152,12 @@ class Gallery(ExportMethods):
         >>> report.analyzed, report.unchanged
         (0, 5)
         """
-        workers = default_workers() if workers is None else whole_number("workers", workers)
+        workers = None if workers is None else whole_number("workers", workers)
         tops = absolute_paths(folders)
         with self._reading():
             self._weights()  # fails here, not in each worker
             patterns = exclude_patterns(self._store, exclude)
-        settings = self._settings.with_limits(truncated, max_pixels)
+        settings = self._settings.with_limits(truncated, max_pixels).for_run(one_thread=executor is not None)
         pool = WorkerPool(workers, executor)
         run = IndexRun(self._store, settings, pool, verify=verify, newest_first=newest_first, forgotten=forgotten)
         work = run.work(

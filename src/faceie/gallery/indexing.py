@@ -2,12 +2,14 @@
 
 Photos are submitted to an executor, and their results are stored in the order of submission. So the rows of a gallery
 do not depend on the number of workers, nor on interruptions of the run. Each photo is a transaction.
+
+The workers read the photos. This process compares sizes and times, decides and writes. A photo whose content may be
+known, because a known file has its size, is hashed first, and analyzed only if its content is new.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import sqlite3
 import sys
@@ -16,15 +18,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from operator import is_not
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ..errors import GalleryError, OptionError, WeightsError
 from ..files import not_a_file
 from ..images.folders import search_folders
 from . import people
 from .absence import find_absent, is_missing
-from .analysis import failed_analysis, load_cached
+from .analysis import digest_of, failed_analysis, load_cached
 from .assignment import assign_new
 from .database import translate_errors
 from .drawn import find_again
@@ -34,7 +40,7 @@ from .reports import BadPhoto, IndexReport
 from .settings import Settings
 from .store import Store
 from .strangers import ignore_new
-from .workers import ExecutorFailed, WorkerPool
+from .workers import ExecutorFailed, WorkerDied, WorkerPool
 
 __all__ = ["IndexRun", "Progress", "absolute_paths", "digest_of", "file_version", "run_to_end"]
 
@@ -50,14 +56,27 @@ _ENDING = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError,
 FileVersion: TypeAlias = tuple[int, int, "int | None"]
 
 
-class _Task(NamedTuple):
+@dataclass(eq=False)
+class _Task:
     """A photo that is new or has changed."""
 
     path: str
-    digest: bytes
     version: FileVersion
-    future: Future[PhotoAnalysis] | None
+    hashing: Future[PhotoAnalysis] | None = None
+    """Set until it is decided whether a photo whose content may be known is analyzed."""
+    future: Future[PhotoAnalysis] | None = None
     """None if the same content is known or already submitted."""
+    digest: bytes | None = None
+
+    def is_decided(self) -> bool:
+        """Tell whether `known_digest` will not change."""
+        return self.hashing is None and (self.digest is not None or self.future is None or self.future.done())
+
+    def known_digest(self) -> bytes | None:
+        """Return the SHA-256, if it is known yet."""
+        if self.digest is None and self.future and self.future.done() and not self.future.exception():
+            self.digest = self.future.result().digest
+        return self.digest
 
 
 class IndexRun:
@@ -82,6 +101,9 @@ class IndexRun:
         self._newest_first = newest_first
         self._add_forgotten = forgotten
         self._waiting: deque[_Task] = deque()
+        self._undecided: deque[_Task] = deque()  # those of them with `hashing`
+        self._sizes: set[int] | None = None  # of known files; None until the first new one
+        self._hash_all = False
 
     def work(
         self,
@@ -98,13 +120,14 @@ class IndexRun:
         Errors of single photos are recorded, and the run goes on.
         """
         report, started = self.report, time.monotonic()
+        self._retry = retry
         found = search_folders(map(Path, tops), exclude=exclude, follow_links=follow_links)
         photos, report.problems, report.passed_over = found
         paths = list(dict.fromkeys(str(photo.path) for photo in photos))
         if self._newest_first:
             paths.sort(key=_time_of_change, reverse=True)
         record = ProgressRecord(self._store)
-        for _ in self._work(paths, retry):
+        for _ in self._work(paths):
             record.update(report.done, len(paths))
             report.seconds = time.monotonic() - started
             yield len(paths)
@@ -118,17 +141,20 @@ class IndexRun:
         report.ignored = ignore_new(self._store)
         report.seconds = time.monotonic() - started
 
-    def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:
+    def _work(self, paths: Iterable[str]) -> Iterator[None]:
         """Submit the photos and store their analyses. Yield after each photo."""
         with self._workers:
             for path in paths:
                 task = None
                 with self._recording_errors(path):
-                    task = self._task(path, retry)
+                    task = self._task(path)
                 if task is None:
                     yield
                     continue
                 self._waiting.append(task)
+                if task.hashing:
+                    self._undecided.append(task)
+                self._decide_early()
                 while len(self._waiting) >= self._workers.in_flight:
                     self._finish_first()
                     yield
@@ -136,63 +162,114 @@ class IndexRun:
                 self._finish_first()
                 yield
 
-    def _task(self, path: str, retry: bool) -> _Task | None:
+    def _task(self, path: str) -> _Task | None:
         """Submit a photo if needed. Return None if it has not changed."""
-        store, version = self._store, file_version(path)
-        known = store.file(path)
+        version = file_version(path)
+        known = self._store.file(path)
         same = known and known[1:3] == version[:2] and known.changed in (None, version[2]) and not self._verify
-        if known and same and known.photo is not None and not (retry and store.is_bad(known.photo)):
+        if known and same and known.photo is not None and not (self._retry and self._store.is_bad(known.photo)):
             self.report.unchanged += 1
             return None
-        digest = digest_of(path)
-        if store.is_forgotten(digest) and not self._add_forgotten:
-            self.report.forgotten += 1
-            if known:  # the file held another photo before
-                with store.transaction():
-                    store.remove_file(path)
-            return None
-        photo = store.photo(digest)
-        if any(task.digest == digest for task in self._waiting) or (
-            photo is not None and not (retry and store.is_bad(photo))
-        ):
-            return _Task(path, digest, version, None)
-        return _Task(path, digest, version, self._workers.submit(path, self._settings))
+        if self._may_be_known(version[0]):
+            return _Task(path, version, hashing=self._workers.submit_hash(path, self._settings))
+        return _Task(path, version, future=self._workers.submit(path, self._settings))
+
+    def _may_be_known(self, size: int) -> bool:
+        """Tell whether a known photo, or one of this run, may have the content of a new file of this size."""
+        if self._sizes is None:
+            self._sizes = set(self._store.sizes())
+            self._hash_all = self._store.has_contents_without_files()
+        may_be = self._hash_all or size in self._sizes
+        self._sizes.add(size)
+        return may_be
+
+    def _decide_early(self) -> None:
+        """Submit the photos that have been hashed and are new, in their order, as far as that can be told."""
+        while self._undecided:
+            task = self._undecided[0]
+            earlier = takewhile(partial(is_not, task), self._waiting)
+            twins = [one for one in earlier if one.version[0] == task.version[0]]
+            if not (task.hashing and task.hashing.done() and all(one.is_decided() for one in twins)):
+                return
+            try:
+                self._decide(task, {one.known_digest() for one in twins})
+            except Exception:  # raised again when it is the photo's turn
+                return
+            self._undecided.popleft()
+
+    def _decide(self, task: _Task, submitted: set[bytes | None]) -> None:
+        """Submit a photo that has been hashed, unless its content is known or among those already submitted."""
+        assert task.hashing
+        hashed = self._workers.result(task.hashing, task.path)
+        if hashed.digest is None:  # it cannot be read
+            task.future = task.hashing
+        elif not (hashed.digest in submitted or self._is_known(hashed.digest)):
+            task.future = self._workers.submit(task.path, self._settings)
+        task.digest, task.hashing = hashed.digest, None
+
+    def _is_known(self, digest: bytes) -> bool:
+        """Tell whether a content needs no analysis."""
+        photo = self._store.photo(digest)
+        return self._is_left_out(digest) or (photo is not None and not (self._retry and self._store.is_bad(photo)))
+
+    def _is_left_out(self, digest: bytes) -> bool:
+        """Tell whether the user has deleted the photo with this content."""
+        return not self._add_forgotten and self._store.is_forgotten(digest)
 
     def _finish_first(self) -> None:
         """Wait for the photo that was submitted first, and store its analysis."""
-        task = self._waiting.popleft()
+        task = self._waiting[0]
         with self._recording_errors(task.path):
-            analysis = None
-            if task.future:
-                try:
-                    analysis = self._workers.result(task.future, task.path)
-                except BrokenExecutor as error:
-                    analysis = self._recover(task, error)
-            if analysis is not None and analysis.transient:
-                self._reject(task.path, analysis.error or "")
-            else:
-                self._store_photo(task, analysis)
+            try:
+                analysis = self._result(task)
+            finally:
+                self._waiting.popleft()
+            digest = task.digest or (analysis.digest if analysis else None)
+            if analysis is not None and (analysis.transient or digest is None):
+                self._reject(task.path, analysis.error or "it cannot be read")
+            elif digest is not None:
+                self._store_photo(task, digest, analysis)
+        self._decide_early()
+
+    def _result(self, task: _Task) -> PhotoAnalysis | None:
+        """Wait for the analysis of the first photo in the queue. Return None for one with a known content."""
+        try:
+            if task.hashing:
+                self._undecided.popleft()
+                self._decide(task, set())
+            return self._workers.result(task.future, task.path) if task.future else None
+        except BrokenExecutor as error:
+            return self._recover(task, error)
+        except WorkerDied:
+            others = [future for one in self._waiting for future in (one.hashing, one.future) if future]
+            return self._workers.analyze_again(task.path, self._settings, others)
 
     def _recover(self, task: _Task, error: BrokenExecutor) -> PhotoAnalysis:
         """Analyze a photo alone, after a worker died, to find out whether it is the cause. Submit the others again."""
         analysis = self._workers.analyze_alone(task.path, self._settings, error)
-        again = [
-            other._replace(future=self._workers.submit(other.path, self._settings)) if other.future else other
-            for other in self._waiting
-        ]
-        self._waiting = deque(again)
+        for other in self._waiting:
+            if other is not task and other.future:
+                other.future = self._workers.submit(other.path, self._settings)
         return analysis
 
-    def _store_photo(self, task: _Task, analysis: PhotoAnalysis | None) -> None:
+    def _store_photo(self, task: _Task, digest: bytes, analysis: PhotoAnalysis | None) -> None:
         store, report, path = self._store, self.report, task.path
+        if self._is_left_out(digest):
+            report.forgotten += 1
+            if store.file(path):  # the file held another photo before
+                with store.transaction():
+                    store.remove_file(path)
+            return
         if file_version(path) != task.version:
             report.bad.append(BadPhoto(Path(path), "it changed during the analysis: index it again"))
             return
         with store.transaction():
-            photo = store.photo(task.digest)
+            photo = store.photo(digest)
             if analysis is not None and (photo is None or store.is_bad(photo)):
-                photo = store.put_photo(task.digest, analysis)
-                store.remove_forgotten(task.digest)
+                photo = store.put_photo(digest, analysis)
+                store.remove_forgotten(digest)
+            else:
+                analysis = None  # another run has stored it
             if photo is None:  # the analyzed file with this content has changed since
                 report.bad.append(BadPhoto(Path(path), "a copy of it changed during the analysis: index it again"))
                 return
@@ -301,15 +378,6 @@ def absolute_paths(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
     if isinstance(folders, str | bytes | os.PathLike):
         raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
     return [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # resolve follows links
-
-
-def digest_of(path: str) -> bytes:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:  # noqa: PTH123
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
 
 
 def _ends_the_run(error: Exception) -> bool:

@@ -306,6 +306,8 @@ class PhotoAnalysis(NamedTuple):
     """Whether the error lies with the machine or the options, not with the photo. Such a photo is tried again."""
     note: str | None = None
     """Reason why a part of the photo is missing, if the rest was used."""
+    digest: bytes | None = None
+    """SHA-256 of the file. None if it could not be read."""
 
 
 class KnownFile(NamedTuple):

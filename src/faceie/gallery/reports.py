@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["BadPhoto", "Forgotten", "ImportReport", "IndexReport", "NameConflict", "PhotoName"]
+__all__ = ["AddReport", "BadPhoto", "Forgotten", "ImportReport", "IndexReport", "NameConflict", "PhotoName"]
 
 
 class BadPhoto(NamedTuple):
@@ -23,6 +23,40 @@ class BadPhoto(NamedTuple):
 
     path: Path
     reason: str
+
+
+@dataclass
+class AddReport:
+    """Result of `Gallery.add`.
+
+    Attributes
+    ----------
+    photos : int
+        Photos that are new in the gallery.
+    faces : int
+        Faces that are new in the gallery.
+    known : int
+        Photos that were in the gallery already.
+    named : int
+        Faces that got a person.
+    people : int
+        People that are new in the gallery.
+    forgotten : int
+        Photos that were left out since the user has deleted them from the gallery.
+    bad : list of BadPhoto
+        Photos of the dataset that could not be used.
+    conflicts : list of BadPhoto
+        Faces about which the dataset and the gallery say different things. The gallery's statements stay.
+    """
+
+    photos: int = 0
+    faces: int = 0
+    known: int = 0
+    named: int = 0
+    people: int = 0
+    forgotten: int = 0
+    bad: list[BadPhoto] = field(default_factory=list)
+    conflicts: list[BadPhoto] = field(default_factory=list)
 
 
 @dataclass

@@ -64,6 +64,10 @@ class Settings(NamedTuple):
     """Whether the readable part of a damaged photo is used."""
     max_pixels: int = MAX_PIXELS
     """Size of the largest photo that is opened."""
+    one_thread: bool = False
+    """Whether each photo is analyzed in one thread, for workers that analyze several at a time."""
+    run: str = ""
+    """A text that differs between runs. Executors that keep results by their arguments (Dask) then give new ones."""
 
     def with_limits(self, truncated: bool, max_pixels: int | None) -> Settings:
         """Return a copy with these limits. None stands for the limit of `read_photo`."""
@@ -71,6 +75,10 @@ class Settings(NamedTuple):
             return self._replace(truncated=truncated, max_pixels=MAX_PIXELS)
         largest = whole_number("max_pixels", max_pixels, or_else=", or None")
         return self._replace(truncated=truncated, max_pixels=largest)
+
+    def for_run(self, *, one_thread: bool) -> Settings:
+        """Return a copy for the calls of one run."""
+        return self._replace(one_thread=one_thread, run=secrets.token_hex(8))
 
 
 def choose_settings(store: Store, weights: str | Path | None, options: DetectionOptions | None) -> Settings:

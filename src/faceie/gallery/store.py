@@ -12,6 +12,7 @@ from .database import Database, back_up, transaction
 from .records import KnownFile, Photo, PhotoAnalysis
 from .reports import BadPhoto
 from .store_changes import ChangeStore
+from .store_datasets import DatasetStore
 from .store_exports import ExportStore
 from .store_faces import FaceStore
 from .store_history import HistoryStore
@@ -31,6 +32,7 @@ class Store:
         self.people = PeopleStore(db)
         self.imports = ImportStore(db)
         self.exports = ExportStore(db)
+        self.datasets = DatasetStore(db)
         self.history = HistoryStore(db)
         self.changes = ChangeStore(db)
 
@@ -146,6 +148,16 @@ class Store:
     def remove_file(self, path: str) -> None:
         """Delete the record of a file."""
         self.db.execute("DELETE FROM files WHERE path = CAST(? AS TEXT)", (os.fsencode(path),))
+
+    def sizes(self) -> list[int]:
+        """Return the sizes of all files, in bytes, without repetitions."""
+        return [size for (size,) in self.db.execute("SELECT DISTINCT size FROM files WHERE photo IS NOT NULL")]
+
+    def has_contents_without_files(self) -> bool:
+        """Tell whether the gallery knows contents, by their SHA-256, that no file held in the last run."""
+        return bool(self.orphans()) or any(
+            self.db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("hashes", "forgotten")
+        )
 
     # Photos
 

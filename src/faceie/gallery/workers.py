@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import warnings
-from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GalleryError, OptionError, WeightsError
 from ..machine import available_memory
 from ..nn.parallel import get_threads, set_threads
-from .analysis import analyze_photo, failed_analysis
+from .alone import DIED, analyze_suspect
+from .analysis import analyze_photo, failed_analysis, hash_photo
 from .records import PhotoAnalysis
 from .settings import Settings
 
 if TYPE_CHECKING:  # slow to import, and only needed by runs with several processes
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
 
-__all__ = ["ExecutorFailed", "WorkerPool", "default_workers"]
+__all__ = [
+    "ExecutorFailed",
+    "WorkerDied",
+    "WorkerPool",
+    "default_workers",
+    "is_killed_worker",
+    "size_of",
+    "worker_processes",
+]
 
 _IN_FLIGHT = 4  # photos per worker that are submitted at a time
+_ASK_AGAIN = 10.0  # seconds until an executor is asked again how many workers it has
 _NEED = 1_000_000_000  # bytes: peak of a worker, with photos of up to 24 megapixels (docs/speed.md)
 _MOST_ON_WINDOWS = 61  # processes that `concurrent.futures` can wait for there
+_KILLED_WORKER = "KilledWorker"  # error of Dask for a call with which several workers have died
 
 
 def default_workers() -> int:
@@ -58,21 +71,29 @@ class ExecutorFailed(Exception):
         self.error = error
 
 
+class WorkerDied(Exception):
+    """Workers of the caller's executor, which still works, have died with a photo."""
+
+
 class WorkerPool:
     """A context in which photos are submitted for analysis.
 
     With one worker, this process analyzes the photos itself, with all its threads. Several workers are processes with
     one thread each. They end at once when the context is left or this process dies, even during an analysis. The
-    caller's executor, if any, replaces both. It must accept at least `workers` photos at a time, and is not shut down.
+    caller's executor, if any, replaces both, and is not shut down.
+
+    `workers`: by default, as many as the executor has, or as `default_workers` returns.
     """
 
-    def __init__(self, workers: int, executor: Executor | None = None) -> None:
+    def __init__(self, workers: int | None = None, executor: Executor | None = None) -> None:
+        self._asks = executor is not None and workers is None
+        workers = default_workers() if workers is None else workers
         if sys.platform == "win32" and workers > _MOST_ON_WINDOWS and executor is None:
             raise OptionError(f"workers is {workers}, expected at most {_MOST_ON_WINDOWS} on Windows")
         if workers > 1 and executor is None and (why := _why_no_workers()):
             raise GalleryError(f"{why}; pass workers=1, or an executor")
-        self.in_flight = _IN_FLIGHT * workers if workers > 1 or executor else 1
         self._workers = workers
+        self._asked = -math.inf
         self._given = executor
         self._own: Executor | None = None
         self._stack = ExitStack()
@@ -83,10 +104,25 @@ class WorkerPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._dismiss()
 
+    @property
+    def in_flight(self) -> int:
+        """Number of photos to submit at a time."""
+        if self._asks and time.monotonic() > self._asked + _ASK_AGAIN:  # workers of a cluster come and go
+            self._workers = size_of(self._given) or self._workers
+            self._asked = time.monotonic()
+        return _IN_FLIGHT * self._workers if self._workers > 1 or self._given else 1
+
     def submit(self, path: str, settings: Settings) -> Future[PhotoAnalysis]:
         """Submit a photo for analysis. Raises ExecutorFailed."""
+        return self._submit(self._executor(), analyze_photo, path, settings)
+
+    def submit_hash(self, path: str, settings: Settings) -> Future[PhotoAnalysis]:
+        """Submit a photo to the caller's executor for its SHA-256, or hash it here. Raises ExecutorFailed."""
+        return self._submit(self._given or _SerialExecutor(), hash_photo, path, settings)
+
+    def _submit(self, executor: Executor, function: Any, path: str, settings: Settings) -> Future[PhotoAnalysis]:
         try:
-            return self._executor().submit(analyze_photo, path, settings)
+            return executor.submit(function, path, settings)
         except BrokenExecutor as error:  # `result` raises it
             broken: Future[PhotoAnalysis] = Future()
             broken.set_exception(error)
@@ -97,15 +133,26 @@ class WorkerPool:
             raise
 
     def result(self, future: Future[PhotoAnalysis], path: str) -> PhotoAnalysis:
-        """Wait for an analysis. Raises BrokenExecutor, ExecutorFailed and WeightsError."""
+        """Wait for an analysis. Raises BrokenExecutor, ExecutorFailed, WorkerDied and WeightsError."""
         try:
             return future.result()
         except (BrokenExecutor, WeightsError):
             raise
         except Exception as error:
+            if self._given and is_killed_worker(error):
+                raise WorkerDied from error
             if self._given:
                 raise ExecutorFailed(error) from error
             return failed_analysis(error, path)
+
+    def analyze_again(self, path: str, settings: Settings, others: Iterable[Future[PhotoAnalysis]]) -> PhotoAnalysis:
+        """Analyze a photo after all others, to find out whether it is the cause that workers of an executor died."""
+        wait(others)
+        future = self._submit(self._executor(), analyze_suspect, path, settings)
+        try:
+            return self.result(future, path)
+        except WorkerDied:  # even so
+            return PhotoAnalysis(error=DIED, digest=self.result(self.submit_hash(path, settings), path).digest)
 
     def analyze_alone(self, path: str, settings: Settings, error: BrokenExecutor) -> PhotoAnalysis:
         """Analyze a photo in a process of its own, after a worker died. Raises GalleryError for a given executor."""
@@ -116,9 +163,7 @@ class WorkerPool:
             with _processes(1) as alone:
                 return alone.submit(analyze_photo, path, settings).result()
         except BrokenExecutor:
-            return PhotoAnalysis(
-                error="the process that analyzed it died: the photo needs too much memory, or its decoder has a bug"
-            )
+            return PhotoAnalysis(error=DIED, digest=hash_photo(path, settings).digest)
 
     def _dismiss(self) -> None:
         self._own = None
@@ -130,6 +175,24 @@ class WorkerPool:
         if self._own is None:  # only if needed: a run without changes needs no workers
             self._own = self._stack.enter_context(_processes(self._workers)) if self._workers > 1 else _SerialExecutor()
         return self._own
+
+
+def worker_processes(count: int) -> AbstractContextManager[Executor]:
+    """Return a context with an executor of processes, each of which has one thread. They end with the context."""
+    return _processes(count)
+
+
+def is_killed_worker(error: Exception) -> bool:
+    """Tell whether an executor reports that workers died with a call, and goes on with others."""
+    return type(error).__name__ == _KILLED_WORKER  # without importing Dask
+
+
+def size_of(executor: Any) -> int:
+    """Return the number of calls that an executor runs at a time: of Dask, or of the standard library; 0 if unknown."""
+    with suppress(Exception):  # the attributes are not public
+        client = getattr(executor, "_client", None)
+        return int(executor._max_workers if client is None else sum(client.ncores().values()))
+    return 0
 
 
 class _SerialExecutor(Executor):

@@ -72,10 +72,10 @@ def open_file(path: Path, request: Request) -> Opened:
             return _open(file, path.suffix, request)
 
 
-def open_bytes(content: bytes, request: Request) -> Opened:
+def open_bytes(content: bytes, request: Request, suffix: str = "") -> Opened:
     """Decode the content of a file that is in memory. Raises ImageError."""
     with _translated(request):
-        return _open(io.BytesIO(content), "", request)
+        return _open(io.BytesIO(content), suffix, request)
 
 
 @contextmanager

@@ -88,14 +88,16 @@ def read_photo(
     max_pixels: int | None = MAX_PIXELS,
     reduce_above: int = REDUCE_ABOVE,
     reduce: int = 2,
+    content: bytes | None = None,
 ) -> OpenedPhoto:
     """Open a photo once, for pixels, date and a note if pixels are missing.
 
     The readable part of a file that ends early is used, and with `truncated` also that of a damaged file.
     `max_pixels`: as for `open_image`. `reduce_above`: to save memory, a photo of more pixels is reduced while it is
-    decoded: its width and height are divided by `reduce`.
+    decoded: its width and height are divided by `reduce`. `content`: bytes of the file, if they have been read already.
     """
-    return _read(path, Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above, reduce))
+    request = Request("damaged" if truncated else "early end", _limit(max_pixels), reduce_above, reduce)
+    return _read(path, request, content)
 
 
 def read_bytes(content: bytes, *, max_pixels: int | None = MAX_PIXELS) -> OpenedPhoto:
@@ -123,10 +125,11 @@ def _limit(max_pixels: int | None) -> int | None:
     return None if max_pixels is None else whole_number("max_pixels", max_pixels, or_else=", or None")
 
 
-def _read(path: str | os.PathLike[str], request: Request) -> OpenedPhoto:
+def _read(path: str | os.PathLike[str], request: Request, content: bytes | None = None) -> OpenedPhoto:
     path = Path(path)
     try:
-        return _converted(open_file(path, request), path.stem)
+        opened = open_file(path, request) if content is None else open_bytes(content, request, path.suffix)
+        return _converted(opened, path.stem)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error.__cause__
 

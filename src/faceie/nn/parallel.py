@@ -27,7 +27,15 @@ from ..checks import whole_number
 from ..errors import OptionError
 from ..machine import available_cpus
 
-__all__ = ["concurrency", "get_threads", "limited_blas", "parallel", "set_threads", "single_threaded_blas"]
+__all__ = [
+    "concurrency",
+    "get_threads",
+    "limited_blas",
+    "one_thread",
+    "parallel",
+    "set_threads",
+    "single_threaded_blas",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -296,6 +304,13 @@ def limited_blas(limit: int) -> Iterator[None]:
 def single_threaded_blas() -> AbstractContextManager[None]:
     """Keep BLAS from using threads of its own."""
     return limited_blas(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in the calling thread alone. Other threads of the process keep theirs, except those of BLAS."""
+    with single_threaded_blas(), _parallel_region():
+        yield
 
 
 @forks.in_child

@@ -1,0 +1,333 @@
+"""Datasets from folders: whole files, runs that go on, photos that end a process, URLs, and clusters."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import faceie
+from faceie import DetectionOptions, FaceieError, Gallery, OptionError
+from faceie.batch import analyze_batches, analyze_folders
+from faceie.cluster import dask_executor
+from faceie.dataset import part_paths, read_rows
+
+from ..gallery.conftest import QUICK, fakes, needs_weights, person
+
+pa = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def rows_of(dataset: Path) -> list[tuple[Any, ...]]:
+    """Return all rows of a dataset, in an order that does not depend on its files."""
+    found = []
+    for path in part_paths(dataset):
+        for columns in read_rows(path, 100):
+            # The last digits of made-up embeddings depend on where they lie in memory.
+            columns["embedding"] = [one and np.frombuffer(one, "<f4").round(3).tolist() for one in columns["embedding"]]
+            found += [tuple(map(repr, row)) for row in zip(*columns.values(), strict=True)]
+    return sorted(found)
+
+
+def words(count: int, **special: str) -> dict[str, str]:
+    """Return fake photos with one face each, or other contents by their numbers."""
+    photos = {f"{number:02}.jpg": f"{1 + number % 5}.{number}" for number in range(count)}
+    return photos | {f"{number[1:]}.jpg": text for number, text in special.items()}
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    return fakes(tmp_path / "album", words(12, _03="1.1 2.2", _04=""))
+
+
+# The function that engines call
+
+
+@needs_weights
+def test_batches(small_photos: Path) -> None:
+    """Paths or contents become the faces that `detect_faces` and `encode_faces` find."""
+    photos = sorted(small_photos.glob("*.jpg"))[:2]
+    by_path = pa.RecordBatch.from_pydict({"path": [str(photo) for photo in photos]})
+    contents = pa.table({"bytes": [photo.read_bytes() for photo in photos], "path": ["a.jpg", "b.jpg"]})
+    one, other = (list(analyze_batches([batch], options=QUICK)) for batch in (by_path, contents))
+    assert len(one) == len(other) == 1
+    for name in ("sha256", "face", "x1", "embedding", "thumbnail", "width"):
+        assert one[0][name].equals(other[0][name])
+    found = faceie.detect_faces(photos[0], options=QUICK)
+    embedding = one[0]["embedding"][0].values.to_numpy(zero_copy_only=False)
+    assert found.images
+    assert np.abs(embedding - faceie.encode_faces(found.images)[0]).max() < 1e-5
+
+
+def test_bad_photos_are_rows(made_up: None, tmp_path: Path) -> None:
+    """A missing photo is a row with its error; no photo stops the others."""
+    fakes(tmp_path, {"a.jpg": "1.1"})
+    batch = pa.RecordBatch.from_pydict({"path": [str(tmp_path / "gone.jpg"), str(tmp_path / "a.jpg")]})
+    (found,) = analyze_batches([batch])
+    assert found["error"].to_pylist() == ["No such file or directory", None]
+    assert found["face"].to_pylist() == [None, 1]
+
+
+# Runs
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_and_the_next(made_up: None, album: Path, tmp_path: Path, workers: int) -> None:
+    """All photos are in files of some size; the next run adds new and changed photos only."""
+    seen = []
+    report = analyze_folders(
+        [album], tmp_path / "dataset", workers=workers, photos_per_file=5, progress=lambda *of: seen.append(of[:2])
+    )
+    assert (report.photos, report.known, report.faces, report.files, report.bad) == (12, 0, 12, 3, [])
+    assert seen[-1] == (12, 12)
+    assert len(part_paths(tmp_path / "dataset")) == 3
+    assert [path for path in (tmp_path / "dataset").iterdir() if path.name.startswith(".")] == []
+    if os.name == "posix":
+        assert all(path.stat().st_mode & 0o77 == 0 for path in part_paths(tmp_path / "dataset"))
+    (album / "new.jpg").write_text("5.5")
+    (album / "00.jpg").write_text("6.6 7.7")
+    report = analyze_folders([album], tmp_path / "dataset", workers=1)
+    assert (report.photos, report.known, report.faces) == (2, 11, 3)
+    with Gallery(tmp_path / "g.faceie", options=None) as gallery:
+        assert gallery.add(tmp_path / "dataset").faces == 15
+        assert gallery.search(person(7))[0].distance < 0.6
+
+
+def test_a_killed_run_goes_on(made_up: None, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interruption at any file, the rows end as those of an undisturbed run. Drafts are ignored."""
+    analyze_folders([album], tmp_path / "whole", workers=1, photos_per_file=3)
+    for stop in range(4):
+        dataset = tmp_path / str(stop)
+        dataset.mkdir()
+        (dataset / ".part-0.parquet-12345678").write_bytes(b"PAR1")
+
+        def interrupt(done: int, total: int, report: Any, stop: int = stop) -> None:
+            if report.files > stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            analyze_folders([album], dataset, workers=1, photos_per_file=3, progress=interrupt)
+        report = analyze_folders([album], dataset, workers=1, photos_per_file=3)
+        assert report.known == 3 * (stop + 1)
+        assert rows_of(dataset) == rows_of(tmp_path / "whole")
+
+
+def test_a_damaged_file_is_made_anew(made_up: None, album: Path, tmp_path: Path) -> None:
+    """A file that is cut off is put aside, with a note, and its photos are analyzed again."""
+    analyze_folders([album], tmp_path / "dataset", workers=1, photos_per_file=6)
+    whole = rows_of(tmp_path / "dataset")
+    path = part_paths(tmp_path / "dataset")[0]
+    path.write_bytes(path.read_bytes()[:-50])
+    report = analyze_folders([album], tmp_path / "dataset", workers=1, photos_per_file=6)
+    assert (report.photos, report.known) == (6, 6)
+    assert len(report.problems) == 1
+    assert "damaged" in report.problems[0]
+    assert rows_of(tmp_path / "dataset") == whole
+
+
+def test_photos_that_end_their_process(made_up: None, tmp_path: Path) -> None:
+    """Each is found, noted and skipped; the photos around it are analyzed."""
+    album = fakes(tmp_path / "album", words(9, _02="dies", _07="dies too"))
+    report = analyze_folders([album], tmp_path / "dataset", workers=2, photos_per_file=5)
+    assert (report.photos, report.faces) == (9, 7)
+    assert sorted(photo.path.name for photo in report.bad) == ["02.jpg", "07.jpg"]
+    assert {photo.reason.partition(":")[0] for photo in report.bad} == {"the process that analyzed it died"}
+    assert analyze_folders([album], tmp_path / "dataset", workers=2).known == 9
+
+
+def test_two_runs_at_once(made_up: None, tmp_path: Path) -> None:
+    """Two coordinators that write the same dataset make the same files."""
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(12).items()})
+    run = functools.partial(analyze_folders, [album], tmp_path / "dataset", workers=1, photos_per_file=2)
+    others = [threading.Thread(target=run) for _ in range(2)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert len(part_paths(tmp_path / "dataset")) == 6
+    analyze_folders([album], tmp_path / "alone", workers=1, photos_per_file=2)
+    assert rows_of(tmp_path / "dataset") == rows_of(tmp_path / "alone")
+
+
+def test_another_encoder_or_other_options_are_refused(
+    made_up: None, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset is never mixed."""
+    analyze_folders([album], tmp_path / "dataset", workers=1)
+    before = rows_of(tmp_path / "dataset")
+    with pytest.raises(FaceieError, match=r"other options: .*min_face_size"):
+        analyze_folders([album], tmp_path / "dataset", workers=1, options=DetectionOptions(min_face_size=99))
+    monkeypatch.setattr("faceie.batch.batches.answer", lambda weights: np.ones(8, np.float32))
+    with pytest.raises(FaceieError, match="another encoder"):
+        analyze_folders([album], tmp_path / "dataset", workers=1, weights="casia-webface")
+    assert rows_of(tmp_path / "dataset") == before
+    with pytest.raises(OptionError, match="photos_per_file"):
+        analyze_folders([album], tmp_path / "dataset", photos_per_file=0)
+
+
+class Broken(Executor):
+    """An executor whose processes have died."""
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        from concurrent.futures import BrokenExecutor
+
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor("A process died"))
+        return future
+
+
+def test_a_broken_executor(made_up: None, album: Path, tmp_path: Path) -> None:
+    """Its error says what to do."""
+    with pytest.raises(FaceieError, match=r"has broken down .* run it again with a new one"):
+        analyze_folders([album], tmp_path / "dataset", executor=Broken())
+
+
+# URLs
+
+
+def test_photos_in_another_file_system(made_up: None, tmp_path: Path) -> None:
+    """Photos that fsspec finds are analyzed, without those that are excluded, and known in the next run."""
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("memory")
+    for name, text in {"a.jpg": "1.1", "deep/b.jpg": "2.1 3.1", "deep/c.png": "4.1", "note.txt": "no"}.items():
+        system.pipe_file(f"/album/{name}", text.encode())
+    try:
+        for known in (0, 2):
+            report = analyze_folders(["memory://album"], tmp_path / "dataset", workers=1, exclude=["*.png"])
+            assert (report.known, report.photos, report.faces, report.bad) == (
+                known,
+                2 - known,
+                3 - 3 * (known > 0),
+                [],
+            )
+        paths = {row[0] for row in rows_of(tmp_path / "dataset")}
+        assert paths == {"'memory:///album/a.jpg'", "'memory:///album/deep/b.jpg'"}
+    finally:
+        system.rm("/album", recursive=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A web server on this machine, with photos."""
+    fakes(tmp_path / "web", {"a.jpg": "1.1", "b.jpg": "2.1"})
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "web"))
+    ) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+
+
+def test_photos_on_a_web_server(made_up: None, server: str, tmp_path: Path) -> None:
+    """A list of photos, single photos and missing ones, over HTTP."""
+    pytest.importorskip("aiohttp")
+    report = analyze_folders([f"{server}/", f"{server}/gone.jpg"], tmp_path / "dataset", workers=1)
+    assert (report.photos, report.faces) == (2, 2)
+    assert len(report.problems) == 1
+    assert "gone.jpg: this URL cannot be listed" in report.problems[0]
+    assert analyze_folders([f"{server}/a.jpg"], tmp_path / "other", workers=1).faces == 1
+
+
+def test_unknown_kinds_of_urls(made_up: None, tmp_path: Path) -> None:
+    """fsspec's complaint is an error of ours."""
+    with pytest.raises(FaceieError, match="fsspec cannot open it"):
+        analyze_folders(["nowhere://a/b.jpg"], tmp_path / "dataset", workers=1)
+
+
+# Clusters
+
+
+def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, an error says what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(FaceieError, match="pip install distributed"), dask_executor("tcp://127.0.0.1:1"):
+        pass
+
+
+@pytest.fixture(scope="module")
+def cluster(customized: str) -> Iterator[Any]:
+    """Two processes of Dask, one thread each. The last test ends them."""
+    distributed = pytest.importorskip("distributed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", customized)
+        # The first death of a worker fails its calls; by default, they are tried on three other workers.
+        dask = pytest.importorskip("dask")
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, host="127.0.0.1"
+            ) as cluster,
+        ):
+            yield cluster
+
+
+def test_a_cluster_whose_workers_die(made_up: None, cluster: Any, tmp_path: Path) -> None:
+    """A killed worker, and photos that kill theirs, change no row of the others, in a dataset and a gallery."""
+    import signal
+
+    texts = words(30, _05="dies", _21="dies too")
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in texts.items()})
+    killed = []
+
+    def kill(done: int, total: int, report: Any) -> None:
+        if not killed:
+            killed.append(next(iter(cluster.workers.values())).process.process.pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    with dask_executor(cluster.scheduler_address) as executor:
+        report = analyze_folders(
+            [album], tmp_path / "dataset", executor=executor, photos_per_file=4, progress=kill, exclude=["0[0-3].jpg"]
+        )
+        assert (report.photos, report.problems) == (26, [])
+        assert sorted(photo.path.name for photo in report.bad) == ["05.jpg", "21.jpg"]
+        assert report.faces == 24
+    assert killed
+
+
+def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> None:
+    """Photos are analyzed by the cluster, also with an executor that keeps results, after a change and with retry."""
+    album = fakes(tmp_path / "album", words(8, _05="dies"))
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.Client(cluster.scheduler_address, set_as_default=False) as client,
+        Gallery(tmp_path / "g.faceie") as gallery,
+    ):
+        report = gallery.index([album], executor=client.get_executor(pure=True))
+        assert (report.analyzed, [photo.path.name for photo in report.bad]) == (7, ["05.jpg"])
+        (album / "00.jpg").write_text("9.9 8.8")
+        (album / "05.jpg").write_text("7.7")
+        report = gallery.index([album], executor=client.get_executor(pure=True), retry=True)
+        assert (report.analyzed, report.faces, report.bad) == (2, 3, [])
+
+
+def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path) -> None:
+    """An address without a scheduler, and a scheduler that ends in the middle, are errors of ours."""
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(40).items()})
+
+    def close(done: int, total: int, report: Any) -> None:
+        cluster.close()
+
+    dask = pytest.importorskip("dask")
+
+    with (
+        pytest.raises(FaceieError, match=r"scheduler|broken down|connection"),
+        dask.config.set({"distributed.comm.timeouts.connect": 1}),
+        Gallery(tmp_path / "g.faceie") as gallery,
+        dask_executor(cluster.scheduler_address) as executor,
+    ):
+        gallery.index([album], executor=executor, progress=close)
+    with Gallery(tmp_path / "g.faceie") as gallery:
+        assert len(gallery) >= 1
