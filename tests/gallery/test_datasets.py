@@ -27,7 +27,7 @@ _STATE = {
     " LEFT JOIN photos ON photos.id = photo",
     "contents": "SELECT hashes.hash, photos.hash FROM hashes JOIN photos ON photos.id = photo",
     "faces": "SELECT hash, number, x1, y1, x2, y2, landmarks, angle, probability, quality, embedding, thumbnail, name,"
-    " confirmed, ignored FROM faces JOIN photos ON photos.id = photo JOIN portraits ON face = faces.id"
+    " confirmed, ignored, drawn FROM faces JOIN photos ON photos.id = photo JOIN portraits ON face = faces.id"
     " LEFT JOIN people ON people.id = person",
     "people": "SELECT name, key, born, (SELECT hash FROM faces JOIN photos ON photos.id = photo"
     " WHERE faces.id = cover), (SELECT number FROM faces WHERE faces.id = cover) FROM people WHERE name IS NOT NULL",
@@ -76,6 +76,7 @@ def rich(gallery: Gallery) -> dict[str, int]:
     gallery.born("Anna", "2001-05")
     with store.transaction():
         store.imports.remember("anna s.", anna)
+        store.faces.insert(photo, 2, an_analysis(face_of(8, 1)).faces[0], drawn=True)
         store.imports.add_person(store.photo(b"/p/empty.jpg"), anna)  # type: ignore[arg-type]
     return faces
 
@@ -89,9 +90,9 @@ def other(tmp_path: Path, no_weights: None) -> Any:
 def test_out_and_in_without_loss(gallery: Gallery, other: Gallery, tmp_path: Path) -> None:
     """A gallery goes out and in: photos, files, faces, people, statements. A second import changes nothing."""
     rich(gallery)
-    assert gallery.export_dataset(tmp_path / "dataset") == 19
+    assert gallery.export_dataset(tmp_path / "dataset") == 20
     report = other.add(tmp_path / "dataset")
-    assert (report.photos, report.faces, report.people, report.conflicts) == (20, 19, 2, [])
+    assert (report.photos, report.faces, report.people, report.conflicts) == (20, 20, 2, [])
     assert [photo.path.name for photo in report.bad] == ["unreadable.jpg", "bad.jpg"]
     assert state(other) == state(gallery)
     assert_intact(other.path)
@@ -103,6 +104,20 @@ def test_out_and_in_without_loss(gallery: Gallery, other: Gallery, tmp_path: Pat
     with Gallery(tmp_path / "third.faceie", options=QUICK) as third:
         third.add(tmp_path / "again")
         assert state(third) == state(gallery)
+
+
+def test_a_drawn_face_is_added_to_a_known_photo(gallery: Gallery, other: Gallery, tmp_path: Path) -> None:
+    """It is a statement: the other gallery has the photo, but nobody has drawn the face there. It is added once."""
+    for one in (gallery, other):
+        put(one, "/1.jpg", face_of(1, 1))
+    drawn = an_analysis(face_of(2, 1)).faces[0]._replace(box=(500.0, 400.0, 560.0, 480.0))
+    with other._store.transaction():
+        other._store.faces.insert(1, 2, drawn, drawn=True)
+    other.confirm("Anna", [2])
+    other.export_dataset(tmp_path / "dataset")
+    for _ in range(2):
+        gallery.add(tmp_path / "dataset")
+        assert [(face.name, face.drawn) for face in gallery.faces_in(1)] == [(None, False), ("Anna", True)]
 
 
 def test_two_galleries_are_merged(gallery: Gallery, other: Gallery, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@
 ``embedding``, ``thumbnail``         512 numbers; a JPEG
 ``person``, ``name``                 number of the person or cluster in the gallery that was exported; the person's name
 ``confirmed``, ``ignored``           1 by the user, 2 by an import; why the face is ignored
+``drawn``                            1 if the user has drawn the box
 ``rejected``                         people that the face is *not*, according to the user
 ``weights``, ``options``             which encoder and which detection options made the row, as JSON
 ``faceie``                           number of this format
@@ -89,6 +90,7 @@ def face_schema() -> Any:
             ("name", pa.string()),
             ("confirmed", pa.int8()),
             ("ignored", pa.string()),
+            ("drawn", pa.int8()),
             ("rejected", pa.list_(pa.int64())),
             ("weights", pa.string()),
             ("options", pa.string()),

@@ -144,9 +144,12 @@ class AddRun:
     def _insert(self, photo: int, faces: Sequence[Row]) -> None:
         """Add faces to a photo that has no faces with these numbers."""
         for row in faces:
-            face = self._store.faces.insert(photo, row["face"], _new_face(row))
-            self.report.faces += 1
-            self._label(KnownFace(face, row["face"], (0, 0, 0, 0), None, 0, None), row, is_new=True)
+            self._insert_face(photo, row["face"], row)
+
+    def _insert_face(self, photo: int, number: int, row: Row) -> None:
+        face = self._store.faces.insert(photo, number, _new_face(row), drawn=bool(row["drawn"]))
+        self.report.faces += 1
+        self._label(KnownFace(face, number, (0, 0, 0, 0), None, 0, None), row, is_new=True)
 
     def _merge(self, photo: int, faces: Sequence[Row]) -> None:
         """Take over the statements of the dataset about the faces of a known photo."""
@@ -155,12 +158,14 @@ class AddRun:
             self._insert(photo, [row for row in faces if row["face"] not in numbers])
             return
         self.report.known += 1
-        stated = [row for row in faces if row["person"] is not None or row["ignored"] or row["rejected"]]
+        stated = [row for row in faces if any(row[key] for key in ("person", "ignored", "rejected", "drawn"))]
         known = self._store.datasets.faces(photo) if stated else []
         for row in stated:
             face = _same_face(known, row)
             if face is not None:
                 self._label(face, row, is_new=False)
+            elif row["drawn"] and (number := self._store.imports.next_number(photo)) is not None:
+                self._insert_face(photo, number, row)
             elif row["confirmed"] and row["name"] is not None:  # the name stays with the photo
                 self._missing.append((photo, self._number(row["person"], row["name"])))
 
@@ -179,6 +184,8 @@ class AddRun:
             return
         if row["person"] is None and name is None:
             return
+        if name is None and face.person is not None and self._store.people.name_of(face.person) is None:
+            self._numbers.setdefault(row["person"], face.person)  # one cluster, of which a killed run has added a part
         if not is_new and not (confirmed and name is not None):
             if face.person is None and not face.confirmed and name is not None and face.ignored is None:
                 self._assign(face, row, name, 0)

@@ -12,7 +12,7 @@ __all__ = ["DatasetStore", "KnownFace", "PhotoRows"]
 
 _FACE = (
     "number, x1, y1, x2, y2, landmarks, angle, probability, quality, embedding, thumbnail, faces.id, person,"
-    " people.name, confirmed, ignored"
+    " people.name, confirmed, ignored, drawn"
 )
 
 
