@@ -110,6 +110,7 @@ class IndexRun:
             self._remove_orphans()
         report.recognized = assign_new(self._store)
         report.ignored = ignore_new(self._store)
+        self._store.build_index()
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str], retry: bool) -> Iterator[None]:

@@ -57,8 +57,13 @@ class Matrix(NamedTuple):
 def load_matrix(store: Store) -> Matrix:
     """Return the embeddings of all faces, from the file beside the gallery's, which is rewritten if outdated.
 
-    Where the file cannot be written, as on a full disk, the matrix is kept in memory.
+    Where the file cannot be written, as on a full disk, the matrix is kept in memory; and so it is for a database.
     """
+    if store.vectors:
+        with store.snapshot():
+            ids = np.array(store.faces.ids(), np.int64)
+            return Matrix(ids, store.vectors.embeddings(ids))
+    assert isinstance(store.path, Path)
     key = bytes.fromhex(store.setting("key") or "")
     path = matrix_path(store.path)
     with store.snapshot():
@@ -127,9 +132,15 @@ def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int
         file.write(ids.tobytes())
 
 
-def load_cohort(store: Store, matrix: Matrix) -> Cohort:
-    """Return the faces of the gallery that others are judged among, as of the last clustering."""
+def load_cohort(store: Store, matrix: Matrix | None = None) -> Cohort:
+    """Return the faces of the gallery that others are judged among, as of the last clustering.
+
+    Without a matrix, only their own embeddings are read from a database.
+    """
     members = np.array(store.faces.cohort(), np.int64).reshape(-1, 2)
+    if matrix is None and store.vectors:
+        return Cohort(store.vectors.embeddings(members[:, 0]), members[:, 1])
+    matrix = matrix or load_matrix(store)
     rows = np.searchsorted(matrix.ids, members[:, 0])
     there = rows < len(matrix.ids)
     rows, members = rows[there], members[there]

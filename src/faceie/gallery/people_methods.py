@@ -9,7 +9,7 @@ from ..cohort import Cohort
 from ..errors import OptionError
 from . import assignment, people
 from .import_methods import ImportMethods
-from .matrix import load_cohort, load_matrix
+from .matrix import load_cohort
 from .records import Face, Person, PhotoMatch
 from .search import Dates, find_photos_of
 
@@ -95,7 +95,7 @@ class PeopleMethods(ImportMethods):
         5
         """
         with self._reading():
-            return load_cohort(self._store, load_matrix(self._store))
+            return load_cohort(self._store)
 
     def person(self, who: int | str) -> Person:
         """Return one person or cluster.

@@ -12,7 +12,8 @@ import numpy as np
 from ..checks import whole_number
 from ..errors import GalleryError
 from ..types import Array
-from .database import Database
+from .database import AnyDatabase
+from .postgres import Embedding
 from .records import Face, FaceTable, NewFace
 
 __all__ = ["VISIBLE", "FaceStore"]
@@ -25,7 +26,7 @@ VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 
 # The columns of `Face`. Paths are bytes: file names need not be valid text.
 _FACES = """
-    SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
+    SELECT faces.id, (SELECT CAST(path AS BLOB) FROM files WHERE files.photo = faces.photo ORDER BY path LIMIT 1), number,
         x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
         faces.person, people.name, faces.confirmed, faces.ignored
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
@@ -35,7 +36,7 @@ _FACES = """
 class FaceStore:
     """The faces in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     def check_id(self, face: Any) -> int:
@@ -76,8 +77,9 @@ class FaceStore:
         """Return the ids of faces that are not searched: ignored, in pruned photos, or taken outside of a period."""
         query = f"SELECT id FROM faces WHERE ignored IS NOT NULL OR NOT {VISIBLE}"
         if since or until:
-            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= :since AND taken <= :until)"
-        return [face for (face,) in self._db.execute(query, {"since": since or "", "until": f"{until or ''}~"})]
+            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= ? AND taken <= ?)"
+        period = (since or "", f"{until or ''}~") if since or until else ()
+        return [face for (face,) in self._db.execute(query, period)]
 
     def by_id(self, ids: Sequence[int]) -> Iterator[Face]:
         """Yield the faces with these ids, in this order, without deleted ones."""
@@ -96,7 +98,11 @@ class FaceStore:
 
     def of_people(self, numbers: Sequence[int]) -> Iterator[Face]:
         """Yield the faces of several people, grouped by photo, the oldest photo first."""
-        return self._select(f"faces.person IN ({_marks(numbers)})", numbers, "photos.taken, faces.photo, faces.id")
+        return self._select(
+            f"faces.person IN ({_marks(numbers)})",
+            numbers,
+            "photos.taken IS NOT NULL, photos.taken, faces.photo, faces.id",
+        )
 
     def _select(self, where: str, values: Iterable[int], order: str) -> Iterator[Face]:
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
@@ -155,7 +161,8 @@ class FaceStore:
             (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality),
         )
         self._db.execute(
-            "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)
+            "INSERT INTO portraits VALUES (?, ?, ?)",
+            (cursor.lastrowid, Embedding(_packed(face.embedding)), face.thumbnail),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -184,11 +191,11 @@ class FaceStore:
     def offsets(self, ids: Sequence[int] | None = None) -> dict[int, float]:
         """Return the offsets of all faces, or of those with these ids, as far as they are known."""
         if ids is None:
-            return dict(self._db.execute("SELECT face, offset FROM cohort"))
+            return dict(self._db.execute('SELECT face, "offset" FROM cohort'))
         found: dict[int, float] = {}
         for start in range(0, len(ids), _BATCH):
             part = ids[start : start + _BATCH]
-            found.update(self._db.execute(f"SELECT face, offset FROM cohort WHERE face IN ({_marks(part)})", part))
+            found.update(self._db.execute(f'SELECT face, "offset" FROM cohort WHERE face IN ({_marks(part)})', part))
         return found
 
     def cohort(self) -> list[tuple[int, int]]:
@@ -199,7 +206,11 @@ class FaceStore:
 
     def put_offsets(self, rows: Iterable[tuple[int, float, bool]]) -> None:
         """Store faces with their offsets, and whether they are in the cohort."""
-        self._db.executemany("INSERT OR REPLACE INTO cohort VALUES (?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO cohort VALUES (?, ?, ?)"
+            ' ON CONFLICT (face) DO UPDATE SET "offset" = excluded."offset", member = excluded.member',
+            rows,
+        )
 
     def delete_offsets(self) -> None:
         """Delete all offsets and the cohort."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .database import Database
+from .database import AnyDatabase
 from .names import name_key
 from .records import Person
 from .store_faces import VISIBLE
@@ -30,7 +30,7 @@ _PEOPLE = f"""
 class PeopleStore:
     """The people and clusters in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     # People and clusters
@@ -119,13 +119,18 @@ class PeopleStore:
             self._db.execute(
                 "UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ? AND person = ?", (face, number)
             )
-            self._db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
+            self._db.execute("INSERT INTO denials VALUES (?, ?) ON CONFLICT DO NOTHING", (face, number))
 
     def absorb(self, number: int, kept: int) -> None:
         """Move the faces, rejections and imported names of a person to another one, and delete it."""
         self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
-        for table in ("denials", "photo_people", "imported_names"):
-            self._db.execute(f"UPDATE OR IGNORE {table} SET person = ? WHERE person = ?", (kept, number))
+        for table, key in (("denials", "face"), ("photo_people", "photo")):  # the former rows go with the person
+            self._db.execute(
+                f"INSERT INTO {table} ({key}, person) SELECT {key}, ? FROM {table} WHERE person = ?"
+                " ON CONFLICT DO NOTHING",
+                (kept, number),
+            )
+        self._db.execute("UPDATE imported_names SET person = ? WHERE person = ?", (kept, number))
         for column in ("cover", "born"):
             self._db.execute(
                 f"UPDATE people SET {column} = (SELECT {column} FROM people WHERE id = ?)"
@@ -157,7 +162,7 @@ class PeopleStore:
         """Record that faces are to be ignored, because the user says so or because they match such a face."""
         self._db.executemany(
             "UPDATE faces SET person = NULL, ignored = ?, confirmed = ? WHERE id = ?",
-            ((reason, confirmed, face) for face in faces),
+            ((reason, int(confirmed), face) for face in faces),
         )
 
     def notice(self, faces: Iterable[int]) -> None:
@@ -188,7 +193,7 @@ class PeopleStore:
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR ignored IS NOT NULL OR name IS NOT NULL"
+            " AND (confirmed > 0 OR ignored IS NOT NULL OR name IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
             " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
@@ -198,14 +203,16 @@ class PeopleStore:
         """Take the labels from a face and give them to another one."""
         if person is not None:
             self._db.execute(
-                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (NOT confirmed OR ?)",
+                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (confirmed = 0 OR ? > 0)",
                 (person, confirmed, heir, confirmed),
             )
         (ignored,) = self._db.execute("SELECT ignored FROM faces WHERE id = ?", (face,)).fetchone()
         if ignored is not None:
             self.ignore([heir], ignored, confirmed=bool(confirmed))
         self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
-        self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
+        self._db.execute(
+            "INSERT INTO denials SELECT ?, person FROM denials WHERE face = ? ON CONFLICT DO NOTHING", (heir, face)
+        )
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
         self._db.execute("UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL WHERE id = ?", (face,))
 

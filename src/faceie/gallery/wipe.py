@@ -17,7 +17,7 @@ from .people import find_number
 from .reports import Forgotten
 from .store import Store
 
-__all__ = ["everything", "files", "forget", "person", "photo"]
+__all__ = ["close_and_delete", "everything", "forget", "person", "photo"]
 
 _UNFINISHED = "unfinished"  # setting: rows have been deleted, but copies may remain in the files
 
@@ -75,9 +75,10 @@ def everything(store: Store) -> Forgotten:
 
 def _remove_traces(store: Store) -> None:
     """Remove copies of deleted rows from the files of the gallery."""
-    store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
     try:
-        remove_matrix(store.path)
+        if isinstance(store.path, Path):
+            store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
+            remove_matrix(store.path)
         is_free = True
     except PermissionError:  # Windows refuses to delete a file that is mapped
         is_free = False
@@ -89,8 +90,13 @@ def _remove_traces(store: Store) -> None:
     store.unset(_UNFINISHED)
 
 
-def files(gallery: Path) -> None:
-    """Delete the files of a closed gallery."""
+def close_and_delete(store: Store) -> None:
+    """Close an empty gallery and delete its files, or its tables."""
+    store.drop_tables()
+    store.close()
+    gallery = store.path
+    if not isinstance(gallery, Path):
+        return
     remove_matrix(gallery)
     for suffix in ("", "-wal", "-shm", "-journal", "-old-log"):
         gallery.with_name(gallery.name + suffix).unlink(missing_ok=True)
