@@ -76,8 +76,8 @@ def load_matrix(store: Store) -> Matrix:
             write_matrix(path, key, revision, store.faces.embeddings(), count)
             matrix = open_matrix(path, key, revision)
         if matrix is None:
-            ids, rows = zip(*store.faces.embeddings(), strict=True)
-            matrix = Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), "<f4").reshape(count, SIZE))
+            faces, rows = zip(*store.faces.embeddings(), strict=True)
+            matrix = Matrix(np.array(faces, np.int64), np.frombuffer(b"".join(rows), "<f4").reshape(count, SIZE))
     # Faces that another process has deleted since must not stay in the file.
     if not store.is_in_transaction() and store.revision() != revision:
         with suppress(OSError):

@@ -26,8 +26,8 @@ VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 
 # The columns of `Face`. Paths are bytes: file names need not be valid text.
 _FACES = """
-    SELECT faces.id, (SELECT CAST(path AS BLOB) FROM files WHERE files.photo = faces.photo ORDER BY path LIMIT 1), number,
-        x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
+    SELECT faces.id, (SELECT CAST(path AS BLOB) FROM files WHERE files.photo = faces.photo ORDER BY path LIMIT 1),
+        number, x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
         faces.person, people.name, faces.confirmed, faces.ignored
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """

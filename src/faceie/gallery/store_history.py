@@ -1,8 +1,9 @@
 """The user's last actions, and how to undo them (tables ``actions`` and ``changes``).
 
 An action is one call of a method that takes a statement of the user, in one transaction. During an action, triggers
-report each changed row of the tables in `TRACKED`: temporary ones in SQLite, see `schema_postgres` for others. At its end, the rows that differ are stored as data: the
-key of the row, its values before and its values after the action. The file holds no SQL for them, and no program.
+report each changed row of the tables in `TRACKED`. They are temporary in SQLite. At its end, the rows that differ are
+stored as data: the key of the row, its values before and its values after the action. The file holds no SQL for them,
+and no program.
 
 `undo` writes the values before the last action back. Between an action and its undo, only the program changes rows: it
 clusters faces, recognizes new ones, and moves statements to new versions of photos. So
