@@ -16,10 +16,13 @@ from PIL import Image
 from faceie import DetectionOptions, Gallery
 from faceie.gallery.analysis import failed_analysis
 from faceie.gallery.database import transaction
+from faceie.gallery.postgres import Postgres
 from faceie.gallery.records import NewFace, PhotoAnalysis
+from faceie.gallery.schema_postgres import TABLES
 from faceie.weights import registry
 
 from ..conftest import PHOTOS, assert_close
+from .postgres_server import new_address
 
 needs_weights = pytest.mark.skipif(registry.find("vggface2") is None, reason="the weights vggface2 are not installed")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
@@ -123,9 +126,18 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceie.gallery.settings.identify", lambda weights: "vggface2")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of galleries on both databases, except those about files."""
+    if "database" in metafunc.fixturenames:
+        is_both = metafunc.definition.get_closest_marker("file_only") is None
+        metafunc.parametrize("database", ["file", "postgresql"] if is_both else ["file"], scope="function")
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the gallery of a test is: alone in a folder."""
+def path(tmp_path: Path, database: str) -> Path | str:
+    """Where the gallery of a test is: alone in a folder, or in a schema of a PostgreSQL database."""
+    if database == "postgresql":
+        return new_address()
     (tmp_path / "gallery").mkdir()
     return tmp_path / "gallery" / "family.faceie"
 
@@ -168,16 +180,29 @@ def _order(row: tuple[Any, ...]) -> tuple[int, str]:
     return (row[0], "") if isinstance(row[0], int) else (0, repr(row))
 
 
-def rows(gallery: Path) -> Rows:
+def rows(gallery: Path | str) -> Rows:
     """Return all rows of all tables, ids included, but what differs in any two galleries: the key, and times."""
-    with closing(sqlite3.connect(gallery)) as db:
-        db.text_factory = bytes
-        names = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=_order) for name in sorted(names)}
+    if isinstance(gallery, str):
+        tables = _rows_of_server(gallery)
+    else:
+        with closing(sqlite3.connect(gallery)) as db:
+            db.text_factory = bytes
+            names = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=_order) for name in sorted(names)}
     tables["settings"] = [row for row in tables["settings"] if row[0] != b"key"]
     tables["migrations"] = [row[:1] for row in tables["migrations"]]
     if "actions" in tables:  # not in galleries of old versions
         tables["actions"] = [row[:2] for row in tables["actions"]]
+    return tables
+
+
+def _rows_of_server(address: str) -> Rows:
+    tables: Rows = {}
+    with closing(Postgres(address)) as db:
+        for name in sorted({"migrations", *TABLES} - {"recording"}):
+            found = db.execute(f"SELECT * FROM {name}").fetchall()
+            texts = [tuple(value.encode() if isinstance(value, str) else value for value in row) for row in found]
+            tables[name] = sorted(texts, key=_order)
     return tables
 
 
@@ -191,8 +216,12 @@ def assert_same(a: Rows, b: Rows) -> None:
     assert {**a, "portraits": []} == {**b, "portraits": []}
 
 
-def assert_intact(gallery: Path) -> None:
+def assert_intact(gallery: Path | str) -> None:
     """Assert that SQLite finds nothing wrong with a gallery, nor any row that belongs to none."""
+    if isinstance(gallery, str):
+        tables = rows(gallery)
+        assert [row[0] for row in tables["portraits"]] == [row[0] for row in tables["faces"]]
+        return
     with closing(sqlite3.connect(gallery)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
