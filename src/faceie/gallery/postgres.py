@@ -154,13 +154,11 @@ class Postgres:
         if makes_id := _MAKES_ID.match(sql):
             sql += " RETURNING id"
         with self._checked() as connection:
-            if sql.startswith("BEGIN"):
-                self._in_block = True
             try:
                 cursor = connection.cursor(binary=True).execute(_translated(sql), tuple(values))
+                self._in_block = self._in_block or sql.startswith("BEGIN")
             finally:
-                if sql in ("COMMIT", "ROLLBACK"):
-                    self._in_block = False
+                self._in_block = self._in_block and sql not in ("COMMIT", "ROLLBACK")
             row = cursor.fetchone() if makes_id else None
             return Result(cursor, row and row[0])
 
@@ -199,7 +197,6 @@ class Postgres:
         except BaseException:
             with suppress(sqlite3.Error):  # the connection may be lost, and the server rolls back by itself
                 self.execute("ROLLBACK")
-            self._in_block = False
             raise
 
     @contextmanager
@@ -254,7 +251,6 @@ class Postgres:
         except BaseException:
             with suppress(sqlite3.Error):
                 self.execute("ROLLBACK")
-            self._in_block = False
             raise
 
     def drop(self) -> None:
@@ -295,7 +291,15 @@ class Postgres:
 
 def _split(address: str) -> tuple[str, str, str]:
     """Return an address as a text for messages, without passwords; the address for the driver; and the schema."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = None
+    if parts is None or parts.fragment:  # not shown: what it holds may be the password
+        raise OptionError(
+            "the address of the database is not valid, expected postgresql://USER@HOST/DATABASE. "
+            "Write # in a password as %23, @ as %40, / as %2F"
+        )
     options = parse_qsl(parts.query, keep_blank_values=True)
     schema = dict(options).get("schema", _SCHEMA)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
