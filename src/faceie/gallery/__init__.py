@@ -18,18 +18,22 @@ The class, from the file to the whole:
 `settings`          path, weights and options
 ==================  ==================================================================================
 
-The database. Only these modules execute SQL. The first three deal with the file as a whole, the others with its rows:
+The database. Only these modules execute SQL. The first three deal with the file as a whole, the next two with a server,
+the others with rows in either:
 
 ==================  ==================================================================================
 `database`          open, create, check, migrate and copy the file; transactions
 `schema`            the tables, and their migrations
 `log`               the mark in the file's header and its write-ahead log
+`postgres`          `Postgres`: a connection with the methods that the stores use
+`schema_postgres`   its tables
 `store`             `Store`: settings, files, photos
 `store_faces`       `FaceStore`: faces, embeddings, thumbnails
 `store_people`      `PeopleStore`: people, clusters, labels, ignored faces
 `store_history`     `HistoryStore`: the user's last actions, and undo
 `store_exports`     `ExportStore`: names to write, and hashes of photos with names
 `store_imports`     `ImportStore`: imported names
+`store_vectors`     `VectorStore`: the nearest faces to a probe, in PostgreSQL
 ==================  ==================================================================================
 
 The work, by the path of a photo:

@@ -82,7 +82,8 @@ class GalleryFile:
     def backup(self, path: str | os.PathLike[str]) -> None:
         """Copy the gallery to another file.
 
-        The copy is one file with the state of one moment, even if other programs use the gallery at the same time.
+        The copy is one file with the state of one moment, even if other programs use the gallery at the same time. A
+        gallery in PostgreSQL is copied by ``pg_dump`` instead.
 
         Parameters
         ----------
@@ -94,7 +95,7 @@ class GalleryFile:
         OptionError
             The file is the gallery itself.
         GalleryError
-            The copy could not be written. An existing file stays as it is.
+            The copy could not be written, or the gallery is in a database. An existing file stays as it is.
 
         Examples
         --------
@@ -189,7 +190,10 @@ class GalleryFile:
         """
         with self._reading():
             forgotten = wipe.forget(self._store, wipe.everything)
-            wipe.close_and_delete(self._store)
+            self._store.drop_tables()
+            self.close()
+            if isinstance(self.path, Path):
+                wipe.files(self.path)
             return forgotten
 
     @contextmanager

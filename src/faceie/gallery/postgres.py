@@ -106,7 +106,7 @@ class Postgres:
             import psycopg
         except ImportError as error:
             raise GalleryError(
-                f"{self.name}: a gallery in PostgreSQL needs the package psycopg; install faceie-numpy[postgres]"
+                f"{self.name}: a gallery in PostgreSQL needs psycopg; install the package psycopg[binary]"
             ) from error
         with _translating_errors():
             try:
@@ -186,7 +186,9 @@ class Postgres:
     def transaction(self, patience: float | None = None) -> Iterator[None]:
         """Open a transaction: all writes within it succeed, or, after an error, none of them (see `database`)."""
         if self.read_only:
-            raise GalleryError(f"{self.name}: this role can only read the gallery, or the server is a copy")
+            raise GalleryError(
+                f"{self.name}: this gallery can only be read here: the role may not write it, or the server is a copy"
+            )
         wait = max(1, round(1000 * (_PATIENCE if patience is None else patience)))
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         try:

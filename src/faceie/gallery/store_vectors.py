@@ -55,36 +55,43 @@ class VectorStore:
         None for all. Ignored faces, and those in pruned photos or outside of the period, are left out. Of faces at the
         same distance, the lower id comes first.
         """
-        if count is not None and count <= _LARGEST and self.has_index():
+        if count is None:
+            return _sorted(*self._all(probe, since, until), None)
+        if count <= _LARGEST and self.has_index():
             ids, squares = self._candidates(_INDEXED, probe, count + _SPARE, since, until)
             if len(ids) >= count:  # fewer if most of the candidates are left out
                 return _sorted(ids, squares, count)
         spare = _SPARE
         while True:
-            wanted = None if count is None else count + spare
-            ids, squares = self._candidates(_EXACT, probe, wanted, since, until)
+            ids, squares = self._candidates(_EXACT, probe, count + spare, since, until)
             found = _sorted(ids, squares, count)
             # The others are not nearer than the last candidate, by distances in float32.
-            if wanted is None or len(ids) < wanted or found[1][-1] ** 2 <= squares[-1] - 2 * _SLACK:
+            if len(ids) < count + spare or np.sort(squares)[count - 1] <= squares[-1] - 2 * _SLACK:
                 return found
             spare *= 8
 
     def _candidates(
-        self, distance: str, probe: Array, count: int | None, since: str | None, until: str | None
+        self, distance: str, probe: Array, count: int, since: str | None, until: str | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return ids and exact squared distances, in the order of inexact distances."""
-        query = f"SELECT face, embedding FROM portraits JOIN faces ON id = face WHERE ignored IS NULL AND {VISIBLE}"
-        period: tuple[str, ...] = ()
-        if since or until:
-            query += " AND photo IN (SELECT id FROM photos WHERE taken >= ? AND taken <= ?)"
-            period = (since or "", f"{until or ''}~")
-        values = (*period, Embedding(probe.astype("<f4").tobytes()), count)
-        ids, embeddings = _to_arrays(self._db.execute(f"{query} ORDER BY {distance} LIMIT ?", values).fetchall())
-        squares = np.empty(len(ids))
-        for start in range(0, len(ids), _BATCH):
-            part = embeddings[start : start + _BATCH].astype(np.float64) - probe.astype(np.float64)
-            squares[start : start + _BATCH] = np.einsum("ij,ij->i", part, part)
-        return ids, squares
+        query, values = _searched(since, until)
+        vector = Embedding(probe.astype("<f4").tobytes())
+        rows = self._db.execute(f"{query} ORDER BY {distance} LIMIT ?", (*values, vector, count))
+        ids, embeddings = _to_arrays(rows.fetchall())
+        return ids, _squared_distances(embeddings, probe)
+
+    def _all(self, probe: Array, since: str | None, until: str | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the ids and squared distances of all faces to search. Only a batch of embeddings is in memory."""
+        query, values = _searched(since, until)
+        parts = [(np.empty(0, np.int64), np.empty(0))]
+        last = 0
+        while True:
+            rows = self._db.execute(f"{query} AND face > ? ORDER BY face LIMIT ?", (*values, last, _BATCH)).fetchall()
+            if not rows:
+                return np.concatenate([ids for ids, _ in parts]), np.concatenate([squares for _, squares in parts])
+            ids, embeddings = _to_arrays(rows)
+            parts.append((ids, _squared_distances(embeddings, probe)))
+            last = int(ids[-1])
 
     def embeddings(self, ids: NDArray[np.int64]) -> Array:
         """Return the embeddings of faces by ascending ids. Those that were read before are not read again."""
@@ -130,6 +137,21 @@ class VectorStore:
             f" ((embedding::halfvec(512)) halfvec_l2_ops) WITH (m = {_LINKS}, ef_construction = {_EFFORT})"
         )
         return True
+
+
+def _searched(since: str | None, until: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a query for the faces to search, and its values."""
+    query = f"SELECT face, embedding FROM portraits JOIN faces ON id = face WHERE ignored IS NULL AND {VISIBLE}"
+    if since or until:
+        query += " AND photo IN (SELECT id FROM photos WHERE taken >= ? AND taken <= ?)"
+        return query, (since or "", f"{until or ''}~")
+    return query, ()
+
+
+def _squared_distances(embeddings: Array, probe: Array) -> NDArray[np.float64]:
+    difference = embeddings.astype(np.float64) - probe.astype(np.float64)
+    result: NDArray[np.float64] = np.einsum("ij,ij->i", difference, difference)
+    return result
 
 
 def _to_arrays(rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], Array]:

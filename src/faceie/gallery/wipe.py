@@ -17,7 +17,7 @@ from .people import find_number
 from .reports import Forgotten
 from .store import Store
 
-__all__ = ["close_and_delete", "everything", "forget", "person", "photo"]
+__all__ = ["everything", "files", "forget", "person", "photo"]
 
 _UNFINISHED = "unfinished"  # setting: rows have been deleted, but copies may remain in the files
 
@@ -90,13 +90,8 @@ def _remove_traces(store: Store) -> None:
     store.unset(_UNFINISHED)
 
 
-def close_and_delete(store: Store) -> None:
-    """Close an empty gallery and delete its files, or its tables."""
-    store.drop_tables()
-    store.close()
-    gallery = store.path
-    if not isinstance(gallery, Path):
-        return
+def files(gallery: Path) -> None:
+    """Delete the files of a closed gallery."""
     remove_matrix(gallery)
     for suffix in ("", "-wal", "-shm", "-journal", "-old-log"):
         gallery.with_name(gallery.name + suffix).unlink(missing_ok=True)
