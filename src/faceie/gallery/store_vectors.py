@@ -129,14 +129,24 @@ class VectorStore:
             "SELECT (SELECT count(*) FROM portraits),"
             " pg_has_role((SELECT relowner FROM pg_class WHERE oid = to_regclass('portraits')), 'USAGE')"
         ).fetchone()
-        if count < least or not owner or self.has_index():
+        if count < least or not owner or self.has_index() or not self._lock("pg_try_advisory_lock"):
             return False
-        self._db.run(f"DROP INDEX IF EXISTS {_INDEX}")  # of a program that was killed
-        self._db.run(
-            f"CREATE INDEX CONCURRENTLY {_INDEX} ON portraits USING hnsw"
-            f" ((embedding::halfvec(512)) halfvec_l2_ops) WITH (m = {_LINKS}, ef_construction = {_EFFORT})"
-        )
-        return True
+        try:
+            if self.has_index():
+                return False
+            self._db.run(f"DROP INDEX IF EXISTS {_INDEX}")  # of a program that was killed
+            self._db.run(
+                f"CREATE INDEX CONCURRENTLY {_INDEX} ON portraits USING hnsw"
+                f" ((embedding::halfvec(512)) halfvec_l2_ops) WITH (m = {_LINKS}, ef_construction = {_EFFORT})"
+            )
+            return True
+        finally:
+            self._lock("pg_advisory_unlock")
+
+    def _lock(self, function: str) -> bool:
+        """Take or release the right to make the index. Another program may be making it."""
+        (done,) = self._db.execute(f"SELECT {function}(to_regclass('portraits')::oid::bigint)").fetchone()
+        return bool(done)
 
 
 def _searched(since: str | None, until: str | None) -> tuple[str, tuple[str, ...]]:
