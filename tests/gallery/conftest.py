@@ -127,9 +127,10 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests of galleries on both databases, except those about files."""
+    """Run tests of galleries on both databases, except those about files, and those that analyze photos."""
     if "database" in metafunc.fixturenames:
-        is_both = metafunc.definition.get_closest_marker("file_only") is None
+        marks = list(metafunc.definition.iter_markers())
+        is_both = needs_weights.mark not in marks and all(mark.name != "file_only" for mark in marks)
         metafunc.parametrize("database", ["file", "postgresql"] if is_both else ["file"], scope="function")
 
 

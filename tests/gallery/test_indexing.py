@@ -721,6 +721,7 @@ workers.analyze_photo = analyze_photo
 """
 
 
+@pytest.mark.file_only  # about workers
 def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weights: None) -> None:
     """A photo at which a process dies is marked as bad; those that were under way at the same time are not."""
     album = fakes(
@@ -757,6 +758,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
 # How much memory
 
 
+@pytest.mark.file_only  # about workers
 def test_memory_does_not_grow_with_the_photos(gallery: Gallery, tmp_path: Path) -> None:
     """Stored analyses are released: a thousand additional photos take no more memory."""
     album = fakes(tmp_path / "album", {f"{i:04}.jpg": str(i) for i in range(1000)})

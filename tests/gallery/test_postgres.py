@@ -17,7 +17,7 @@ from faceie.gallery import schema_postgres
 from faceie.gallery.postgres import Postgres, is_address, name_of
 from faceie.gallery.schema import MIGRATIONS
 
-from .conftest import QUICK, Prepared, by_words, face_of, fakes, near, person, put, units
+from .conftest import QUICK, Prepared, by_words, face_of, fakes, near, needs_weights, person, put, small, units
 from .postgres_server import new_address, run, server
 
 
@@ -368,6 +368,17 @@ def test_the_index_finds_the_same(shared: Gallery) -> None:
     found = everything(shared, faces[0], limit=3, since="2003", until="2003")  # most candidates are left out
     assert found
     assert all(150 < face <= 200 for face, _ in found)
+
+
+@needs_weights
+def test_photos(address: str, tmp_path: Path) -> None:
+    """A photo is indexed with the real detector and encoder, and found by another one."""
+    photo = small("obama.jpg", tmp_path / "photos" / "obama.jpg")
+    with Gallery(address, options=QUICK) as gallery:
+        assert gallery.index([photo.parent], workers=1).faces == 1
+        (match,) = gallery.search(small("obama.jpg", tmp_path / "other.jpg", size=180), min_probability=0.5)
+        assert match.path == photo
+        assert gallery.thumbnail(match.face.id)[:2] == b"\xff\xd8"
 
 
 def test_all_faces(shared: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:

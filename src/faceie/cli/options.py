@@ -124,7 +124,7 @@ def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None
     parser.add_argument(
         "--gallery",
         metavar="FILE",
-        help="file of the gallery, or address of a PostgreSQL database, postgresql://USER@HOST/DATABASE "
+        help="file of the gallery, or address of a PostgreSQL database "
         "(default: FACEIE_GALLERY, or gallery.faceie in the user's data folder)",
         **keywords,
     )
