@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ def at_once(*works: Callable[[], object]) -> None:
 
 def test_no_message_has_the_password() -> None:
     """Messages name the database without passwords."""
+    pytest.importorskip("psycopg")
     assert is_address("postgresql://anna@host/db")
     assert not is_address("family.faceie")
     assert not is_address(Path("postgresql:/host"))
@@ -77,6 +79,13 @@ def test_no_message_has_the_password() -> None:
         with pytest.raises(OptionError, match="not valid") as refused:
             Gallery(wrong)
         assert "secret" not in str(refused.value)
+
+
+def test_without_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the package to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(GalleryError, match=r"install the package psycopg\[binary\]"):
+        Gallery("postgresql://host/db")
 
 
 def test_a_bad_schema_is_refused() -> None:
