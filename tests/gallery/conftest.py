@@ -181,6 +181,11 @@ def _order(row: tuple[Any, ...]) -> tuple[int, str]:
     return (row[0], "") if isinstance(row[0], int) else (0, repr(row))
 
 
+def open_database(gallery: Path | str) -> closing[Any]:
+    """Return a connection to the database of a gallery, as a context."""
+    return closing(Postgres(gallery) if isinstance(gallery, str) else sqlite3.connect(gallery))
+
+
 def rows(gallery: Path | str) -> Rows:
     """Return all rows of all tables, ids included, but what differs in any two galleries: the key, and times."""
     if isinstance(gallery, str):
@@ -199,7 +204,7 @@ def rows(gallery: Path | str) -> Rows:
 
 def _rows_of_server(address: str) -> Rows:
     tables: Rows = {}
-    with closing(Postgres(address)) as db:
+    with open_database(address) as db:
         for name in sorted({"migrations", *TABLES} - {"recording"}):
             found = db.execute(f"SELECT * FROM {name}").fetchall()
             texts = [tuple(value.encode() if isinstance(value, str) else value for value in row) for row in found]

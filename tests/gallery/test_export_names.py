@@ -485,6 +485,7 @@ def index_again(gallery: Gallery, album: Path) -> None:
     assert (report.analyzed, report.bad) == (0, [])
 
 
+@pytest.mark.file_only  # about photos
 @needs_exiftool
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", [1, 6])

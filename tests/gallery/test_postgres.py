@@ -223,13 +223,17 @@ def test_two_runs_index_at_once(shared: Gallery, address: str, tmp_path: Path) -
     assert len(shared.index([photos], executor=Prepared(by_words)).bad) == 0
 
 
-def test_a_writer_that_takes_long_is_waited_for_or_named(shared: Gallery, address: str) -> None:
+def test_a_writer_that_takes_long_is_waited_for_or_named(
+    shared: Gallery, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Others wait for a transaction, and say so when their patience is over. Readers never wait."""
     put(shared, "/1", person(1))
     with Gallery(address) as other, other._store.transaction():
         assert len(shared) == 1
         with pytest.raises(sqlite3.OperationalError, match="locked"), shared._store.transaction(0.05):
             pass
+        monkeypatch.setattr("faceie.gallery.assignment._PATIENCE", 0.05)
+        assert shared.people() == []  # without clustering
     shared.ignore([1])
 
 
@@ -411,7 +415,7 @@ def test_equal_faces_come_by_number(shared: Gallery) -> None:
     assert not distances.any()
 
 
-def test_a_connection_reads_its_own_database_only(shared: Gallery) -> None:
-    """`Postgres` is what a store has, and files have none of its parts."""
+def test_the_path_is_the_address(shared: Gallery, address: str) -> None:
+    """It is the address as in messages."""
     assert isinstance(shared._store.db, Postgres)
-    assert shared.path == shared._store.db.name
+    assert shared.path == name_of(address)

@@ -368,6 +368,7 @@ def test_two_runs_at_once(path: Path, tmp_path: Path, no_weights: None) -> None:
     assert_intact(path)
 
 
+@pytest.mark.file_only
 def test_a_newer_version_changes_an_open_gallery(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """An open gallery is not written any more; only the newer version can open it again."""
     (face,) = put(gallery, "/a.jpg", person(1))
@@ -635,6 +636,7 @@ def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
     assert read_only.read_bytes() == before
 
 
+@pytest.mark.file_only
 def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing does not need the write lock: the list shows the last clusters, soon, and the next one is clustered."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))

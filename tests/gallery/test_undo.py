@@ -20,7 +20,7 @@ from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import Suggestion, store_history
 
 from ..conftest import ROOT
-from .conftest import Prepared, assert_intact, by_words, face_of, fakes, put, rows
+from .conftest import Prepared, assert_intact, by_words, face_of, fakes, open_database, put, rows
 from .test_forget import left
 from .test_fuzz import SEQUENCES, World
 
@@ -32,15 +32,16 @@ def said(path: Path) -> Said:
 
     Faces are told by their embeddings, which new versions of a photo keep.
     """
-    with closing(sqlite3.connect(path)) as db:
+    with open_database(path) as db:
         names = dict(db.execute("SELECT id, name FROM people WHERE name IS NOT NULL"))
-        confirmed = "SELECT embedding, coalesce(person, ignored) FROM faces JOIN portraits ON face = id WHERE confirmed"
+        confirmed = "SELECT embedding, person, ignored FROM faces JOIN portraits ON face = id WHERE confirmed > 0"
         denials = (
             "SELECT embedding, name FROM denials JOIN portraits USING (face) JOIN people ON id = person"
             " WHERE name IS NOT NULL"
         )
         of_faces: dict[bytes, list[Any]] = {}
-        for embedding, statement in db.execute(confirmed):  # an edited copy of a photo has the same embedding
+        for embedding, person, ignored in db.execute(confirmed):  # an edited copy of a photo has the same embedding
+            statement = ignored if person is None else person
             of_faces[embedding] = sorted([*of_faces.get(embedding, []), statement], key=str)
         return names, of_faces, set(db.execute(denials))
 

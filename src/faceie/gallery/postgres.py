@@ -297,7 +297,7 @@ def _split(address: str) -> tuple[str, str, str]:
         parts = urlsplit(address)
     except ValueError:
         parts = None
-    if parts is None or parts.fragment:  # not shown: what it holds may be the password
+    if parts is None or parts.fragment:  # not shown, since a part of it may be the password
         raise OptionError(
             "the address of the database is not valid, expected postgresql://USER@HOST/DATABASE. "
             "Write # in a password as %23, @ as %40, / as %2F"
