@@ -151,6 +151,19 @@ def gallery(path: Path, no_weights: None) -> Iterator[Gallery]:
         yield gallery
 
 
+@pytest.fixture
+def address() -> str:
+    return new_address()
+
+
+@pytest.fixture
+def shared(address: str, no_weights: None) -> Iterator[Gallery]:
+    """An empty gallery in PostgreSQL."""
+    with Gallery(address, options=QUICK) as gallery:
+        gallery._weights()
+        yield gallery
+
+
 # Photos
 
 
