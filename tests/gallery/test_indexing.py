@@ -563,6 +563,7 @@ def test_newest_first(gallery: Gallery, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, -1])
+@pytest.mark.file_only
 def test_workers_are_one_or_more(gallery: Gallery, workers: int) -> None:
     """An invalid number of workers is an OptionError."""
     with pytest.raises(OptionError, match=f"workers is {workers}, expected 1 or more"):

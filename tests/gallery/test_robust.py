@@ -129,6 +129,7 @@ def test_stages_of_a_worker(
 
 @pytest.mark.parametrize("where", OF_THE_RUN, ids=lambda where: where[1])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.file_only
 def test_stages_of_the_run(
     where: tuple[Any, str], error: Exception, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ class Own(OSError):
 
 
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), ValueError("mine")])
+@pytest.mark.file_only
 def test_errors_of_progress_are_the_callers(error: Exception, gallery: Gallery, tmp_path: Path) -> None:
     """They come out as they are, and all photos stored before stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
@@ -264,6 +266,7 @@ class Failing(Executor):
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), RuntimeError("mine")])
+@pytest.mark.file_only
 def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gallery: Gallery, tmp_path: Path) -> None:
     """They come out as they are; no photo is blamed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
@@ -458,6 +461,7 @@ def test_names_of_any_script(name: str, gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", "\u200d", "12", "٣", "a\x07b", "a\u202eb", "\udcff", "\ue000"])
+@pytest.mark.file_only
 def test_what_is_no_name(name: str, gallery: Gallery) -> None:
     """An empty name, a number, or a name with hidden characters is refused."""
     (face,) = put(gallery, "/a.jpg", person(1))
