@@ -68,7 +68,7 @@ dist/weights: $(WEIGHTS) | $(VENV)/tools
 $(VENV)/tools: pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade "pip>=25.1"
-	$(RUN) -m pip install --quiet --group test --group lint
+	$(RUN) -m pip install --quiet --group test --group database --group lint
 	touch $@
 
 $(VENV)/docs: $(VENV)/tools

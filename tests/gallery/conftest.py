@@ -18,10 +18,13 @@ from faceie import DetectionOptions, Gallery
 from faceie.gallery import indexing
 from faceie.gallery.analysis import failed_analysis, hash_photo
 from faceie.gallery.database import transaction
+from faceie.gallery.postgres import Postgres
 from faceie.gallery.records import NewFace, PhotoAnalysis
+from faceie.gallery.schema_postgres import TABLES
 from faceie.weights import registry
 
 from ..conftest import PHOTOS, assert_close
+from .postgres_server import new_address
 
 needs_weights = pytest.mark.skipif(registry.find("vggface2") is None, reason="the weights vggface2 are not installed")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
@@ -130,9 +133,19 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceie.gallery.settings.identify", lambda weights: "vggface2")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of galleries on both databases, except those about files, and those that analyze photos."""
+    if "database" in metafunc.fixturenames:
+        marks = list(metafunc.definition.iter_markers())
+        is_both = needs_weights.mark not in marks and all(mark.name != "file_only" for mark in marks)
+        metafunc.parametrize("database", ["file", "postgresql"] if is_both else ["file"], scope="function")
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the gallery of a test is: alone in a folder."""
+def path(tmp_path: Path, database: str) -> Path | str:
+    """Where the gallery of a test is: alone in a folder, or in a schema of a PostgreSQL database."""
+    if database == "postgresql":
+        return new_address()
     (tmp_path / "gallery").mkdir()
     return tmp_path / "gallery" / "family.faceie"
 
@@ -142,6 +155,19 @@ def gallery(path: Path, no_weights: None) -> Iterator[Gallery]:
     """An empty gallery that needs no encoder."""
     with Gallery(path, options=QUICK) as gallery:
         gallery._weights()  # that it is vggface2, which is calibrated, is stored
+        yield gallery
+
+
+@pytest.fixture
+def address() -> str:
+    return new_address()
+
+
+@pytest.fixture
+def shared(address: str, no_weights: None) -> Iterator[Gallery]:
+    """An empty gallery in PostgreSQL."""
+    with Gallery(address, options=QUICK) as gallery:
+        gallery._weights()
         yield gallery
 
 
@@ -175,16 +201,34 @@ def _order(row: tuple[Any, ...]) -> tuple[int, str]:
     return (row[0], "") if isinstance(row[0], int) else (0, repr(row))
 
 
-def rows(gallery: Path) -> Rows:
+def open_database(gallery: Path | str) -> closing[Any]:
+    """Return a connection to the database of a gallery, as a context."""
+    return closing(Postgres(gallery) if isinstance(gallery, str) else sqlite3.connect(gallery))
+
+
+def rows(gallery: Path | str) -> Rows:
     """Return all rows of all tables, ids included, but what differs in any two galleries: the key, and times."""
-    with closing(sqlite3.connect(gallery)) as db:
-        db.text_factory = bytes
-        names = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=_order) for name in sorted(names)}
+    if isinstance(gallery, str):
+        tables = _rows_of_server(gallery)
+    else:
+        with closing(sqlite3.connect(gallery)) as db:
+            db.text_factory = bytes
+            names = [name.decode() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            tables = {name: sorted(db.execute(f"SELECT * FROM {name}"), key=_order) for name in sorted(names)}
     tables["settings"] = [row for row in tables["settings"] if row[0] != b"key"]
     tables["migrations"] = [row[:1] for row in tables["migrations"]]
     if "actions" in tables:  # not in galleries of old versions
         tables["actions"] = [row[:2] for row in tables["actions"]]
+    return tables
+
+
+def _rows_of_server(address: str) -> Rows:
+    tables: Rows = {}
+    with open_database(address) as db:
+        for name in sorted({"migrations", *TABLES} - {"recording"}):
+            found = db.execute(f"SELECT * FROM {name}").fetchall()
+            texts = [tuple(value.encode() if isinstance(value, str) else value for value in row) for row in found]
+            tables[name] = sorted(texts, key=_order)
     return tables
 
 
@@ -198,8 +242,12 @@ def assert_same(a: Rows, b: Rows) -> None:
     assert {**a, "portraits": []} == {**b, "portraits": []}
 
 
-def assert_intact(gallery: Path) -> None:
+def assert_intact(gallery: Path | str) -> None:
     """Assert that SQLite finds nothing wrong with a gallery, nor any row that belongs to none."""
+    if isinstance(gallery, str):
+        tables = rows(gallery)
+        assert [row[0] for row in tables["portraits"]] == [row[0] for row in tables["faces"]]
+        return
     with closing(sqlite3.connect(gallery)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -87,6 +87,7 @@ def test_a_gallery_without_offsets_works(gallery: Gallery) -> None:
     assert match.probability == pytest.approx(same_person_probability(match.distance, prior=0.01), abs=1e-6)
 
 
+@pytest.mark.file_only
 def test_a_gallery_of_an_older_version_is_clustered_again(path: Path, gallery: Gallery) -> None:
     """Its clusters are known, but no cohort: the next list of people makes it."""
     fill(gallery)

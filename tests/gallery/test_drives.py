@@ -17,6 +17,8 @@ from faceie.gallery import database, drives, log
 
 from .conftest import QUICK, assert_intact, face_of, person, put
 
+pytestmark = pytest.mark.file_only
+
 MOUNTS = rb"""25 30 0:23 / /proc rw,relatime shared:14 - proc proc rw
 30 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
 40 30 0:50 / /mnt/nas rw,relatime shared:20 - nfs4 nas:/photos rw,vers=4.2

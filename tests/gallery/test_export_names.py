@@ -485,6 +485,7 @@ def index_again(gallery: Gallery, album: Path) -> None:
     assert (report.analyzed, report.bad) == (0, [])
 
 
+@pytest.mark.file_only  # about photos
 @needs_exiftool
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -587,6 +588,7 @@ def _named(gallery: Gallery, album: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {path: sorted(faces) for path, faces in found.items()}
 
 
+@pytest.mark.file_only
 @needs_weights
 def test_out_and_in_again(path: Path, tmp_path: Path) -> None:
     """Exported, and imported into an empty gallery: the same people on the same faces, in all eight orientations."""

@@ -53,6 +53,7 @@ def private(secrets: list[bytes]) -> list[bytes]:
     return [secret for secret in secrets if not secret.startswith(b"/")]
 
 
+@pytest.mark.file_only
 def test_a_person(gallery: Gallery) -> None:
     """Embeddings, thumbnails and the name are gone; the others and all photos are there, and found."""
     secrets = filled(gallery)
@@ -71,6 +72,7 @@ def test_a_person(gallery: Gallery) -> None:
     assert len(gallery._store.db.execute("SELECT 1 FROM files").fetchall()) == 120
 
 
+@pytest.mark.file_only
 def test_a_photo(gallery: Gallery) -> None:
     """Its path, too, and that of its copies."""
     secrets = filled(gallery)
@@ -88,6 +90,7 @@ def test_a_photo(gallery: Gallery) -> None:
         gallery.forget_photo(path)
 
 
+@pytest.mark.file_only
 def test_all(gallery: Gallery) -> None:
     """No file is left."""
     filled(gallery)
@@ -95,6 +98,7 @@ def test_all(gallery: Gallery) -> None:
     assert list(gallery.path.parent.iterdir()) == []
 
 
+@pytest.mark.file_only
 def test_everything_is_overwritten_before_the_file_goes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks that the file system keeps of the file hold nothing."""
     secrets = filled(gallery)
@@ -104,6 +108,7 @@ def test_everything_is_overwritten_before_the_file_goes(gallery: Gallery, monkey
     assert left(gallery.path.parent, everything) == 0
 
 
+@pytest.mark.file_only
 def test_drafts_of_a_matrix_go_too(gallery: Gallery) -> None:
     """A program that was killed while it wrote one may have left it."""
     (face,) = put(gallery, "/a.jpg", face_of(1, 1))
@@ -114,6 +119,7 @@ def test_drafts_of_a_matrix_go_too(gallery: Gallery) -> None:
     assert not draft.exists()
 
 
+@pytest.mark.file_only
 def test_a_reader_is_told_of(gallery: Gallery) -> None:
     """While another program reads, bytes stay in the log: that is said, and the next time it works."""
     filled(gallery)
@@ -128,6 +134,7 @@ def test_a_reader_is_told_of(gallery: Gallery) -> None:
     assert left(gallery.path.parent, [face_of(0, v).tobytes() for v in (0, 1, 3)]) == 0
 
 
+@pytest.mark.file_only
 @pytest.mark.skipif(os.name == "nt", reason="permissions of another kind")
 def test_only_the_owner_can_read(gallery: Gallery) -> None:
     """All files of a gallery, while it is in use, too."""
@@ -151,6 +158,7 @@ def test_drafts_go_whatever_the_gallery_is_called(tmp_path: Path, no_weights: No
         assert left(tmp_path, [face_of(1, 1).tobytes()]) == 0
 
 
+@pytest.mark.file_only
 def test_a_reader_that_writes_a_matrix_meanwhile(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search in another place that began before, and writes its matrix after the former one was removed, leaves
     nothing of who was forgotten.
@@ -181,6 +189,7 @@ def test_a_reader_that_writes_a_matrix_meanwhile(gallery: Gallery, monkeypatch: 
         assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) == 0
 
 
+@pytest.mark.file_only
 def test_going_through_the_faces_and_forgetting_some(gallery: Gallery) -> None:
     """A loop over the faces may forget those that it meets."""
     for v in range(6):
@@ -192,6 +201,7 @@ def test_going_through_the_faces_and_forgetting_some(gallery: Gallery) -> None:
     assert left(gallery.path.parent, [face_of(0, v).tobytes() for v in (0, 2, 4)]) == 0
 
 
+@pytest.mark.file_only
 @pytest.mark.parametrize("what", ["person", "photo"])
 def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
     """As the error says: when the reader has ended, the same call removes the remaining bytes from the log."""
@@ -217,6 +227,7 @@ def test_saying_it_again_completes_it(gallery: Gallery, what: str) -> None:
         assert left(gallery.path.parent, [face_of(1, 1).tobytes()]) == 0
 
 
+@pytest.mark.file_only
 def test_a_mapped_file_on_windows(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows refuses to delete a file that another program has mapped: that is told, and can be done later."""
     (face,) = put(gallery, "/a.jpg", face_of(1, 1))

@@ -31,11 +31,11 @@ class Killed(BaseException):
 class World:
     """An album, its gallery, and the model of the user's statements."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, path: Path | str | None = None) -> None:
         self.random = random.Random(seed)
         self.album = folder / "album"
         self.album.mkdir()
-        self.gallery = Gallery(folder / "g.faceie", options=QUICK)
+        self.gallery = Gallery(path or folder / "g.faceie", options=QUICK)
         self.gallery._weights()
         self.count = 0
         self.bin: list[str] = []  # contents of deleted photos
@@ -179,11 +179,13 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_no_name_is_lost(seed: int, tmp_path: Path, no_weights: None) -> None:
+def test_no_name_is_lost(seed: int, path: Path | str, tmp_path: Path, no_weights: None) -> None:
     """After each step of a random sequence, all names are there, on the right faces."""
-    world = World(seed, tmp_path)
+    if isinstance(path, str) and seed > 1:
+        pytest.skip("two sequences suffice in PostgreSQL, which takes the same steps")
+    world = World(seed, tmp_path, path)
     for _ in range(STEPS):
         world.step()
         world.check()
     world.gallery.close()
-    assert_intact(tmp_path / "g.faceie")
+    assert_intact(path)

@@ -406,6 +406,7 @@ def test_bad_files_are_told(gallery: Gallery, add: Callable[..., list[int]], tmp
     assert {face: name for face, name in names(gallery).items() if name} == {d: "Dora"}
 
 
+@pytest.mark.file_only
 def test_ten_thousand_regions(gallery: Gallery, add: Callable[..., list[int]]) -> None:
     """A file with ten thousand regions takes seconds, not minutes."""
     many = [region(f"Person {i}", (300 + i % 50, 300, 340 + i % 50, 350)) for i in range(9_999)]

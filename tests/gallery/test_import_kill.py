@@ -17,7 +17,10 @@ from .conftest import QUICK, assert_intact, face_of, put, rows
 from .test_import import BOXES, SIZE, people, regions
 from .test_kill import run, running, wait_until_ready
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+pytestmark = [
+    pytest.mark.file_only,
+    pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
+]
 
 _PHOTOS = 150
 

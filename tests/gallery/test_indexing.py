@@ -564,6 +564,7 @@ def test_newest_first(gallery: Gallery, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, -1])
+@pytest.mark.file_only
 def test_workers_are_one_or_more(gallery: Gallery, workers: int) -> None:
     """An invalid number of workers is an OptionError."""
     with pytest.raises(OptionError, match=f"workers is {workers}, expected 1 or more"):
@@ -722,6 +723,7 @@ workers.analyze_photo = analyze_photo
 """
 
 
+@pytest.mark.file_only  # about workers
 def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weights: None) -> None:
     """A photo at which a process dies is marked as bad; those that were under way at the same time are not."""
     album = fakes(
@@ -758,6 +760,7 @@ def test_a_worker_that_dies_costs_one_photo(path: Path, tmp_path: Path, no_weigh
 # How much memory
 
 
+@pytest.mark.file_only  # about workers
 def test_memory_does_not_grow_with_the_photos(gallery: Gallery, tmp_path: Path) -> None:
     """Stored analyses are released: a thousand additional photos take no more memory."""
     album = fakes(tmp_path / "album", {f"{i:04}.jpg": str(i) for i in range(1000)})

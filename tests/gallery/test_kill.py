@@ -36,7 +36,10 @@ from .conftest import (
     small,
 )
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+pytestmark = [
+    pytest.mark.file_only,
+    pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
+]
 
 _MARK = "FACEIE_TEST_OF_KILLS"
 

@@ -19,7 +19,10 @@ from .conftest import Prepared, assert_intact
 from .test_export_names import BOX, add, needs_exiftool
 from .test_kill import running, wait_until_ready
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+pytestmark = [
+    pytest.mark.file_only,
+    pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
+]
 
 _PROGRAM = """
 import sys

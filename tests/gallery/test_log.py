@@ -21,6 +21,7 @@ from ..conftest import ROOT
 from .conftest import QUICK, assert_intact, face_of, put
 
 pytestmark = [
+    pytest.mark.file_only,
     pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
     pytest.mark.usefixtures("no_weights"),
 ]

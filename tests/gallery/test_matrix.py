@@ -14,6 +14,8 @@ from faceie.gallery.matrix import Matrix, matrix_path, nearest, open_matrix, wri
 
 from .conftest import near, person, put, units
 
+pytestmark = pytest.mark.file_only
+
 KEY = b"k" * 16
 
 

@@ -416,6 +416,7 @@ def test_one_of_several_probes_is_known_exactly() -> None:
 # Forgotten photos
 
 
+@pytest.mark.file_only
 def test_a_forgotten_photo_stays_away(gallery: Gallery, tmp_path: Path) -> None:
     """With its copies, until forgotten photos are asked for. Its hash is in no byte of the files."""
     folder = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "1.2", "c.jpg": "1.3"})

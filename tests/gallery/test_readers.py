@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from faceie import Gallery
 
 from ..conftest import ROOT
 from .conftest import QUICK, assert_intact, face_of, fakes, person, put, rows
+
+pytestmark = pytest.mark.file_only
 
 # Writes photos of three faces each, until it is told to stop by its standard input.
 _WRITER = """
@@ -39,6 +42,7 @@ print(count)
 _INDEXER = """
 import sys
 import numpy as np
+import pytest
 import faceie.gallery.settings as module
 from faceie import Gallery
 from tests.gallery.conftest import Prepared, by_words

@@ -129,6 +129,7 @@ def test_stages_of_a_worker(
 
 @pytest.mark.parametrize("where", OF_THE_RUN, ids=lambda where: where[1])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.file_only
 def test_stages_of_the_run(
     where: tuple[Any, str], error: Exception, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ class Own(OSError):
 
 
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), ValueError("mine")])
+@pytest.mark.file_only
 def test_errors_of_progress_are_the_callers(error: Exception, gallery: Gallery, tmp_path: Path) -> None:
     """They come out as they are, and all photos stored before stay."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
@@ -264,6 +266,7 @@ class Failing(Executor):
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), RuntimeError("mine")])
+@pytest.mark.file_only
 def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gallery: Gallery, tmp_path: Path) -> None:
     """They come out as they are; no photo is blamed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
@@ -275,6 +278,7 @@ def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gall
 # Many faces
 
 
+@pytest.mark.file_only
 def test_all_matches_take_little_memory(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """All faces are compared and listed in blocks: by few queries, and in exact order."""
     import tracemalloc
@@ -367,6 +371,7 @@ def test_two_runs_at_once(path: Path, tmp_path: Path, no_weights: None) -> None:
     assert_intact(path)
 
 
+@pytest.mark.file_only
 def test_a_newer_version_changes_an_open_gallery(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """An open gallery is not written any more; only the newer version can open it again."""
     (face,) = put(gallery, "/a.jpg", person(1))
@@ -399,6 +404,7 @@ def test_the_clock_goes_backwards(gallery: Gallery, tmp_path: Path, monkeypatch:
     assert gallery.index([album], executor=Prepared(by_words)).analyzed == 1
 
 
+@pytest.mark.file_only
 @posix
 def test_a_link_to_a_gallery(path: Path, tmp_path: Path, no_weights: None) -> None:
     """A gallery that is opened by a link is the one that it leads to: all files are beside that."""
@@ -455,6 +461,7 @@ def test_names_of_any_script(name: str, gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", "\u200d", "12", "٣", "a\x07b", "a\u202eb", "\udcff", "\ue000"])
+@pytest.mark.file_only
 def test_what_is_no_name(name: str, gallery: Gallery) -> None:
     """An empty name, a number, or a name with hidden characters is refused."""
     (face,) = put(gallery, "/a.jpg", person(1))
@@ -612,6 +619,7 @@ def read_only(path: Path, no_weights: None, monkeypatch: pytest.MonkeyPatch) -> 
     return path
 
 
+@pytest.mark.file_only
 def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
     """It is searched, and lists the last clusters; methods that would write raise an error with the reason."""
     before = read_only.read_bytes()
@@ -632,6 +640,7 @@ def test_a_gallery_that_can_only_be_read(read_only: Path) -> None:
     assert read_only.read_bytes() == before
 
 
+@pytest.mark.file_only
 def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing does not need the write lock: the list shows the last clusters, soon, and the next one is clustered."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
@@ -670,6 +679,7 @@ def test_people_are_listed_while_others_keep_changing_them(gallery: Gallery, mon
         gallery.cluster()
 
 
+@pytest.mark.file_only
 def test_a_copy_while_it_is_in_use(gallery: Gallery, tmp_path: Path) -> None:
     """A backup is the gallery of one moment, in one file, and replaces another one with all that was beside it."""
     gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))

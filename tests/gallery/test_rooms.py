@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import faceie.gallery
 
@@ -15,6 +16,7 @@ SQL = {
     "database.py",
     "schema.py",
     "log.py",
+    "postgres.py",
     "store.py",
     "store_changes.py",
     "store_datasets.py",
@@ -23,6 +25,7 @@ SQL = {
     "store_history.py",
     "store_imports.py",
     "store_people.py",
+    "store_vectors.py",
 }
 
 
@@ -60,6 +63,13 @@ def test_only_the_store_executes_sql() -> None:
     }
     assert found == SQL
     assert all(f"`{name.removesuffix('.py')}`" in (faceie.gallery.__doc__ or "") for name in SQL)
+
+
+def test_both_databases_understand_the_stores() -> None:
+    """No store uses SQL that only SQLite knows. A statement that PostgreSQL refuses would show in its own test only."""
+    for file in GALLERY.glob("store*.py"):
+        assert not re.search(r"\b(INSERT|UPDATE) OR \w+|\bmin\(path\)|\bNOT confirmed\b", file.read_text("utf-8")), file
+    assert re.search(r"\b(INSERT|UPDATE) OR \w+", "INSERT OR IGNORE INTO a")  # so the test can fail
 
 
 def test_rows_are_stored_without_the_detector() -> None:

@@ -20,6 +20,8 @@ from faceie.gallery.schema import MIGRATIONS
 
 from .conftest import QUICK, Prepared, assert_intact, by_words, contents, fakes, person, put, rows
 
+pytestmark = pytest.mark.file_only
+
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 
 

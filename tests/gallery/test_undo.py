@@ -20,7 +20,7 @@ from faceie import Gallery, GalleryError, OptionError
 from faceie.gallery import Suggestion, store_history
 
 from ..conftest import ROOT
-from .conftest import Prepared, assert_intact, by_words, face_of, fakes, put, rows
+from .conftest import Prepared, assert_intact, by_words, face_of, fakes, open_database, put, rows
 from .test_forget import left
 from .test_fuzz import SEQUENCES, World
 
@@ -32,15 +32,16 @@ def said(path: Path) -> Said:
 
     Faces are told by their embeddings, which new versions of a photo keep.
     """
-    with closing(sqlite3.connect(path)) as db:
+    with open_database(path) as db:
         names = dict(db.execute("SELECT id, name FROM people WHERE name IS NOT NULL"))
-        confirmed = "SELECT embedding, coalesce(person, ignored) FROM faces JOIN portraits ON face = id WHERE confirmed"
+        confirmed = "SELECT embedding, person, ignored FROM faces JOIN portraits ON face = id WHERE confirmed > 0"
         denials = (
             "SELECT embedding, name FROM denials JOIN portraits USING (face) JOIN people ON id = person"
             " WHERE name IS NOT NULL"
         )
         of_faces: dict[bytes, list[Any]] = {}
-        for embedding, statement in db.execute(confirmed):  # an edited copy of a photo has the same embedding
+        for embedding, person, ignored in db.execute(confirmed):  # an edited copy of a photo has the same embedding
+            statement = ignored if person is None else person
             of_faces[embedding] = sorted([*of_faces.get(embedding, []), statement], key=str)
         return names, of_faces, set(db.execute(denials))
 
@@ -120,7 +121,8 @@ def test_undo_after_a_restart_and_new_photos(gallery: Gallery, tmp_path: Path, n
         assert said(gallery.path) == before
         again.cluster()
         assert said(gallery.path) == before
-        assert again._store.db.execute("SELECT 1 FROM people WHERE cover OR born").fetchall() == []
+        chosen = "SELECT 1 FROM people WHERE cover IS NOT NULL OR born IS NOT NULL"
+        assert again._store.db.execute(chosen).fetchall() == []
     assert_intact(gallery.path)
 
 
@@ -192,6 +194,7 @@ def test_of_what_is_gone(gallery: Gallery) -> None:
     assert_intact(gallery.path)
 
 
+@pytest.mark.file_only
 def test_nothing_remains_of_a_forgotten_person(gallery: Gallery) -> None:
     """Former names are in no byte of the files: that of the person, and that of one who was merged into it."""
     faces = [put(gallery, f"/{v}.jpg", face_of(1, v))[0] for v in range(4)]
@@ -261,6 +264,7 @@ with Gallery(sys.argv[1]) as gallery:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.file_only  # many processes
 def test_killed_while_it_undoes(gallery: Gallery, tmp_path: Path) -> None:
     """Killed at any moment, an action and its undo are complete or have not begun."""
     put(gallery, "/many.jpg", *(face_of(v % 7, v) for v in range(400)))
@@ -292,6 +296,7 @@ def test_killed_while_it_undoes(gallery: Gallery, tmp_path: Path) -> None:
     assert by_name(gallery.path) == before
 
 
+@pytest.mark.file_only
 def test_a_file_of_an_older_version(gallery: Gallery, tmp_path: Path) -> None:
     """Actions before the migration are not known; those after it can be undone."""
     faces = filled(gallery)

@@ -123,7 +123,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--cohort",
-        type=Path,
         metavar="GALLERY",
         help="judge the faces among those of a gallery with the same weights, whose people have been listed",
     )
@@ -182,13 +181,13 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _open_cohort(path: Path, weights: str | Path) -> Cohort:
+def _open_cohort(path: str, weights: str | Path) -> Cohort:
     from ..gallery import Gallery  # slow to import
 
     with Gallery(path, create=False) as gallery:
-        cohort = gallery.cohort(weights)
+        cohort, name = gallery.cohort(weights), gallery.path
     if not len(cohort):
-        raise GalleryError(f"{path}: the faces of this gallery have not been clustered. Run faceie people first.")
+        raise GalleryError(f"{name}: the faces of this gallery have not been clustered. Run faceie people first.")
     return cohort
 
 

@@ -126,9 +126,9 @@ def add_gallery_option(parser: argparse.ArgumentParser, **keywords: Any) -> None
     """Add the option that names the gallery."""
     parser.add_argument(
         "--gallery",
-        type=Path,
         metavar="FILE",
-        help="file of the gallery (default: FACEIE_GALLERY, or gallery.faceie in the user's data folder)",
+        help="file of the gallery, or address of a PostgreSQL database "
+        "(default: FACEIE_GALLERY, or gallery.faceie in the user's data folder)",
         **keywords,
     )
 

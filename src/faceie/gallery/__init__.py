@@ -21,12 +21,15 @@ The class, from the file to the whole:
 `settings`          path, weights and options
 ==================  ==================================================================================
 
-The database. Only these modules execute SQL. The first three deal with the file as a whole, the others with its rows:
+The database. Only these modules execute SQL. The first three deal with the file as a whole, the next two with a server,
+the others with rows in either:
 
 ==================  ==================================================================================
 `database`          open, create, check, migrate and copy the file; transactions
 `schema`            the tables, and their migrations
 `log`               the mark in the file's header and its write-ahead log
+`postgres`          `Postgres`: a connection with the methods that the stores use
+`schema_postgres`   its tables
 `store`             `Store`: settings, files, photos
 `store_faces`       `FaceStore`: faces, embeddings, thumbnails
 `store_people`      `PeopleStore`: people, clusters, labels, ignored faces
@@ -35,6 +38,7 @@ The database. Only these modules execute SQL. The first three deal with the file
 `store_imports`     `ImportStore`: imported names
 `store_changes`     `ChangeStore`: faces that have changed since the last look
 `store_datasets`    `DatasetStore`: all rows by photo, and statements of another gallery
+`store_vectors`     `VectorStore`: the nearest faces to a probe, in PostgreSQL
 ==================  ==================================================================================
 
 The work, by the path of a photo:

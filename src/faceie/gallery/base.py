@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from ..errors import GalleryError, OptionError
+from ..errors import OptionError
 from ..facenet.network import InceptionResNetV1
 from ..mtcnn.options import DetectionOptions
 from . import wipe
-from .database import connect, translate_errors
+from .database import translate_errors
 from .reports import Forgotten
 from .settings import choose_settings, default_path, load_checked
-from .store import Store
+from .store import open_store
 
 __all__ = ["GalleryFile"]
 
@@ -34,13 +34,8 @@ class GalleryFile:
         weights: str | Path | None = None,
         options: DetectionOptions | None = None,
     ) -> None:
-        self.path = default_path() if path is None else Path(path).expanduser()
-        if self.path.is_symlink():  # the other files belong beside the gallery itself
-            target = Path(os.path.realpath(self.path))
-            if not target.exists():
-                raise GalleryError(f"{self.path}: this is a link to {target}, which is missing; is its drive mounted?")
-            self.path = target
-        self._store = Store(connect(self.path, create=create), self.path)
+        self._store = open_store(default_path() if path is None else path, create)
+        self.path = self._store.path
         self._loaded: InceptionResNetV1 | None = None
         try:
             with self._reading():
@@ -87,7 +82,8 @@ class GalleryFile:
     def backup(self, path: str | os.PathLike[str]) -> None:
         """Copy the gallery to another file.
 
-        The copy is one file with the state of one moment, even if other programs use the gallery at the same time.
+        The copy is one file with the state of one moment, even if other programs use the gallery at the same time. A
+        gallery in PostgreSQL is copied by ``pg_dump`` instead.
 
         Parameters
         ----------
@@ -99,7 +95,7 @@ class GalleryFile:
         OptionError
             The file is the gallery itself.
         GalleryError
-            The copy could not be written. An existing file stays as it is.
+            The copy could not be written, or the gallery is in a database. An existing file stays as it is.
 
         Examples
         --------
@@ -109,7 +105,7 @@ class GalleryFile:
         True
         """
         target = Path(path).expanduser()
-        if target.exists() and target.samefile(self.path):
+        if isinstance(self.path, Path) and target.exists() and target.samefile(self.path):
             raise OptionError(f"{target}: this is the gallery itself, expected another file")
         with translate_errors(target):
             self._store.back_up(target)
@@ -194,8 +190,10 @@ class GalleryFile:
         """
         with self._reading():
             forgotten = wipe.forget(self._store, wipe.everything)
+            self._store.drop_tables()
             self.close()
-            wipe.files(self.path)
+            if isinstance(self.path, Path):
+                wipe.files(self.path)
             return forgotten
 
     @contextmanager

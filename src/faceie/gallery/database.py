@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from ..errors import GalleryError
 from ..files import draft_prefix
 from .drives import is_on_network
 from .log import address, mark_copy, mark_session, mark_transaction, put_aside_foreign_log
+from .postgres import Postgres
 from .schema import MIGRATIONS
 
-__all__ = ["Database", "back_up", "connect", "is_locked", "transaction", "translate_errors"]
+__all__ = ["AnyDatabase", "Database", "back_up", "connect", "is_locked", "transaction", "translate_errors"]
 
 # SQLite keeps this number in the header of a file, to tell which program it belongs to ("Face").
 _APPLICATION = 0x46616365
@@ -28,10 +30,14 @@ _LONGEST = 247  # bytes of a gallery's name: SQLite adds 8 for its journal, and 
 class Database(sqlite3.Connection):
     """A connection with its state: the checked version of the schema, whether it can write, whether it has a mark."""
 
+    snapshot_statement = "BEGIN"
     schema = -1
     read_only = False
     is_marked = False
     """Whether this connection has set the mark of its session (see `log`)."""
+
+
+AnyDatabase: TypeAlias = Database | Postgres
 
 
 def connect(path: Path, *, create: bool) -> Database:
@@ -95,11 +101,15 @@ def _open_read_only(path: Path) -> Database:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection, patience: float | None = None) -> Iterator[None]:
+def transaction(db: sqlite3.Connection | Postgres, patience: float | None = None) -> Iterator[None]:
     """Open a transaction: all writes within it succeed, or, after an error, none of them.
 
     `patience`: seconds to wait for another program that writes, by default half a minute.
     """
+    if isinstance(db, Postgres):
+        with db.transaction(patience):
+            yield
+        return
     if getattr(db, "read_only", False):
         raise GalleryError(f"{_file(db)}: this gallery can only be read here. Copy it to where it can be written")
     with _waiting(db, patience):
@@ -133,8 +143,8 @@ def _waiting(db: sqlite3.Connection, patience: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and of the file system into GalleryErrors with advice."""
+def translate_errors(path: Path | str) -> Iterator[None]:
+    """Turn errors of the database and of the file system into GalleryErrors with advice."""
     try:
         yield
     except sqlite3.Error as error:

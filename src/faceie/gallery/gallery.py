@@ -34,10 +34,13 @@ class Gallery(DatasetMethods):
     which is made again when needed. Only their owner can read them. Several programs may read a gallery while one
     writes. Threads may share an object, but only one may use it at a time.
 
+    For several people, a gallery is in a PostgreSQL database with pgvector: see docs/postgres.md.
+
     Parameters
     ----------
     path : str or path-like, optional
-        File of the gallery, by default `default_path`.
+        File of the gallery, by default `default_path`. Or the address of a database, "postgresql://user@host/database",
+        as libpq takes it. With ``?schema=NAME``, the tables are in that schema instead of ``faceie``.
     create : bool, default True
         Whether to create a missing gallery.
     weights : str or Path, optional
@@ -48,14 +51,14 @@ class Gallery(DatasetMethods):
 
     Attributes
     ----------
-    path : Path
-        File of the gallery.
+    path : Path or str
+        File of the gallery, or address of its database without a password.
 
     Raises
     ------
     GalleryError
         The file is not a gallery, a newer version has written it, or its weights or options are others. The file stays
-        as it is.
+        as it is. Or the database cannot be reached.
 
     Examples
     --------
@@ -315,7 +318,8 @@ class Gallery(DatasetMethods):
     ) -> list[Match]:
         """Search for the faces most similar to a probe.
 
-        The probe is compared with all faces that are not ignored: the result is exact.
+        The probe is compared with all faces that are not ignored: the result is exact. In a large gallery in
+        PostgreSQL, an index chooses the faces to compare with, and may miss a few of them (docs/postgres.md).
 
         Parameters
         ----------

@@ -139,6 +139,7 @@ class IndexRun:
             record.remove()
         report.recognized = assign_new(self._store)
         report.ignored = ignore_new(self._store)
+        self._store.build_index()
         report.seconds = time.monotonic() - started
 
     def _work(self, paths: Iterable[str]) -> Iterator[None]:

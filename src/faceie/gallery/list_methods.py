@@ -10,7 +10,7 @@ from ..cohort import Cohort
 from ..errors import OptionError
 from . import assignment, people
 from .import_methods import ImportMethods
-from .matrix import load_cohort, load_matrix
+from .matrix import load_cohort
 from .records import Counts, Face, Person, PhotoMatch
 from .search import Dates, find_photos_of
 from .settings import load_checked
@@ -174,7 +174,7 @@ class ListMethods(ImportMethods):
         5
         """
         with self._reading():
-            cohort = load_cohort(self._store, load_matrix(self._store))
+            cohort = load_cohort(self._store)
             if weights is not None and len(cohort):
                 load_checked(self._store, self._settings._replace(weights=weights))
             return cohort

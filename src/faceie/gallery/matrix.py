@@ -57,8 +57,13 @@ class Matrix(NamedTuple):
 def load_matrix(store: Store) -> Matrix:
     """Return the embeddings of all faces, from the file beside the gallery's, which is rewritten if outdated.
 
-    Where the file cannot be written, as on a full disk, the matrix is kept in memory.
+    Where the file cannot be written, as on a full disk, the matrix is kept in memory; and so it is for a database.
     """
+    if store.vectors:
+        with store.snapshot():
+            ids = np.array(store.faces.ids(), np.int64)
+            return Matrix(ids, store.vectors.embeddings(ids))
+    assert isinstance(store.path, Path)
     key = bytes.fromhex(store.setting("key") or "")
     path = matrix_path(store.path)
     with store.snapshot():
@@ -72,8 +77,8 @@ def load_matrix(store: Store) -> Matrix:
             write_matrix(path, key, revision, store.faces.embeddings(), count)
             matrix = open_matrix(path, key, revision)
         if matrix is None:
-            ids, rows = zip(*store.faces.embeddings(), strict=True)
-            matrix = Matrix(np.array(ids, np.int64), np.frombuffer(b"".join(rows), "<f4").reshape(count, SIZE))
+            faces, rows = zip(*store.faces.embeddings(), strict=True)
+            matrix = Matrix(np.array(faces, np.int64), np.frombuffer(b"".join(rows), "<f4").reshape(count, SIZE))
     # Faces that another process has deleted since must not stay in the file.
     if not store.is_in_transaction() and store.revision() != revision:
         with suppress(OSError):
@@ -128,9 +133,15 @@ def write_matrix(path: Path, key: bytes, revision: int, rows: Iterable[tuple[int
         file.write(ids.tobytes())
 
 
-def load_cohort(store: Store, matrix: Matrix) -> Cohort:
-    """Return the faces of the gallery that others are judged among, as of the last clustering."""
+def load_cohort(store: Store, matrix: Matrix | None = None) -> Cohort:
+    """Return the faces of the gallery that others are judged among, as of the last clustering.
+
+    Without a matrix, only their own embeddings are read from a database.
+    """
     members = np.array(store.faces.cohort(), np.int64).reshape(-1, 2)
+    if matrix is None and store.vectors:
+        return Cohort(store.vectors.embeddings(members[:, 0]), members[:, 1])
+    matrix = matrix or load_matrix(store)
     rows = np.searchsorted(matrix.ids, members[:, 0])
     there = rows < len(matrix.ids)
     rows, members = rows[there], members[there]

@@ -109,33 +109,45 @@ def find_matches(
     store: Store, probe: MeanProbe, limit: int | None, min_probability: float, prior: float, dates: Dates
 ) -> list[Match]:
     """Return the faces most similar to a probe (see `Gallery.search`)."""
-    matrix, hidden = load_matrix(store), store.faces.left_out_ids(*dates)
     # The nearest are sorted again, by probability.
-    wanted = len(matrix.ids) if limit is None else _SPARE * limit + len(hidden)
-    rows, distances = nearest(matrix, probe.direction, wanted)
-    visible = ~np.isin(matrix.ids[rows], hidden)
-    rows, distances = rows[visible], probe.distances(distances[visible])
+    matrix = None if store.vectors else load_matrix(store)
+    ids, distances = _nearest(store, matrix, probe.direction, limit and _SPARE * limit, dates)
+    distances = probe.distances(distances)
     weights = store.setting("calibration")
-    chances: list[float | None] = [None] * len(rows)
+    chances: list[float | None] = [None] * len(ids)
     if weights:
-        found = same_person_probability(
-            distances, prior=prior, weights=weights, cohort=_judge(store, matrix, rows, probe.direction)
-        )
+        cohort = _judge(store, matrix, ids.tolist(), probe.direction)
+        found = same_person_probability(distances, prior=prior, weights=weights, cohort=cohort)
         order = np.argsort(-found, kind="stable")
         order = order[found[order] >= min_probability]
-        rows, distances, chances = rows[order], distances[order], found[order].tolist()
-    ids = matrix.ids[rows[:limit]].tolist()
-    numbers = dict(zip(ids, zip(distances[:limit].tolist(), chances[:limit], strict=True), strict=True))
+        ids, distances, chances = ids[order], distances[order], found[order].tolist()
+    shown = ids[:limit].tolist()
+    numbers = dict(zip(shown, zip(distances[:limit].tolist(), chances[:limit], strict=True), strict=True))
     # Another program may have deleted some of them in between.
-    return [Match(face, *numbers[face.id]) for face in store.faces.by_id(ids)]
+    return [Match(face, *numbers[face.id]) for face in store.faces.by_id(shown)]
 
 
-def _judge(store: Store, matrix: Matrix, rows: NDArray[np.intp], probe: Array) -> tuple[Array, float] | None:
+def _nearest(
+    store: Store, matrix: Matrix | None, probe: Array, limit: int | None, dates: Dates
+) -> tuple[NDArray[np.int64], Array]:
+    """Return ids and distances of the faces most similar to a probe: at least `limit`, or all for None.
+
+    Without a matrix, the database finds them.
+    """
+    if matrix is None:
+        assert store.vectors
+        return store.vectors.nearest(probe, limit, *dates)
+    hidden = store.faces.left_out_ids(*dates)
+    rows, distances = nearest(matrix, probe, len(matrix.ids) if limit is None else limit + len(hidden))
+    visible = ~np.isin(matrix.ids[rows], hidden)
+    return matrix.ids[rows[visible]], distances[visible]
+
+
+def _judge(store: Store, matrix: Matrix | None, ids: list[int], probe: Array) -> tuple[Array, float] | None:
     """Return the mean of the offsets of a probe and of each of these faces, and the weight of the gallery's cohort."""
     cohort = load_cohort(store, matrix)
     if not len(cohort):
         return None
-    ids = matrix.ids[rows].tolist()
     known = store.faces.offsets(ids)
     offsets = np.array([known.get(face, 0.0) for face in ids], np.float32)
     mean: Array = (offsets + cohort.offsets(probe[None])) / np.float32(2)

@@ -18,6 +18,7 @@ from ..facenet.loading import answer, identify, load
 from ..facenet.network import InceptionResNetV1
 from ..images import MAX_PIXELS
 from ..mtcnn.options import DetectionOptions
+from .postgres import is_address
 from .store import Store
 
 __all__ = ["GALLERY_DEFAULTS", "Settings", "choose_settings", "default_path", "exclude_patterns", "load_checked"]
@@ -29,7 +30,7 @@ GALLERY_DEFAULTS = DetectionOptions(min_face_share=0.01)
 _SAME_ANSWER = 1e-4  # largest difference between embeddings of the test picture by the same weights
 
 
-def default_path() -> Path:
+def default_path() -> Path | str:
     """Return the path of the default gallery.
 
     It is the value of the environment variable FACEIE_GALLERY, or else ``gallery.faceie`` in the platform's folder for
@@ -37,8 +38,8 @@ def default_path() -> Path:
 
     Returns
     -------
-    Path
-        Path of the file, which need not exist.
+    Path or str
+        Path of the file, which need not exist, or address of a database.
 
     Examples
     --------
@@ -48,7 +49,7 @@ def default_path() -> Path:
     family.faceie
     """
     if path := os.environ.get("FACEIE_GALLERY"):
-        return Path(path).expanduser()
+        return path if is_address(path) else Path(path).expanduser()
     import platformdirs  # slow to import
 
     return platformdirs.user_data_path("faceie", appauthor=False) / "gallery.faceie"

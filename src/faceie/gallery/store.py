@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from .database import Database, back_up, transaction
+from ..errors import GalleryError
+from .database import AnyDatabase, back_up, connect, transaction, translate_errors
+from .postgres import Postgres, connect_postgres, is_address, name_of
 from .records import KnownFile, Photo, PhotoAnalysis
 from .reports import BadPhoto
 from .store_changes import ChangeStore
@@ -18,16 +20,19 @@ from .store_faces import FaceStore
 from .store_history import HistoryStore
 from .store_imports import ImportStore
 from .store_people import PeopleStore, to_valid_text
+from .store_vectors import VectorStore
 
-__all__ = ["Store"]
+__all__ = ["Store", "open_store"]
 
 
 class Store:
     """A gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database, path: Path) -> None:
+    def __init__(self, db: AnyDatabase, path: Path | str) -> None:
         self.db = db
         self.path = path
+        """Path of the file, or address of the database, for messages."""
+        self.vectors = VectorStore(db) if isinstance(db, Postgres) else None
         self.faces = FaceStore(db)
         self.people = PeopleStore(db)
         self.imports = ImportStore(db)
@@ -57,7 +62,7 @@ class Store:
         if self.db.in_transaction:
             yield
             return
-        self.db.execute("BEGIN")
+        self.db.execute(self.db.snapshot_statement)
         try:
             yield
         finally:
@@ -69,16 +74,31 @@ class Store:
 
     def back_up(self, target: Path) -> None:
         """Copy the database to another file."""
+        if isinstance(self.db, Postgres):
+            raise GalleryError(f"{self.path}: this gallery is not a file; copy it with pg_dump")
         back_up(self.db, target)
 
     def compact(self) -> bool:
-        """Rewrite the file without the pages of deleted rows, and empty the log.
+        """Rewrite the file without the pages of deleted rows, and empty the log. In PostgreSQL, free their space.
 
         Returns False if another program reads from the log, so that old bytes stay there.
         """
+        if isinstance(self.db, Postgres):
+            self.db.vacuum()
+            return True
         self.db.execute("VACUUM")
         (busy, _, _) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def drop_tables(self) -> None:
+        """Delete the tables of a gallery in a server. A file is deleted as a whole."""
+        if isinstance(self.db, Postgres):
+            self.db.drop()
+
+    def build_index(self) -> None:
+        """Make the index of a large gallery in a server, if it is missing. A file needs none."""
+        if self.vectors:
+            self.vectors.build_index()
 
     # Settings
 
@@ -89,7 +109,10 @@ class Store:
 
     def set(self, name: str, value: object) -> None:
         """Store a setting as text."""
-        self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, str(value)))
+        self.db.execute(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, str(value)),
+        )
 
     def unset(self, name: str) -> None:
         """Delete a setting."""
@@ -139,8 +162,9 @@ class Store:
     ) -> None:
         """Record which photo a file holds, or why it cannot be read."""
         self.db.execute(
-            "INSERT OR REPLACE INTO files (path, photo, size, modified, changed, error)"
-            " VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)",
+            "INSERT INTO files (path, photo, size, modified, changed, error) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"
+            " ON CONFLICT (path) DO UPDATE SET photo = excluded.photo, size = excluded.size,"
+            " modified = excluded.modified, changed = excluded.changed, error = excluded.error",
             (os.fsencode(path), photo, size, modified, changed, error and to_valid_text(error)),
         )
         self.db.execute("UPDATE photos SET successor = NULL WHERE id = ? AND successor IS NOT NULL", (photo,))
@@ -191,10 +215,10 @@ class Store:
     def list_photos(self, where: str, values: list[object], limit: int, offset: int) -> list[Photo]:
         """Return the usable photos under a condition, by date."""
         rows = self.db.execute(
-            "SELECT id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE photo = photos.id) AS path, taken, width,"
+            "SELECT id, (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken, width,"
             " height, (SELECT count(*) FROM faces WHERE photo = photos.id AND ignored IS NULL) FROM photos"
             f" WHERE {where} AND error IS NULL AND EXISTS (SELECT 1 FROM files WHERE photo = photos.id)"
-            " ORDER BY taken, id LIMIT ? OFFSET ?",
+            " ORDER BY taken IS NOT NULL, taken, id LIMIT ? OFFSET ?",
             (*values, limit, offset),
         ).fetchall()
         return [
@@ -247,7 +271,7 @@ class Store:
 
     def mark_forgotten(self, digest: bytes) -> None:
         """Record that the user has deleted the photo with this SHA-256."""
-        self.db.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (self._forgotten_key(digest),))
+        self.db.execute("INSERT INTO forgotten VALUES (?) ON CONFLICT DO NOTHING", (self._forgotten_key(digest),))
 
     def is_forgotten(self, digest: bytes) -> bool:
         """Tell whether the user has deleted the photo with this SHA-256."""
@@ -290,3 +314,18 @@ class Store:
         )
         for path, note in rows:
             yield BadPhoto(Path(os.fsdecode(path)), note)
+
+
+def open_store(path: str | os.PathLike[str], create: bool) -> Store:
+    """Open the gallery in a file, or in the database at an address. Raises GalleryError."""
+    if is_address(path):
+        with translate_errors(name_of(str(path))):
+            db = connect_postgres(str(path), create=create)
+        return Store(db, db.name)
+    file = Path(path).expanduser()
+    if file.is_symlink():  # the other files belong beside the gallery itself
+        target = Path(os.path.realpath(file))
+        if not target.exists():
+            raise GalleryError(f"{file}: this is a link to {target}, which is missing; is its drive mounted?")
+        file = target
+    return Store(connect(file, create=create), file)

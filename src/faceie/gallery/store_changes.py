@@ -1,8 +1,12 @@
-"""Which faces have changed since the last look: noted by temporary triggers of this connection."""
+"""Which faces have changed since the last look: noted by temporary triggers of this connection.
+
+In PostgreSQL, where others write at any time, all faces count as changed.
+"""
 
 from __future__ import annotations
 
-from .database import Database
+from .database import AnyDatabase
+from .postgres import Postgres
 
 __all__ = ["ChangeStore"]
 
@@ -13,7 +17,7 @@ _WATCHED = (("faces", "id", ("INSERT", "UPDATE", "DELETE")), ("cohort", "face", 
 class ChangeStore:
     """The faces that have changed, in the tables ``faces`` and ``cohort``."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
         self._faces: set[int] = set()
         self._version = -1
@@ -22,7 +26,7 @@ class ChangeStore:
     def watch(self) -> None:
         """Note changes from now. All faces count as changed until the first look."""
         self._version = -1
-        if self._is_watching:
+        if self._is_watching or isinstance(self._db, Postgres):
             return
         self._is_watching = True
         self._db.create_function("faceie_note", 1, self._faces.add)
@@ -39,6 +43,8 @@ class ChangeStore:
 
         None stands for any faces: another program has written, or very many have changed.
         """
+        if isinstance(self._db, Postgres):
+            return None
         (version,) = self._db.execute("PRAGMA data_version").fetchone()  # changes when others write
         taken = set(self._faces) if version == self._version and len(self._faces) <= _MOST else None
         self._version = version

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from .database import Database
+from .database import AnyDatabase
 
 __all__ = ["DatasetStore", "KnownFace", "PhotoRows"]
 
@@ -46,7 +46,7 @@ class DatasetStore:
 
     face_columns = tuple(name.strip().rpartition(".")[2] for name in _FACE.split(","))
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     # Out

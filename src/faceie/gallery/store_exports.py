@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .database import Database
+from .database import AnyDatabase
 
 __all__ = ["ExportStore", "NamedRow", "PhotoFile"]
 
@@ -40,7 +40,7 @@ class NamedRow(NamedTuple):
 class ExportStore:
     """Names to write, in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     def files(self) -> list[PhotoFile]:
@@ -74,7 +74,8 @@ class ExportStore:
     def add_hash(self, photo: int, digest: bytes) -> None:
         """Record another content of a photo, unless the gallery knows it as a photo already."""
         self._db.execute(
-            "INSERT OR IGNORE INTO hashes SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM photos WHERE hash = ?)",
+            "INSERT INTO hashes SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM photos WHERE hash = ?)"
+            " ON CONFLICT DO NOTHING",
             (digest, photo, digest),
         )
 

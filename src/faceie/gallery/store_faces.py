@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ..checks import whole_number
 from ..errors import GalleryError
 from ..types import Array
-from .database import Database
+from .database import AnyDatabase
+from .postgres import Embedding
 from .records import Face, FaceTable, NewFace
 
-__all__ = ["VISIBLE", "FaceStore"]
+__all__ = ["NO_LIMIT", "VISIBLE", "FaceStore"]
 
 _FLOATS = np.dtype("<f4")
 _BATCH = 500  # faces per query
@@ -26,10 +27,12 @@ _Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDAr
 #: Condition on a row of ``faces``: some file holds its photo.
 VISIBLE = "EXISTS (SELECT 1 FROM files WHERE files.photo = faces.photo)"
 
+NO_LIMIT = 2**63 - 1  # rows: the largest number that both databases know
+
 # The columns of `Face`. Paths are bytes: file names need not be valid text.
 _FACES = """
-    SELECT faces.id, (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = faces.photo), number,
-        x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
+    SELECT faces.id, (SELECT CAST(path AS BLOB) FROM files WHERE files.photo = faces.photo ORDER BY path LIMIT 1),
+        number, x1, y1, x2, y2, landmarks, angle, probability, quality, photos.taken,
         faces.person, people.name, faces.confirmed, faces.ignored, faces.photo, faces.drawn
     FROM faces JOIN photos ON photos.id = faces.photo LEFT JOIN people ON people.id = faces.person
 """
@@ -38,7 +41,7 @@ _FACES = """
 class FaceStore:
     """The faces in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     def check_id(self, face: Any) -> int:
@@ -79,8 +82,9 @@ class FaceStore:
         """Return the ids of faces that are not searched: ignored, in pruned photos, or taken outside of a period."""
         query = f"SELECT id FROM faces WHERE ignored IS NOT NULL OR NOT {VISIBLE}"
         if since or until:
-            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= :since AND taken <= :until)"
-        return [face for (face,) in self._db.execute(query, {"since": since or "", "until": f"{until or ''}~"})]
+            query += " OR photo NOT IN (SELECT id FROM photos WHERE taken >= ? AND taken <= ?)"
+        period = (since or "", f"{until or ''}~") if since or until else ()
+        return [face for (face,) in self._db.execute(query, period)]
 
     def by_id(self, ids: Sequence[int]) -> Iterator[Face]:
         """Yield the faces with these ids, in this order, without deleted ones."""
@@ -113,14 +117,18 @@ class FaceStore:
     def counts(self) -> tuple[int, int, int]:
         """Count all faces, those without a person or cluster that are not ignored, and the ignored ones."""
         faces, unassigned, ignored = self._db.execute(
-            "SELECT count(*), coalesce(sum(person IS NULL AND ignored IS NULL), 0), count(ignored)"
+            "SELECT count(*), count(CASE WHEN person IS NULL AND ignored IS NULL THEN 1 END), count(ignored)"
             f" FROM faces WHERE {VISIBLE}"
         ).fetchone()
         return int(faces), int(unassigned), int(ignored)
 
     def of_people(self, numbers: Sequence[int]) -> Iterator[Face]:
         """Yield the faces of several people, grouped by photo, the oldest photo first."""
-        return self._select(f"faces.person IN ({_marks(numbers)})", numbers, "photos.taken, faces.photo, faces.id")
+        return self._select(
+            f"faces.person IN ({_marks(numbers)})",
+            numbers,
+            "photos.taken IS NOT NULL, photos.taken, faces.photo, faces.id",
+        )
 
     def _select(
         self, where: str, values: Iterable[int | str], order: str, limit: int | None = None, offset: int = 0
@@ -129,7 +137,7 @@ class FaceStore:
         if limit is not None or offset:  # sorts ids, not whole rows
             where = (
                 f"faces.id IN (SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE {where}"
-                f" AND {VISIBLE} ORDER BY {order} LIMIT {-1 if limit is None else limit:d} OFFSET {offset:d})"
+                f" AND {VISIBLE} ORDER BY {order} LIMIT {NO_LIMIT if limit is None else limit:d} OFFSET {offset:d})"
             )
         for row in self._db.execute(f"{_FACES} WHERE {where} ORDER BY {order}", tuple(values)):
             face, path, number, x1, y1, x2, y2, landmarks, *rest, confirmed, ignored, photo, drawn = row
@@ -208,11 +216,11 @@ class FaceStore:
 
     def drawn_in(self, photo: int) -> list[int]:
         """Return the ids of the faces in a photo whose boxes the user has drawn."""
-        return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? AND drawn", (photo,))]
+        return [face for (face,) in self._db.execute("SELECT id FROM faces WHERE photo = ? AND drawn > 0", (photo,))]
 
     def drawn(self) -> set[int]:
         """Return the ids of all faces whose boxes the user has drawn."""
-        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE drawn")}
+        return {face for (face,) in self._db.execute("SELECT id FROM faces WHERE drawn > 0")}
 
     def box_and_frame(self, face: int) -> tuple[tuple[float, ...], tuple[int, int]]:
         """Return the box of a face, and the width and height of its photo."""
@@ -227,10 +235,11 @@ class FaceStore:
         cursor = self._db.execute(
             "INSERT INTO faces (photo, number, x1, y1, x2, y2, landmarks, angle, probability, quality, drawn)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality, drawn),
+            (photo, number, *face.box, _packed(face.landmarks), face.roll, face.probability, face.quality, int(drawn)),
         )
         self._db.execute(
-            "INSERT INTO portraits VALUES (?, ?, ?)", (cursor.lastrowid, _packed(face.embedding), face.thumbnail)
+            "INSERT INTO portraits VALUES (?, ?, ?)",
+            (cursor.lastrowid, Embedding(_packed(face.embedding)), face.thumbnail),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -259,11 +268,11 @@ class FaceStore:
     def offsets(self, ids: Sequence[int] | None = None) -> dict[int, float]:
         """Return the offsets of all faces, or of those with these ids, as far as they are known."""
         if ids is None:
-            return dict(self._db.execute("SELECT face, offset FROM cohort"))
+            return dict(self._db.execute('SELECT face, "offset" FROM cohort'))
         found: dict[int, float] = {}
         for start in range(0, len(ids), _BATCH):
             part = ids[start : start + _BATCH]
-            found.update(self._db.execute(f"SELECT face, offset FROM cohort WHERE face IN ({_marks(part)})", part))
+            found.update(self._db.execute(f'SELECT face, "offset" FROM cohort WHERE face IN ({_marks(part)})', part))
         return found
 
     def cohort(self) -> list[tuple[int, int]]:
@@ -274,7 +283,11 @@ class FaceStore:
 
     def put_offsets(self, rows: Iterable[tuple[int, float, bool]]) -> None:
         """Store faces with their offsets, and whether they are in the cohort."""
-        self._db.executemany("INSERT OR REPLACE INTO cohort VALUES (?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO cohort VALUES (?, ?, ?)"
+            ' ON CONFLICT (face) DO UPDATE SET "offset" = excluded."offset", member = excluded.member',
+            rows,
+        )
 
     def delete_offsets(self) -> None:
         """Delete all offsets and the cohort."""

@@ -1,8 +1,9 @@
 """The user's last actions, and how to undo them (tables ``actions`` and ``changes``).
 
-An action is one call of a method that takes a statement of the user, in one transaction. During an action, temporary
-triggers report each changed row of the tables in `TRACKED`. At its end, the rows that differ are stored as data: the
-key of the row, its values before and its values after the action. The file holds no SQL for them, and no program.
+An action is one call of a method that takes a statement of the user, in one transaction. During an action, triggers
+report each changed row of the tables in `TRACKED`. They are temporary in SQLite. At its end, the rows that differ are
+stored as data: the key of the row, its values before and its values after the action. The file holds no SQL for them,
+and no program.
 
 `undo` writes the values before the last action back. Between an action and its undo, only the program changes rows: it
 clusters faces, recognizes new ones, and moves statements to new versions of photos. So
@@ -22,7 +23,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .database import Database
+from .database import AnyDatabase
+from .postgres import Postgres
 from .records import Action
 
 __all__ = ["TRACKED", "HistoryStore", "Tracked"]
@@ -88,6 +90,12 @@ class _Recorder:
                 change = self._rows.setdefault((tracked.table, *map(keys.get, _KEYS)), [before, None])
                 change[1] = state if is_new else None
 
+    def add(self, table: str, event: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        """Record a changed row: all its old and new values, by column."""
+        index = next(index for index, tracked in enumerate(TRACKED) if tracked.table == table)
+        columns = (*TRACKED[index].key, *TRACKED[index].values)
+        self(index, event, *(row[column] for row in (old, new) if row is not None for column in columns))
+
     def changes(self) -> list[_Change]:
         """Return the rows that differ from those before the action."""
         return [_Change._make([*row, *states]) for row, states in self._rows.items() if states[0] != states[1]]
@@ -96,13 +104,20 @@ class _Recorder:
 class HistoryStore:
     """The user's last actions in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     @contextmanager
     def recording(self, name: str) -> Iterator[None]:
         """Record the changes of an action of the user, unless it changes nothing."""
         recorder = _Recorder()
+        if isinstance(self._db, Postgres):
+            with self._db.recording() as changed:
+                yield
+            for table, event, old, new in changed:
+                recorder.add(table, event, old, new)
+            self._insert(name, recorder.changes())
+            return
         self._db.execute("PRAGMA recursive_triggers = ON")  # so that replaced rows are reported as deleted
         self._db.create_function("faceie_record", -1, recorder)
         for index, tracked in enumerate(TRACKED):
@@ -167,7 +182,7 @@ class HistoryStore:
         self._db.execute(
             "DELETE FROM actions WHERE id < ? AND (id <= ? OR id NOT IN ("
             " SELECT action FROM (SELECT action, sum(count(*)) OVER (ORDER BY action DESC) AS total"
-            " FROM changes GROUP BY action) WHERE total <= ?))",
+            " FROM changes GROUP BY action) AS totals WHERE total <= ?))",
             (number, (number or 0) - _ACTIONS, _CHANGES),
         )
 
@@ -198,7 +213,7 @@ class HistoryStore:
         for change in changes:
             if change.before is None:
                 continue  # see _delete_new_people
-            self._db.execute("INSERT OR IGNORE INTO people (id) VALUES (?)", (change.person,))
+            self._db.execute("INSERT INTO people (id) VALUES (?) ON CONFLICT DO NOTHING", (change.person,))
             was_deleted = change.after is None
             for column, before, after in zip(columns, change.before, change.after or change.before, strict=True):
                 if column == "cover" and not self._exists("faces", before):
@@ -221,7 +236,7 @@ class HistoryStore:
         # A face that an import has found stays, without a person.
         before = dict(zip(columns, change.before or [None, 0, None], strict=True))
         if before["confirmed"] and before["person"] is not None:  # the cluster may have been emptied since
-            self._db.execute("INSERT OR IGNORE INTO people (id) VALUES (?)", (before["person"],))
+            self._db.execute("INSERT INTO people (id) VALUES (?) ON CONFLICT DO NOTHING", (before["person"],))
         elif not self._exists("people", before["person"]):
             before["person"] = None
         assignments = ", ".join(f"{column} = ?" for column in columns)
@@ -247,7 +262,7 @@ class HistoryStore:
         """Take away the faces that the program has given to the people of an action since. Return their ids."""
         released = []
         for person in _people_in(changes):
-            where = "person = ? AND NOT confirmed AND assigned_after >= ?"
+            where = "person = ? AND confirmed = 0 AND assigned_after >= ?"
             rows = self._db.execute(f"SELECT id FROM faces WHERE {where}", (person, number)).fetchall()
             self._db.execute(f"UPDATE faces SET person = NULL WHERE {where}", (person, number))
             released += [face for (face,) in rows]
@@ -259,7 +274,7 @@ class HistoryStore:
             if change.table == "people" and change.before is None:
                 self._db.execute(
                     "DELETE FROM people WHERE id = ? AND id NOT IN (SELECT person FROM denials)"
-                    " AND id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL AND confirmed)",
+                    " AND id NOT IN (SELECT person FROM faces WHERE person IS NOT NULL AND confirmed > 0)",
                     (change.person,),
                 )
 

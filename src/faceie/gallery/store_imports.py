@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .database import Database
+from .database import AnyDatabase
 from .names import name_key
 
 __all__ = ["BY_IMPORT", "BY_USER", "ImportStore", "NamedPhoto", "StoredFace"]
@@ -41,7 +41,7 @@ class StoredFace(NamedTuple):
 class ImportStore:
     """Imported names in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     # Reading
@@ -66,7 +66,7 @@ class ImportStore:
 
     def confirmed_faces(self, person: int) -> list[StoredFace]:
         """Return the confirmed faces of a person."""
-        return self._faces("confirmed AND person = ?", person)
+        return self._faces("confirmed > 0 AND person = ?", person)
 
     def _faces(self, where: str, value: int) -> list[StoredFace]:
         rows = self._db.execute(
@@ -95,9 +95,10 @@ class ImportStore:
         """Return the photos of people whose faces were not found in them: path, date, person and photo."""
         marks = ", ".join("?" * len(people))
         rows = self._db.execute(
-            "SELECT (SELECT CAST(min(path) AS BLOB) FROM files WHERE files.photo = photos.id), taken, person, photos.id"
+            "SELECT (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken, person,"
+            " photos.id"
             f" FROM photo_people JOIN photos ON photos.id = photo_people.photo WHERE person IN ({marks})"
-            " ORDER BY taken, photos.id",
+            " ORDER BY taken IS NOT NULL, taken, photos.id",
             tuple(people),
         )
         return [(Path(os.fsdecode(path)), *rest) for path, *rest in rows if path is not None]
@@ -106,7 +107,7 @@ class ImportStore:
 
     def remember(self, name: str, person: int) -> None:
         """Record which person an import knows by a name."""
-        self._db.execute("INSERT OR IGNORE INTO imported_names VALUES (?, ?)", (name_key(name), person))
+        self._db.execute("INSERT INTO imported_names VALUES (?, ?) ON CONFLICT DO NOTHING", (name_key(name), person))
 
     def label(self, face: int, person: int) -> None:
         """Record that a face is a person, by an imported name."""
@@ -125,7 +126,9 @@ class ImportStore:
 
     def add_person(self, photo: int, person: int) -> None:
         """Record that a photo shows a person whose face was not found."""
-        self._db.execute("INSERT OR IGNORE INTO photo_people SELECT id, ? FROM photos WHERE id = ?", (person, photo))
+        self._db.execute(
+            "INSERT INTO photo_people SELECT id, ? FROM photos WHERE id = ? ON CONFLICT DO NOTHING", (person, photo)
+        )
 
     def remove_person(self, photo: int, person: int) -> None:
         """Delete the record that a face of a person was not found in a photo."""
@@ -133,5 +136,8 @@ class ImportStore:
 
     def move_people(self, photo: int, successor: int) -> None:
         """Give the people of a photo whose faces were not found to its new version."""
-        self._db.execute("UPDATE OR IGNORE photo_people SET photo = ? WHERE photo = ?", (successor, photo))
+        self._db.execute(
+            "INSERT INTO photo_people SELECT ?, person FROM photo_people WHERE photo = ? ON CONFLICT DO NOTHING",
+            (successor, photo),
+        )
         self._db.execute("DELETE FROM photo_people WHERE photo = ?", (photo,))

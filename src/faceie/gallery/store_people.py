@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
-from .database import Database
+from .database import AnyDatabase
 from .names import name_key
 from .records import Person
-from .store_faces import VISIBLE
+from .store_faces import NO_LIMIT, VISIBLE
 
 __all__ = ["PeopleStore", "to_valid_text"]
 
@@ -19,7 +19,7 @@ _PEOPLE = """
             SELECT photo FROM faces WHERE person = people.id AND {visible}
             UNION SELECT photo FROM photo_people WHERE person = people.id
                 AND EXISTS (SELECT 1 FROM files WHERE files.photo = photo_people.photo)
-        )),
+        ) AS shown),
         coalesce(
             (SELECT id FROM faces WHERE id = cover AND person = people.id AND {visible}),
             (SELECT id FROM faces WHERE person = people.id AND {visible} ORDER BY quality DESC, id LIMIT 1)
@@ -27,7 +27,7 @@ _PEOPLE = """
     FROM (
         SELECT id, name, key, cover, born,
             (SELECT count(*) FROM faces WHERE person = people.id AND {visible}) AS faces
-        FROM people WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset
+        FROM people WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
     ) AS people ORDER BY {order}
 """
 
@@ -35,7 +35,7 @@ _PEOPLE = """
 class PeopleStore:
     """The people and clusters in a gallery's database. Callers of methods that write open the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: AnyDatabase) -> None:
         self._db = db
 
     # People and clusters
@@ -43,12 +43,11 @@ class PeopleStore:
     def page(self, named: bool | None, limit: int | None, offset: int) -> list[Person]:
         """Return the people by name, then the clusters, the largest first; or only one of these kinds."""
         where = {None: "true", True: "name IS NOT NULL", False: "name IS NULL"}[named]
-        values = {"limit": -1 if limit is None else limit, "offset": offset}
-        return self._select(where, "name IS NULL, name, faces DESC, id", values)
+        return self._select(where, (), "name IS NULL, name, faces DESC, id", limit, offset)
 
     def get(self, number: int) -> Person:
         """Return the person or cluster with this number, which must exist."""
-        return self._select("id = :number", "id", {"number": number, "limit": 1, "offset": 0})[0]
+        return self._select("id = ?", (number,), "id")[0]
 
     def counts(self) -> tuple[int, int]:
         """Count the people and the clusters."""
@@ -57,13 +56,17 @@ class PeopleStore:
 
     def find(self, text: str, limit: int) -> list[Person]:
         """Return the people of whose names one begins with a text, in any spelling, first names first."""
-        where, order = "instr(' ' || key, ' ' || :text)", "instr(key, :text) != 1, faces DESC, id"
-        values = {"text": to_valid_text(name_key(text)), "limit": limit, "offset": 0}
-        return self._select(where, order, values)
+        key = to_valid_text(name_key(text)).replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        found = self._select("key LIKE ? ESCAPE '!'", (f"{key}%",), "faces DESC, id", limit)
+        rest = "' ' || key LIKE ? ESCAPE '!' AND NOT key LIKE ? ESCAPE '!'"
+        return found + self._select(rest, (f"% {key}%", f"{key}%"), "faces DESC, id", limit - len(found))
 
-    def _select(self, where: str, order: str, values: Mapping[str, object]) -> list[Person]:
+    def _select(
+        self, where: str, values: Sequence[object], order: str, limit: int | None = None, offset: int = 0
+    ) -> list[Person]:
+        query = _PEOPLE.format(where=where, order=order, visible=VISIBLE)
         return [
-            Person(*row) for row in self._db.execute(_PEOPLE.format(where=where, order=order, visible=VISIBLE), values)
+            Person(*row) for row in self._db.execute(query, (*values, NO_LIMIT if limit is None else limit, offset))
         ]
 
     def exists(self, number: int) -> bool:
@@ -141,13 +144,18 @@ class PeopleStore:
             self._db.execute(
                 "UPDATE faces SET person = NULL, confirmed = 0 WHERE id = ? AND person = ?", (face, number)
             )
-            self._db.execute("INSERT OR IGNORE INTO denials VALUES (?, ?)", (face, number))
+            self._db.execute("INSERT INTO denials VALUES (?, ?) ON CONFLICT DO NOTHING", (face, number))
 
     def absorb(self, number: int, kept: int) -> None:
         """Move the faces, rejections and imported names of a person to another one, and delete it."""
         self._db.execute("UPDATE faces SET person = ? WHERE person = ?", (kept, number))
-        for table in ("denials", "photo_people", "imported_names"):
-            self._db.execute(f"UPDATE OR IGNORE {table} SET person = ? WHERE person = ?", (kept, number))
+        for table, key in (("denials", "face"), ("photo_people", "photo")):  # the former rows go with the person
+            self._db.execute(
+                f"INSERT INTO {table} ({key}, person) SELECT {key}, ? FROM {table} WHERE person = ?"
+                " ON CONFLICT DO NOTHING",
+                (kept, number),
+            )
+        self._db.execute("UPDATE imported_names SET person = ? WHERE person = ?", (kept, number))
         for column in ("cover", "born"):
             self._db.execute(
                 f"UPDATE people SET {column} = (SELECT {column} FROM people WHERE id = ?)"
@@ -176,7 +184,7 @@ class PeopleStore:
         """Record that faces are to be ignored, because the user says so or because they match such a face."""
         self._db.executemany(
             "UPDATE faces SET person = NULL, ignored = ?, confirmed = ? WHERE id = ?",
-            ((reason, confirmed, face) for face in faces),
+            ((reason, int(confirmed), face) for face in faces),
         )
 
     def notice(self, faces: Iterable[int]) -> None:
@@ -207,7 +215,7 @@ class PeopleStore:
         """
         return self._db.execute(
             "SELECT faces.id, person, confirmed FROM faces LEFT JOIN people ON people.id = person WHERE photo = ?"
-            " AND (confirmed OR drawn OR ignored IS NOT NULL OR name IS NOT NULL"
+            " AND (confirmed > 0 OR drawn > 0 OR ignored IS NOT NULL OR name IS NOT NULL"
             " OR EXISTS (SELECT 1 FROM denials WHERE face = faces.id)"
             " OR EXISTS (SELECT 1 FROM changes WHERE face = faces.id)) ORDER BY faces.id",
             (photo,),
@@ -217,14 +225,16 @@ class PeopleStore:
         """Take the labels from a face and give them to another one."""
         if person is not None:
             self._db.execute(
-                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (NOT confirmed OR ?)",
+                "UPDATE faces SET person = ?, confirmed = ?, ignored = NULL WHERE id = ? AND (confirmed = 0 OR ? > 0)",
                 (person, confirmed, heir, confirmed),
             )
         (ignored,) = self._db.execute("SELECT ignored FROM faces WHERE id = ?", (face,)).fetchone()
         if ignored is not None:
             self.ignore([heir], ignored, confirmed=bool(confirmed))
         self._db.execute("UPDATE people SET cover = ? WHERE cover = ?", (heir, face))
-        self._db.execute("INSERT OR IGNORE INTO denials SELECT ?, person FROM denials WHERE face = ?", (heir, face))
+        self._db.execute(
+            "INSERT INTO denials SELECT ?, person FROM denials WHERE face = ? ON CONFLICT DO NOTHING", (heir, face)
+        )
         self._db.execute("DELETE FROM denials WHERE face = ?", (face,))
         self._db.execute(
             "UPDATE faces SET person = NULL, confirmed = 0, ignored = NULL, drawn = 0 WHERE id = ?", (face,)

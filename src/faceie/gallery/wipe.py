@@ -75,9 +75,10 @@ def everything(store: Store) -> Forgotten:
 
 def _remove_traces(store: Store) -> None:
     """Remove copies of deleted rows from the files of the gallery."""
-    store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
     try:
-        remove_matrix(store.path)
+        if isinstance(store.path, Path):
+            store.path.with_name(f"{store.path.name}-old-log").unlink(missing_ok=True)
+            remove_matrix(store.path)
         is_free = True
     except PermissionError:  # Windows refuses to delete a file that is mapped
         is_free = False
