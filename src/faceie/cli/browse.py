@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import webbrowser
+from pathlib import Path
 from typing import Any
 
 from .. import FaceieError, Gallery
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..web.server import serve  # only this command needs these packages
 
     with Gallery(arguments.gallery, create=False) as gallery:
-        path = gallery.path
+        path = gallery.path if isinstance(gallery.path, Path) else arguments.gallery  # with its password
 
     def started(address: str) -> None:
         write(f"{address}\nCtrl-C ends it.")

@@ -215,8 +215,8 @@ class Store:
     def list_photos(self, where: str, values: list[object], limit: int, offset: int) -> list[Photo]:
         """Return the usable photos under a condition, by date."""
         rows = self.db.execute(
-            "SELECT id, (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken, width,"
-            " height, (SELECT count(*) FROM faces WHERE photo = photos.id AND ignored IS NULL) FROM photos"
+            "SELECT id, (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken,"
+            " width, height, (SELECT count(*) FROM faces WHERE photo = photos.id AND ignored IS NULL) FROM photos"
             f" WHERE {where} AND error IS NULL AND EXISTS (SELECT 1 FROM files WHERE photo = photos.id)"
             " ORDER BY taken IS NOT NULL, taken, id LIMIT ? OFFSET ?",
             (*values, limit, offset),

@@ -95,8 +95,8 @@ class ImportStore:
         """Return the photos of people whose faces were not found in them: path, date, person and photo."""
         marks = ", ".join("?" * len(people))
         rows = self._db.execute(
-            "SELECT (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken, person,"
-            " photos.id"
+            "SELECT (SELECT CAST(path AS BLOB) FROM files WHERE photo = photos.id ORDER BY path LIMIT 1), taken,"
+            " person, photos.id"
             f" FROM photo_people JOIN photos ON photos.id = photo_people.photo WHERE person IN ({marks})"
             " ORDER BY taken IS NOT NULL, taken, photos.id",
             tuple(people),

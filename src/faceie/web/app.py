@@ -43,13 +43,13 @@ _STATIC = {
 }
 
 
-def build_app(path: Path, port: int, report: Report) -> Guard:
+def build_app(path: Path | str, port: int, report: Report) -> Guard:
     """Return the guarded application for a gallery. Its ``token`` opens it, once.
 
     Parameters
     ----------
     path
-        File of the gallery.
+        File of the gallery, or address of its database.
     port
         Port of the server.
     report

@@ -31,9 +31,7 @@ __all__ = ["Desk", "Kind"]
 Kind = Literal["quick", "questions", "pictures", "searches"]
 
 _PAUSE = 2.0  # seconds between two looks for new faces
-_QUIET = (
-    20.0  # seconds since the last statement of the user: until then, clustering would begin again with the next one
-)
+_QUIET = 20.0  # seconds since the user's last statement: before, clustering would begin again with the next one
 _SHARE = 10  # of this many seconds while faces keep changing, one is spent on clustering
 
 
@@ -46,9 +44,9 @@ class _Place:
 
 
 class Desk:
-    """The gallery of a file for each kind of work. Raises GalleryError if it cannot be opened."""
+    """A gallery for each kind of work. Raises GalleryError if it cannot be opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = path
         self._places: dict[Kind, _Place] = {
             "quick": _Place(),
@@ -80,7 +78,7 @@ class Desk:
         place = self._places[kind]
         with place.lock:
             if self._has_ended.is_set():
-                raise GalleryError(f"{self.path}: the page is being closed")
+                raise GalleryError("the page is being closed")
             if place.gallery is None:
                 place.gallery = Gallery(self.path, create=False)
             yield place.gallery

@@ -30,7 +30,7 @@ class Server:
     Parameters
     ----------
     path
-        File of the gallery.
+        File of the gallery, or address of its database.
     port
         Port, or 0 for any free one.
     idle
@@ -44,7 +44,7 @@ class Server:
         The address to open, with the token.
     """
 
-    def __init__(self, path: Path, port: int = 0, idle: float = IDLE, report: Report = lambda line: None) -> None:
+    def __init__(self, path: Path | str, port: int = 0, idle: float = IDLE, report: Report = lambda line: None) -> None:
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self._guard = build_app(path, self.port, report)
@@ -101,7 +101,9 @@ class Server:
         await self._guard(scope, receive, send)
 
 
-def serve(path: Path, *, port: int = 0, started: Callable[[str], None], report: Report, idle: float = IDLE) -> None:
+def serve(
+    path: Path | str, *, port: int = 0, started: Callable[[str], None], report: Report, idle: float = IDLE
+) -> None:
     """Serve a gallery until Ctrl-C, or until it is idle. Call `started` with the address once it answers."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
