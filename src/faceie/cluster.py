@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
@@ -32,8 +32,9 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise FaceieError(f"{address}: no Dask scheduler answers here: {error}") from error
     try:
         yield client.get_executor(pure=False)
-    except (CancelledError, OSError) as error:
-        if client.status == "running" and not isinstance(error, CancelledError):
+    except Exception as error:
+        is_lost = client.status != "running" or "Cancelled" in type(error).__name__  # of several modules
+        if isinstance(error, FaceieError) or not is_lost:
             raise
         raise FaceieError(
             f"{address}: the connection to the Dask scheduler was lost. All results so far are kept; "

@@ -313,9 +313,11 @@ def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> 
         assert (report.analyzed, report.faces, report.bad) == (2, 3, [])
 
 
-def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address without a scheduler, and a scheduler that ends in the middle, are errors of ours."""
     album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(40).items()})
+
+    monkeypatch.setattr("faceie.cluster._WAIT", 3)
 
     def close(done: int, total: int, report: Any) -> None:
         cluster.close()
