@@ -39,6 +39,7 @@ __all__ = [
 
 _IN_FLIGHT = 4  # photos per worker that are submitted at a time
 _ASK_AGAIN = 10.0  # seconds until an executor is asked again how many workers it has
+_ASK_IF_LOST = 2.0  # seconds until a cluster that does not answer is checked
 _NEED = 1_000_000_000  # bytes: peak of a worker, with photos of up to 24 megapixels (docs/speed.md)
 _MOST_ON_WINDOWS = 61  # processes that `concurrent.futures` can wait for there
 _KILLED_WORKER = "KilledWorker"  # error of Dask for a call with which several workers have died
@@ -135,6 +136,10 @@ class WorkerPool:
     def result(self, future: Future[PhotoAnalysis], path: str) -> PhotoAnalysis:
         """Wait for an analysis. Raises BrokenExecutor, ExecutorFailed, WorkerDied and WeightsError."""
         try:
+            while self._given and not wait([future], _ASK_IF_LOST).done:
+                client = getattr(self._given, "_client", None)  # a closed client of Dask never answers
+                if getattr(client, "status", "running") in ("closing", "closed"):
+                    raise ConnectionError("the connection to the cluster was lost")
             return future.result()
         except (BrokenExecutor, WeightsError):
             raise
