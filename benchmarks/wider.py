@@ -1,7 +1,7 @@
 """Measure the accuracy of detection on labeled photos, and the agreement with facenet-pytorch.
 
     python benchmarks/wider.py FOLDER --truth faces.json [--smallest PIXELS ...] [--turned DEGREES ...] [--every N]
-        [--rotations auto|DEGREES ...] [--reference]
+        [--rotations auto|DEGREES ...] [--megapixels N] [--share PER_CENT] [--reference]
 
 faces.json: for each photo, by its path below FOLDER, ``{"faces": [{"bbox": [x, y, width, height], "invalid": 0 or 1},
 ...]}``: WIDER FACE's labels. Prints the average precision for each PIXELS (default 20 40 80), recall and precision of
@@ -11,6 +11,9 @@ an IoU of 0.5. Detections on invalid faces, on faces lower than PIXELS, and dete
 With --turned, all photos are rotated by these angles, on a canvas that holds them whole. The true boxes become those
 around the rotated ellipses that fit into them. --every N takes every N-th photo only.
 
+With --megapixels, photos are enlarged to this size, as JPEG. PIXELS and boxes are those of the original. --share is the
+smallest face to find, in per cent of the longer side.
+
 With --reference, prints the same for facenet-pytorch, from the environment of the peers (README.md beside this file).
 Of its faces with a probability of at least 0.9, in photos as they are, it also prints how many Faceie finds with an IoU
 of at least 0.9, and with landmarks within 3 % of the size of the face.
@@ -19,6 +22,7 @@ of at least 0.9, and with landmarks within 3 % of the size of the face.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -156,8 +160,19 @@ def turn_truth(truth: Truth, sizes: dict[str, tuple[int, int]], degrees: float) 
     return turned
 
 
-def search(folder: Path, photos: Iterable[str], degrees: float = 0, **options: Any) -> Search:
-    """Find the faces of photos that are rotated counter-clockwise by `degrees`."""
+def enlarged(image: Image.Image, megapixels: float) -> tuple[Image.Image, float]:
+    """Return an image of at least this size, and its scale."""
+    scale = max((megapixels * 1e6 / (image.width * image.height)) ** 0.5, 1.0)
+    if scale == 1:
+        return image, 1.0
+    file = io.BytesIO()
+    size = (round(image.width * scale), round(image.height * scale))
+    image.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=90)
+    return Image.open(file).convert("RGB"), scale
+
+
+def search(folder: Path, photos: Iterable[str], degrees: float = 0, megapixels: float = 0, **options: Any) -> Search:
+    """Find the faces of photos that are rotated counter-clockwise by `degrees`, and enlarged."""
     from faceie import detect_faces, open_image
 
     found, sizes, seconds = {}, {}, 0.0
@@ -166,11 +181,14 @@ def search(folder: Path, photos: Iterable[str], degrees: float = 0, **options: A
         sizes[photo] = image.size
         if degrees:
             image = image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        image, scale = enlarged(image, megapixels)
         start = time.perf_counter()
         faces = detect_faces(image, crops=False, **options)
         seconds += time.perf_counter() - start
         found[photo] = Finds(
-            *(np.asarray(f, float) for f in (faces.bounding_boxes, faces.probabilities, faces.landmarks))
+            np.asarray(faces.bounding_boxes, float) / scale,
+            np.asarray(faces.probabilities, float),
+            np.asarray(faces.landmarks, float) / scale,
         )
     return Search(found, sizes, seconds / len(found))
 
@@ -216,13 +234,22 @@ def main() -> None:
     parser.add_argument("--turned", type=float, nargs="+", default=[0])
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--rotations", nargs="+", default=["auto"])
+    parser.add_argument("--megapixels", type=float, default=0)
+    parser.add_argument("--share", type=float, default=0)
     parser.add_argument("--reference", action="store_true")
     arguments = parser.parse_args()
     truth = read_truth(arguments.truth, arguments.every)
     rotations = "auto" if arguments.rotations == ["auto"] else [math.radians(float(r)) for r in arguments.rotations]
     ours: dict[str, Finds] = {}
     for degrees in arguments.turned:
-        found, sizes, seconds = search(arguments.folder, truth, degrees, rotations=rotations)
+        found, sizes, seconds = search(
+            arguments.folder,
+            truth,
+            degrees,
+            arguments.megapixels,
+            rotations=rotations,
+            min_face_share=arguments.share / 100,
+        )
         ours = ours if degrees else found
         scores = report(found, turn_truth(truth, sizes, degrees), arguments.smallest)
         print(
