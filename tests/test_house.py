@@ -50,12 +50,13 @@ ROOMS = {
         "images",
         "mtcnn",
         "facenet",
+        "forks",
         "metadata",
         "recognition",
         "types",
     },
     "batch": {"checks", "dataset", "facenet", "files", "gallery", "images", "mtcnn"},
-    "web": {"gallery"},
+    "web": {"forks", "gallery"},
 }
 
 

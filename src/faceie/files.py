@@ -1,4 +1,4 @@
-"""Kinds of files, and files that appear under their name only when they are complete."""
+"""Paths, kinds of files, and files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["draft_prefix", "not_a_file", "remove_stale_drafts", "replacing"]
+from .errors import OptionError
+
+__all__ = ["absolute_paths", "draft_prefix", "not_a_file", "remove_stale_drafts", "replacing"]
 
 _RANDOM = 8  # characters at the end of a draft's name
 _STALE = 60  # seconds: a draft in use is younger
@@ -71,3 +73,10 @@ def not_a_file(mode: int) -> str | None:
         (stat.S_ISBLK, "a device"),
     )
     return next((kind for is_kind, kind in kinds if is_kind(mode)), None)
+
+
+def absolute_paths(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return absolute paths, with the home of "~". Links are not resolved. Raises OptionError for a single path."""
+    if isinstance(folders, str | bytes | os.PathLike):
+        raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
+    return [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # resolve follows links

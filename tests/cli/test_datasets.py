@@ -42,11 +42,11 @@ def test_a_cluster_that_is_not_there(
     made_up: None,  # noqa: F811
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An address without a scheduler is an error that names it."""
-    dask = pytest.importorskip("dask")
     pytest.importorskip("distributed")
-    with dask.config.set({"distributed.comm.timeouts.connect": 0.5}):
-        for command in (["index", "--gallery", str(tmp_path / "g")], ["analyze", "--to", str(tmp_path / "d")]):
-            assert main([*command, "--dask", "tcp://127.0.0.1:9", str(tmp_path)]) == 1
-            assert "tcp://127.0.0.1:9: no Dask scheduler answers here" in capsys.readouterr().err
+    monkeypatch.setattr("faceie.cluster._WAIT", 0.5)
+    for command in (["index", "--gallery", str(tmp_path / "g")], ["analyze", "--to", str(tmp_path / "d")]):
+        assert main([*command, "--dask", "tcp://127.0.0.1:9", str(tmp_path)]) == 1
+        assert "tcp://127.0.0.1:9: no Dask scheduler answers here" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def test_out_and_in_without_loss(gallery: Gallery, other: Gallery, tmp_path: Pat
 
 
 def test_a_drawn_face_is_added_to_a_known_photo(gallery: Gallery, other: Gallery, tmp_path: Path) -> None:
-    """It is a statement: the other gallery has the photo, but nobody has drawn the face there. It is added once."""
+    """A drawn face is a statement. It is added to the photo in a gallery that does not have the face, and only once."""
     for one in (gallery, other):
         put(one, "/1.jpg", face_of(1, 1))
     drawn = an_analysis(face_of(2, 1)).faces[0]._replace(box=(500.0, 400.0, 560.0, 480.0))

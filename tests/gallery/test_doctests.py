@@ -13,6 +13,7 @@ import faceie.gallery
 from faceie import Gallery
 from faceie.gallery import (
     base,
+    dataset_methods,
     export_methods,
     face_methods,
     import_methods,
@@ -30,6 +31,7 @@ _EXAMPLES = {
     example.name: example
     for place in (
         base,
+        dataset_methods,
         export_methods,
         face_methods,
         import_methods,

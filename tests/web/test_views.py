@@ -310,8 +310,11 @@ def test_an_empty_gallery_says_what_to_do(tmp_path: Path, no_weights: None, serv
     assert '"faces":1' in client.get("/status").text
 
 
-def test_indexing_at_the_same_time(client: Client, album: Path, tmp_path: Path) -> None:
+def test_indexing_at_the_same_time(
+    client: Client, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While a run adds photos, all views answer, a name is stored, and the new faces appear in the end, in groups."""
+    monkeypatch.setattr("faceie.web.desk._QUIET", 1.0)
     photos = fakes(tmp_path / "photos", {f"{n}.jpg": f"{20 + n % 5}.{n}" for n in range(100)})
 
     def index() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..errors import FaceieError
-from ..gallery.indexing import absolute_paths, file_version
+from ..files import absolute_paths
+from ..gallery.indexing import file_version
 from ..gallery.reports import BadPhoto
 from ..images.exclude import Excluded
 from ..images.folders import photo_suffixes, search_folders

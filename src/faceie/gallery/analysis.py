@@ -6,7 +6,6 @@ import hashlib
 import io
 import math
 import os
-import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ..errors import ImageError, OptionError
 from ..facenet import load
 from ..facenet.encode import encode_faces
 from ..facenet.network import InceptionResNetV1
+from ..forks import Lock
 from ..images import read_bytes, read_photo
 from ..mtcnn.detect import crop_face, detect_faces
 from ..mtcnn.detected import DetectedFaces
@@ -212,7 +212,7 @@ def _find_near(
     return face._replace(quality=face.quality * min(1.0, float(back.mean())))
 
 
-_loading = threading.Lock()
+_loading = Lock()
 
 
 def load_cached(source: str | Path) -> InceptionResNetV1:

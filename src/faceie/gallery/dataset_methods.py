@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..dataset import Origin, arrow, check_dataset, options_text, part_paths
+from ..files import absolute_paths
 from .export_dataset import export_dataset
 from .export_methods import ExportMethods
 from .import_dataset import AddRun
-from .indexing import absolute_paths
 from .reports import AddReport
 
 __all__ = ["DatasetMethods"]
@@ -59,10 +59,9 @@ class DatasetMethods(ExportMethods):
         --------
         >>> gallery.export_dataset("dataset")
         5
-        >>> with Gallery("other.faceie") as other:
-        ...     report = other.add("dataset")
-        ...     report.photos, report.faces
-        (5, 5)
+        >>> report = gallery.add("dataset")  # of its own photos
+        >>> report.photos, report.known
+        (0, 5)
         """
         folder = Path(absolute_paths([dataset])[0])
         arrow()

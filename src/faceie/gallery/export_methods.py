@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import OptionError
+from ..files import absolute_paths
 from .export_names import ExportOptions, ExportReport, export_names
-from .indexing import absolute_paths
 from .links import LinkReport, link_people
 from .question_methods import QuestionMethods
 

@@ -9,11 +9,12 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from ..checks import whole_number
+from ..files import absolute_paths
 from ..types import ImageLike
 from .absence import find_absent
 from .analysis import find_probe, find_probes
 from .dataset_methods import DatasetMethods
-from .indexing import IndexRun, Progress, absolute_paths, run_to_end
+from .indexing import IndexRun, Progress, run_to_end
 from .progress import read_progress
 from .records import Match, Probe
 from .reports import BadPhoto, IndexReport

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..files import absolute_paths
 from .import_names import ImportRun
-from .indexing import absolute_paths
 from .photo_methods import PhotoMethods
 from .reports import BadPhoto, ImportReport
 

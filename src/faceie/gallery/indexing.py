@@ -25,7 +25,7 @@ from operator import is_not
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import GalleryError, OptionError, WeightsError
+from ..errors import GalleryError, WeightsError
 from ..files import not_a_file
 from ..images.folders import search_folders
 from . import people
@@ -42,7 +42,7 @@ from .store import Store
 from .strangers import ignore_new
 from .workers import ExecutorFailed, WorkerDied, WorkerPool
 
-__all__ = ["IndexRun", "Progress", "absolute_paths", "digest_of", "file_version", "run_to_end"]
+__all__ = ["IndexRun", "Progress", "digest_of", "file_version", "run_to_end"]
 
 Progress = Callable[[int, int, IndexReport], None]
 """Called after each photo with the number of finished photos, the number of all photos, and the report so far."""
@@ -372,13 +372,6 @@ def run_to_end(run: IndexRun, work: Generator[int, None, None], progress: Progre
                 return run.report
             if progress:
                 progress(run.report.done, photos, run.report)
-
-
-def absolute_paths(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return absolute paths, with the home of "~". Links are not resolved. Raises OptionError for a single path."""
-    if isinstance(folders, str | bytes | os.PathLike):
-        raise OptionError(f"folders is one path, {folders!r}, expected a list of paths")
-    return [os.path.abspath(Path(folder).expanduser()) for folder in folders]  # noqa: PTH100  # resolve follows links
 
 
 def _ends_the_run(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from .postgres import Postgres
 __all__ = ["ChangeStore"]
 
 _MOST = 500  # changed faces that are named: all of more are read again
-_WATCHED = (("faces", "id", ("INSERT", "UPDATE", "DELETE")), ("cohort", "face", ("INSERT", "DELETE")))
+_WATCHED = (("faces", "id"), ("cohort", "face"))
 
 
 class ChangeStore:
@@ -30,8 +30,8 @@ class ChangeStore:
             return
         self._is_watching = True
         self._db.create_function("faceie_note", 1, self._faces.add)
-        for table, column, events in _WATCHED:
-            for event in events:
+        for table, column in _WATCHED:
+            for event in ("INSERT", "UPDATE", "DELETE"):
                 side = "old" if event == "DELETE" else "new"
                 self._db.execute(
                     f"CREATE TEMP TRIGGER note_{table}_{event} AFTER {event} ON main.{table}"

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import FaceieError, GalleryError
+from ..forks import Lock
 from ..gallery import Gallery
 
 __all__ = ["Desk", "Kind"]
@@ -39,7 +40,7 @@ class _Place:
     """A gallery, and the lock of those who use it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.gallery: Gallery | None = None
 
 
