@@ -280,6 +280,8 @@ def _act(browser: Browser, times: Times, rng: random.Random, people: list[Person
             browser.post("/review", *fields, ("answer", said))
         with times.of("review after an answer"):
             browser.get("/review")
+        if said != "skip":
+            _undo(browser, times)
     if number % 10 == 9:
         with times.of("status"):
             browser.get("/status")

@@ -122,6 +122,8 @@ def _endpoint(desk: Desk, route: Route, report: Report) -> Callable[[Request], A
             if route.method == "POST":
                 fields, files = await _form(request)
                 values += fields
+                if not route.takes_uploads:
+                    desk.note_change()
             return await run_in_threadpool(answer, path, request.path_params, values, files)
         except FaceieError as error:
             return _failure(_status(error), str(error).removeprefix(f"{desk.path}: "))

@@ -15,6 +15,7 @@ deleted, not while the user is naming people, and less often while faces keep ch
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ class Desk:
             "pictures": _Place(),
             "searches": _Place(),
         }
+        self._last_change = -math.inf  # time.monotonic()
         self._has_ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="faceie-clusters", daemon=True)
         with self.gallery("quick"):
@@ -84,6 +86,10 @@ class Desk:
                 place.gallery = Gallery(self.path, create=False)
             yield place.gallery
 
+    def note_change(self) -> None:
+        """Note that the user has just changed something, or undone it."""
+        self._last_change = time.monotonic()
+
     def _keep(self) -> None:
         """Prepare questions, and cluster when faces have changed."""
         pause = 0.0
@@ -91,7 +97,7 @@ class Desk:
             start = time.monotonic()
             with suppress(FaceieError):  # another program is writing: later
                 with self.gallery("quick") as quick:
-                    is_needed = not quick.is_clustered() and not quick.is_read_only and _is_quiet(quick)
+                    is_needed = not quick.is_clustered() and not quick.is_read_only and self._is_quiet(quick)
                 if is_needed:
                     with Gallery(self.path, create=False) as gallery:
                         gallery.cluster()
@@ -99,10 +105,10 @@ class Desk:
                     questions.suggestions(limit=1, cluster=False)
             pause = max(_PAUSE, _SHARE * (time.monotonic() - start))
 
-
-def _is_quiet(gallery: Gallery) -> bool:
-    """Tell whether the user is not in the middle of naming people."""
-    return all(
-        (datetime.now(timezone.utc) - datetime.fromisoformat(action.made)).total_seconds() > _QUIET
-        for action in gallery.actions(1)
-    )
+    def _is_quiet(self, gallery: Gallery) -> bool:
+        """Tell whether the user is not in the middle of naming people, here or on the command line."""
+        last = time.monotonic() - self._last_change
+        return last > _QUIET and all(
+            (datetime.now(timezone.utc) - datetime.fromisoformat(action.made)).total_seconds() > _QUIET
+            for action in gallery.actions(1)
+        )
