@@ -6,7 +6,8 @@ can reach it. `Guard` is an ASGI application around the server's own. It refuses
 - a ``Host`` that is not this machine with this port. A hostile site can change the address of its name to 127.0.0.1
   (DNS rebinding), and would then be the same site for the browser;
 - requests without the cookie. `faceie browse` opens an address with a token, which is exchanged for the cookie once;
-- a change that another site asks for: POST requires an ``Origin`` that is this site;
+- a change that another site asks for: POST requires an ``Origin`` that is this site. Browsers hide it in plain forms of
+  pages without referrers ("null"), and then tell in ``Sec-Fetch-Site`` that the form is ours;
 - bodies above a limit, whatever their ``Content-Length`` says.
 
 Each answer forbids the browser to keep it, to frame it, to load anything from elsewhere, and to run other scripts.
@@ -36,9 +37,7 @@ _HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # No address of ours is told to another site. With "no-referrer", the forms of our own pages would come with
-    # "Origin: null", as those of a hostile page do.
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -104,7 +103,7 @@ class Guard:
                 "For another browser, run faceie browse again.",
                 403,
             )
-        if scope["method"] == "POST" and headers.getlist("origin") != [f"http://{hosts[0].lower()}"]:
+        if scope["method"] == "POST" and not _is_ours(headers, f"http://{hosts[0].lower()}"):
             return PlainTextResponse("Another site has asked for this change. It was not made.", 403)
         return None
 
@@ -128,6 +127,12 @@ class Guard:
             if morsel is not None and hmac.compare_digest(morsel.value.encode(), self._cookie.encode()):
                 return True
         return False
+
+
+def _is_ours(headers: Headers, site: str) -> bool:
+    """Tell whether a page of this site asks for a change."""
+    origins = headers.getlist("origin")
+    return origins == [site] or (origins == ["null"] and headers.getlist("sec-fetch-site") == ["same-origin"])
 
 
 def _guarded(send: Send) -> Send:
