@@ -15,10 +15,9 @@ from .face_methods import FaceMethods
 from .pictures import close_up, picture
 from .records import Face, Photo
 from .search import Dates
+from .store_faces import NO_LIMIT
 
 __all__ = ["PhotoMethods"]
-
-_ALL = 2**63 - 1
 
 
 class PhotoMethods(FaceMethods):
@@ -60,7 +59,7 @@ class PhotoMethods(FaceMethods):
         [('astronaut.jpg', 1), ('biden.jpg', 1)]
         """
         dates = Dates.checked(since, until)
-        limit = _ALL if limit is None else whole_number("limit", limit, or_else=", or None for all")
+        limit = NO_LIMIT if limit is None else whole_number("limit", limit, or_else=", or None for all")
         offset = whole_number("offset", offset, least=0)
         with self._reading():
             return self._store.photos_by_date(*dates, limit, offset)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ..gallery import Face, Match, Person
+from .cards import plural
 from .markup import Html, fill, join, stylesheet
 
 __all__ = ["Group", "people_page", "search_page"]
@@ -84,7 +85,7 @@ def people_page(title: str, about: str, groups: Iterable[Group], thumbnail: Thum
         name = person.name or f"Cluster {person.number}"
         number = f" (number {person.number})" if person.name else ""
         shown = f", the best {len(faces)} of them here" if len(faces) < person.faces else ""
-        counts = f"{_plural(person.faces, 'face')} in {_plural(person.photos, 'photo')}{shown}{number}"
+        counts = f"{plural(person.faces, 'face')} in {plural(person.photos, 'photo')}{shown}{number}"
         sections.append(fill("group", name=name, counts=counts, faces=_list(cards)))
     return _page(title, join([_paragraph(about), join(sections, "\n")]))
 
@@ -124,7 +125,3 @@ def _percent(probability: float | None) -> str:
     if probability is None:
         return ""
     return "more than 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
