@@ -21,14 +21,16 @@ The class, from the file to the whole:
 `settings`          path, weights and options
 ==================  ==================================================================================
 
-The database. Only these modules execute SQL. The first three deal with the file as a whole, the next two with a server,
-the others with rows in either:
+The database. Only these modules execute SQL. The first three deal with the file as a whole, the next four with a
+server, the others with rows in either:
 
 ==================  ==================================================================================
 `database`          open, create, check, migrate and copy the file; transactions
 `schema`            the tables, and their migrations
 `log`               the mark in the file's header and its write-ahead log
 `postgres`          `Postgres`: a connection with the methods that the stores use
+`postgres_errors`   the errors of its server, in sentences with advice
+`postgres_vectors`  embeddings as vectors of pgvector
 `schema_postgres`   its tables
 `store`             `Store`: settings, files, photos
 `store_faces`       `FaceStore`: faces, embeddings, thumbnails

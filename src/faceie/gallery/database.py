@@ -16,6 +16,7 @@ from ..files import draft_prefix
 from .drives import is_on_network
 from .log import address, mark_copy, mark_session, mark_transaction, put_aside_foreign_log
 from .postgres import Postgres
+from .postgres_errors import ServerError
 from .schema import MIGRATIONS
 
 __all__ = ["AnyDatabase", "Database", "back_up", "connect", "is_locked", "transaction", "translate_errors"]
@@ -160,6 +161,8 @@ def is_locked(error: sqlite3.Error) -> bool:
 
 def _explain(error: sqlite3.Error) -> str:
     text = str(error)
+    if isinstance(error, ServerError):
+        return text
     if is_locked(error):
         return "another program is writing to this gallery; nothing was changed, try again when it has finished"
     if "full" in text:

@@ -1,8 +1,8 @@
 """A gallery in a PostgreSQL database, for several people: a connection with the methods that the stores use.
 
 The stores write SQL that both databases understand, with SQLite's marks for parameters. A `Postgres` translates these,
-and the type of paths, which are bytes here. Its errors become those of `sqlite3`, which have the same names (PEP 249),
-so that other modules know one family of errors.
+and the type of paths, which are bytes here. Its errors become those of `sqlite3` (see `postgres_errors`), so that other
+modules know one family of errors.
 
 Transactions that write wait for each other, as in SQLite, by a lock on the table ``migrations``. Readers never wait.
 """
@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-import numpy as np
-
 from ..errors import GalleryError, OptionError
+from .postgres_errors import Interrupted, first_line, translating_errors
+from .postgres_vectors import Embedding, register_vectors
 from .schema_postgres import MIGRATIONS, TABLES
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _SCHEMA = "faceie"  # of the tables, unless the address has another one
 _PGVECTOR = (0, 8)  # oldest version: the first with iterative scans
 _PATIENCE = 30.0  # seconds to wait for another program that writes
 _MARKS = (("CAST(? AS TEXT)", "?"), (" AS BLOB)", " AS bytea)"), ("%", "%%"), ("?", "%s"))
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_REPEATABLE = ("SELECT", "BEGIN")
 _MAKES_ID = re.compile(r"INSERT INTO (photos|faces|people|actions) \((?!id\))")
 
 # `hnsw`: see `store_vectors`. The server ends a transaction whose program has vanished, since others wait for it.
@@ -38,10 +40,6 @@ _SESSION = """
     SET hnsw.ef_search = 400; SET hnsw.iterative_scan = relaxed_order;
     SET idle_in_transaction_session_timeout = '10min'
 """
-
-
-class Embedding(bytes):
-    """An embedding, 512 float32, little-endian: a BLOB in SQLite, a vector in PostgreSQL."""
 
 
 def is_address(path: object) -> bool:
@@ -108,12 +106,12 @@ class Postgres:
             raise GalleryError(
                 f"{self.name}: a gallery in PostgreSQL needs psycopg; install the package psycopg[binary]"
             ) from error
-        with _translating_errors():
+        with translating_errors():
             try:
                 connection = psycopg.connect(self._address, autocommit=True, application_name="faceie")
             except psycopg.Error as error:  # its message may hold the address, with the password
-                text = _first_line(error).replace(self._address, self.name)
-                raise GalleryError(f"{self.name}: the database cannot be reached ({text})") from None
+                text = first_line(error).replace(self._address, self.name)
+                raise GalleryError(f"{self.name}: the database cannot be reached ({text}). {_advice(text)}") from None
             try:
                 self._prepare(connection)
             except BaseException:
@@ -135,8 +133,11 @@ class Postgres:
             )
         connection.execute("SELECT set_config('search_path', %s, false)", (f'"{self._schema}", "{where}"',))
         connection.execute(_SESSION)
-        if version:
-            _register_vectors(connection)
+        if version and not register_vectors(connection):
+            raise GalleryError(
+                f"{self.name}: this role cannot use pgvector, which is in the schema {where}. "
+                f"Have the administrator run GRANT USAGE ON SCHEMA {where}"
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,7 +151,16 @@ class Postgres:
     # Statements
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Result:
-        """Execute a statement in SQLite's style."""
+        """Execute a statement in SQLite's style. If a query or the start of a transaction is interrupted, try again."""
+        is_repeatable = not self._in_block and sql.startswith(_REPEATABLE)
+        try:
+            return self._execute(sql, values)
+        except Interrupted:
+            if not is_repeatable:
+                raise
+            return self._execute(sql, values)
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> Result:
         if makes_id := _MAKES_ID.match(sql):
             sql += " RETURNING id"
         with self._checked() as connection:
@@ -174,21 +184,28 @@ class Postgres:
         with self._checked() as connection:
             connection.execute(script.encode())
 
+    def run_long(self, statement: str) -> None:
+        """Execute a statement outside of a transaction, without the time limits that others have."""
+        self.run("SET statement_timeout = 0; SET lock_timeout = 0")
+        try:
+            self.run(statement)
+        finally:
+            with suppress(sqlite3.Error, GalleryError):  # the connection may be lost, and another one has the limits
+                self.run("RESET statement_timeout; RESET lock_timeout")
+
     @contextmanager
     def _checked(self) -> Iterator[psycopg.Connection[Any]]:
         """Return the connection, or another one if it was lost. Translate errors."""
         if self._connection.broken and not self._in_block:
             self._connection = self._connect()
-        with _translating_errors():
+        with translating_errors():
             yield self._connection
 
     @contextmanager
     def transaction(self, patience: float | None = None) -> Iterator[None]:
         """Open a transaction: all writes within it succeed, or, after an error, none of them (see `database`)."""
-        if self.read_only:
-            raise GalleryError(
-                f"{self.name}: this gallery can only be read here: the role may not write it, or the server is a copy"
-            )
+        if self.read_only and (reason := self._note_rights()):  # a replica may have become the primary
+            raise GalleryError(f"{self.name}: this gallery can only be read here: {reason}")
         wait = max(1, round(1000 * (_PATIENCE if patience is None else patience)))
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         try:
@@ -219,24 +236,57 @@ class Postgres:
         if not seen and not create:
             raise GalleryError(f"{self.name}: there is no gallery here; faceie index makes one")
         self._check_version(seen)
-        if {migration.__name__ for migration in MIGRATIONS} - seen:
+        if missing := {migration.__name__ for migration in MIGRATIONS} - seen:
+            what = f"an older version of Faceie has written this gallery ({min(missing)} is missing)"
+            if reason := self._why_no_writes():
+                raise GalleryError(f"{self.name}: {what if seen else 'there is no gallery here'}, and {reason}")
+            if seen and not self._is_owner():
+                raise GalleryError(f"{self.name}: {what}. Have the owner of its tables open it once with this version")
             self._apply_missing()
-            with _translating_errors():
+            with translating_errors():
                 self._prepare(self._connection)  # pgvector may be new
-        self.read_only = self.execute(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
-            " OR NOT has_table_privilege('faces', 'INSERT')"
-        ).fetchone()[0]
+        self._note_rights()
+
+    def _note_rights(self) -> str | None:
+        """Find out whether the gallery can be written here. Return the reason if it cannot."""
+        reason = self._why_no_writes()
+        if not reason:
+            rights = " AND ".join(f"has_table_privilege(name, '{right}')" for right in _RIGHTS)
+            rows = self.execute(
+                f"SELECT name FROM unnest(CAST(? AS text[])) AS name WHERE NOT ({rights})", ([*TABLES, "migrations"],)
+            )
+            if tables := [name for (name,) in rows]:
+                which = "its tables" if len(tables) > len(TABLES) else ", ".join(tables)
+                reason = f"this role may not write {which}. Have their owner grant {', '.join(_RIGHTS)}"
+        self.read_only = reason is not None
+        return reason
+
+    def _why_no_writes(self) -> str | None:
+        """Return the reason if the server, or this connection, allows no writes at all."""
+        replica, setting = self.execute(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'"
+        ).fetchone()
+        if replica:
+            return "this server is a read-only replica. Use the address of its primary server"
+        if setting:
+            return "default_transaction_read_only is on. Have the administrator turn it off for this role"
+        return None
+
+    def _is_owner(self) -> bool:
+        table = f'"{self._schema}".migrations'
+        query = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(?)"
+        return bool(self.execute(query, (table,)).fetchone()[0])
 
     def _apply_missing(self) -> None:
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         try:
             self.execute("SELECT pg_advisory_xact_lock(hashtext('faceie'))")  # another program may do the same
+            self.run("SET LOCAL statement_timeout = 0")  # a migration of many faces takes long
             try:
                 self.run("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
             except sqlite3.Error as error:
                 raise GalleryError(
-                    f"{self.name}: this database has no pgvector ({error}). "
+                    f"{self.name}: this database has no pgvector ({first_line(error.__cause__ or error)}). "
                     "Have its administrator install it, and run CREATE EXTENSION vector"
                 ) from error
             if not self._has_schema():
@@ -263,7 +313,7 @@ class Postgres:
 
     def vacuum(self) -> None:
         """Free the space of deleted rows. The server leaves out tables of other owners."""
-        self.run(f"VACUUM {', '.join(TABLES)}")
+        self.run_long(f"VACUUM {', '.join(TABLES)}")
 
     def _has_schema(self) -> bool:
         return self.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)).fetchone() is not None
@@ -313,61 +363,14 @@ def _split(address: str) -> tuple[str, str, str]:
     return name, urlunsplit(parts._replace(query=own)), schema
 
 
+def _advice(text: str) -> str:
+    """Return what to do if the server refuses a connection for this reason."""
+    if "too many" in text or "connection slots" in text:
+        return "Close programs that use it, or have its administrator allow more connections"
+    return "Check the address and the password, and that the server runs"
+
+
 def _translated(sql: str) -> bytes:
     for sqlite, postgres in _MARKS:
         sql = sql.replace(sqlite, postgres)
     return sql.encode()
-
-
-def _register_vectors(connection: psycopg.Connection[Any]) -> None:
-    """Have vectors of pgvector read as bytes, little-endian, and `Embedding` written as vectors.
-
-    Their binary format is the number of dimensions, a number that is 0, and float32, all big-endian.
-    """
-    from psycopg.adapt import Dumper, Loader
-    from psycopg.pq import Format
-    from psycopg.types import TypeInfo
-
-    info = TypeInfo.fetch(connection, "vector")
-    assert info is not None
-    number = info.oid
-
-    class VectorDumper(Dumper):
-        format = Format.BINARY
-        oid = number
-
-        def dump(self, obj: bytes) -> bytes:
-            numbers = np.frombuffer(obj, "<f4")
-            return len(numbers).to_bytes(2, "big") + b"\0\0" + numbers.astype(">f4").tobytes()
-
-    class VectorLoader(Loader):
-        format = Format.BINARY
-
-        def load(self, data: Any) -> bytes:
-            return np.frombuffer(data, ">f4", offset=4).astype("<f4").tobytes()
-
-    connection.adapters.register_dumper(Embedding, VectorDumper)
-    connection.adapters.register_loader(number, VectorLoader)
-
-
-@contextmanager
-def _translating_errors() -> Iterator[None]:
-    """Turn errors of the driver into those of `sqlite3`."""
-    import psycopg
-    from psycopg import errors
-
-    try:
-        yield
-    except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
-        raise sqlite3.OperationalError("database is locked") from error
-    except errors.DiskFull as error:
-        raise sqlite3.OperationalError("database or disk is full") from error
-    except (psycopg.DataError, psycopg.IntegrityError) as error:  # these may lie with a photo
-        kind = sqlite3.DataError if isinstance(error, psycopg.DataError) else sqlite3.IntegrityError
-        raise kind(_first_line(error)) from error
-    except psycopg.Error as error:
-        raise sqlite3.OperationalError(_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import GalleryError
@@ -65,8 +66,11 @@ class Store:
         self.db.execute(self.db.snapshot_statement)
         try:
             yield
-        finally:
-            self.db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # the connection may be lost
+                self.db.execute("COMMIT")
+            raise
+        self.db.execute("COMMIT")
 
     def is_in_transaction(self) -> bool:
         """Tell whether a transaction or a snapshot is open."""

@@ -10,11 +10,14 @@ graphs, 2018.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import GalleryError
 from ..types import Array
 from .postgres import Embedding
 from .store_faces import VISIBLE
@@ -135,13 +138,19 @@ class VectorStore:
             if self.has_index():
                 return False
             self._db.run(f"DROP INDEX IF EXISTS {_INDEX}")  # of a program that was killed
-            self._db.run(
-                f"CREATE INDEX CONCURRENTLY {_INDEX} ON portraits USING hnsw"
-                f" ((embedding::halfvec(512)) halfvec_l2_ops) WITH (m = {_LINKS}, ef_construction = {_EFFORT})"
-            )
+            try:
+                self._db.run_long(
+                    f"CREATE INDEX CONCURRENTLY {_INDEX} ON portraits USING hnsw"
+                    f" ((embedding::halfvec(512)) halfvec_l2_ops) WITH (m = {_LINKS}, ef_construction = {_EFFORT})"
+                )
+            except sqlite3.Error:
+                with suppress(sqlite3.Error, GalleryError):  # the unfinished index takes space, and slows down writers
+                    self._db.run(f"DROP INDEX IF EXISTS {_INDEX}")
+                raise
             return True
         finally:
-            self._lock("pg_advisory_unlock")
+            with suppress(sqlite3.Error, GalleryError):  # a lost connection has released it
+                self._lock("pg_advisory_unlock")
 
     def _lock(self, function: str) -> bool:
         """Take or release the right to make the index. Another program may be making it."""
