@@ -256,16 +256,21 @@ def test_a_lost_connection_leaves_nothing_half_done(shared: Gallery) -> None:
     assert shared.face(1).name == "Anna"
 
 
-def test_a_lost_connection_ends_a_run(shared: Gallery, tmp_path: Path) -> None:
-    """A run ends with a clear error, and the next one finishes its work."""
+def test_a_lost_connection_ends_a_run(shared: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it is lost while a photo is stored, the run ends with a clear error, and the next one finishes its work."""
     photos = fakes(tmp_path / "photos", {f"{number}.jpg": f"{number}.1" for number in range(6)})
+    put_photo = shared._store.put_photo
 
-    def progress(done: int, *_: Any) -> None:
-        if done == 3:
+    def put_and_lose_it(*arguments: Any) -> int:
+        if len(shared) == 3:
             run(server(), f"SELECT pg_terminate_backend({pid_of(shared)})")
+        return put_photo(*arguments)
 
-    with pytest.raises(GalleryError, match="cannot be used"):
-        shared.index([photos], executor=Prepared(by_words), progress=progress)
+    with monkeypatch.context() as patch:
+        patch.setattr(shared._store, "put_photo", put_and_lose_it)
+        with pytest.raises(GalleryError, match="cannot be used"):
+            shared.index([photos], executor=Prepared(by_words))
+    assert len(shared) == 3
     shared.index([photos], executor=Prepared(by_words))
     assert len(shared) == 6
 
@@ -310,8 +315,10 @@ def test_a_role_that_writes(shared: Gallery, address: str) -> None:
         gallery.undo()
         gallery.confirm("Anna", [1, 2])
         assert gallery.forget_person("Anna").faces == 2
+        put(gallery, "/3", person(3))
         with pytest.raises(GalleryError, match="owner"):
             gallery.forget_all()
+        assert len(gallery) == 1
 
 
 def test_it_is_copied_by_the_tools_of_the_server(shared: Gallery, tmp_path: Path) -> None:

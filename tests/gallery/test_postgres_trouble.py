@@ -18,6 +18,7 @@ from faceie.web.desk import Desk
 from .conftest import QUICK, Prepared, by_words, face_of, fakes, person, put
 from .postgres_server import replica, run, server
 from .test_postgres import pid_of, schema_of
+from .test_postgres_search import everything
 
 
 def new_role(address: str, name: str, *statements: str) -> str:
@@ -99,8 +100,8 @@ def test_a_replica_is_read(shared: Gallery, address: str, capsys: pytest.Capture
         assert copy.people() == people  # without clustering
         assert copy.person("Anna") == people[0]
         assert [face.id for face in copy.faces_of("Anna")] == [face.id for face in shared.faces_of("Anna")]
-        assert copy.search(person(1), limit=3) == shared.search(person(1), limit=3)
-        assert copy.search(person(1), limit=None) == shared.search(person(1), limit=None)
+        assert everything(copy, person(1), limit=3) == everything(shared, person(1), limit=3)
+        assert everything(copy, person(1), limit=None) == everything(shared, person(1), limit=None)
         assert copy.thumbnail(1) == b"JPEG"
         assert copy.suggestions() == copy.suggestions()
         assert [action.name for action in copy.actions()] == ["confirm"]

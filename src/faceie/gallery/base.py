@@ -189,6 +189,7 @@ class GalleryFile:
         Forgotten(photos=5, faces=5)
         """
         with self._reading():
+            self._store.check_owner()
             forgotten = wipe.forget(self._store, wipe.everything)
             self._store.drop_tables()
             self.close()

@@ -240,7 +240,7 @@ class Postgres:
             what = f"an older version of Faceie has written this gallery ({min(missing)} is missing)"
             if reason := self._why_no_writes():
                 raise GalleryError(f"{self.name}: {what if seen else 'there is no gallery here'}, and {reason}")
-            if seen and not self._is_owner():
+            if seen and not self.is_owner():
                 raise GalleryError(f"{self.name}: {what}. Have the owner of its tables open it once with this version")
             self._apply_missing()
             with translating_errors():
@@ -272,7 +272,8 @@ class Postgres:
             return "default_transaction_read_only is on. Have the administrator turn it off for this role"
         return None
 
-    def _is_owner(self) -> bool:
+    def is_owner(self) -> bool:
+        """Tell whether this role owns the tables."""
         table = f'"{self._schema}".migrations'
         query = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(?)"
         return bool(self.execute(query, (table,)).fetchone()[0])

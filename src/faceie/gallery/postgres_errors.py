@@ -18,7 +18,7 @@ _LOCKED = ("55P03", "40P01")  # a lock was not available, deadlock
 _ADVICE = {
     "25006": "this gallery can only be read here ({}). To change it, use the address of the primary server, or another "
     "role",
-    "42501": "this role lacks a right ({}). Have the owner of the tables grant it: see docs/postgres.md, Rights",
+    "42501": "this role lacks a right ({}). Ask the owner of the database: see Rights in docs/postgres.md",
     "42P01": "tables of the gallery are missing ({}). If it was deleted, faceie index makes another one",
     "53100": "the disk of the server is full; everything stored so far is intact. Have its administrator make room, "
     "and run the command again",
