@@ -63,8 +63,8 @@ def replica() -> str:
         shutil.rmtree(folder)
 
     call("pg_basebackup", "-d", address, "-D", "data", "-R", "-N", "-X", "stream", "-c", "fast")
-    # It cancels queries at once if they are in the way of the server's changes. It listens to no network.
-    settings = f"-k {folder} -h '' -c max_standby_streaming_delay=0"
+    # It cancels queries that are in the way of the server's changes, after 0.1 s. It listens to no network.
+    settings = f"-k {folder} -h '' -c max_standby_streaming_delay=100"
     call("pg_ctl", "-D", "data", "-o", settings, "-l", "log", "-w", "start")
     atexit.register(stop)
     return f"postgresql://postgres:@/postgres?host={folder}"

@@ -163,6 +163,7 @@ def test_a_query_that_the_replica_cancels(shared: Gallery, address: str) -> None
         time.sleep(0.1)
         run(
             server(),
+            "SET synchronous_commit = on",
             f"INSERT INTO {schema}.rows SELECT generate_series(1, 1000)",
             f"DELETE FROM {schema}.rows",
             f"VACUUM {schema}.rows",
