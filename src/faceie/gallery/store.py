@@ -97,7 +97,9 @@ class Store:
     def check_owner(self) -> None:
         """Raise GalleryError for a gallery in a server whose tables belong to another role."""
         if isinstance(self.db, Postgres) and not (self.is_read_only or self.db.is_owner()):
-            raise GalleryError(f"{self.path}: only the owner of its tables can delete this gallery; nothing was deleted")
+            raise GalleryError(
+                f"{self.path}: only the owner of its tables can delete this gallery; nothing was deleted"
+            )
 
     def drop_tables(self) -> None:
         """Delete the tables of a gallery in a server. A file is deleted as a whole."""
