@@ -1,9 +1,9 @@
 """Analyze photos with Spark, and write a dataset for `faceie import`.
 
-    pip install pyspark pyarrow
+    pip install pyspark pandas pyarrow
     python examples/spark_faces.py PHOTOS DATASET
 
-Spark needs Java. The weights are loaded once in each Python worker.
+Spark needs Java, and makes a task of some 20 photos. Each Python worker loads the weights once.
 """
 
 import sys
@@ -14,6 +14,8 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from faceie.batch import analyze_batches
 from faceie.dataset import face_schema
 
-spark = SparkSession.builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", 100).getOrCreate()
-photos = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(sys.argv[1])
-photos.repartition(200).mapInArrow(analyze_batches, from_arrow_schema(face_schema())).write.parquet(sys.argv[2])
+spark = SparkSession.builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", 20).getOrCreate()
+files = spark.read.format("binaryFile").option("recursiveFileLookup", True)
+photos = files.option("pathGlobFilter", "*.{jpg,jpeg,png,webp,JPG,JPEG,PNG,WEBP}").load(sys.argv[1])
+faces = photos.select("path", "content").mapInArrow(analyze_batches, from_arrow_schema(face_schema()))
+faces.write.parquet(sys.argv[2])

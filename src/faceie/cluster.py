@@ -17,7 +17,7 @@ _WAIT = 30  # seconds for the scheduler to answer
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
-    """Open an executor whose calls run on a Dask cluster. Raises FaceieError, also if the scheduler is lost later.
+    """Open an executor whose calls run on a Dask cluster. Raises FaceieError if no scheduler answers.
 
     `address`: that of the scheduler, such as ``tcp://10.0.0.1:8786``, or the path of a scheduler file.
     """
@@ -32,14 +32,6 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise FaceieError(f"{address}: no Dask scheduler answers here: {error}") from error
     try:
         yield client.get_executor(pure=False)
-    except Exception as error:
-        is_lost = client.status != "running" or "Cancelled" in type(error).__name__  # of several modules
-        if isinstance(error, FaceieError) or not is_lost:
-            raise
-        raise FaceieError(
-            f"{address}: the connection to the Dask scheduler was lost. All results so far are kept; "
-            "start the cluster and run the command again"
-        ) from error
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=5)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from faceie.batch import batches
+from faceie.dataset import part_paths, read_rows
 from faceie.gallery import alone
 from faceie.gallery.records import PhotoAnalysis
 
@@ -69,3 +72,20 @@ def made_up(customized: str, monkeypatch: pytest.MonkeyPatch, no_weights: None) 
     monkeypatch.setattr(batches, "answer", lambda weights: np.zeros(8, np.float32))
     monkeypatch.setattr(batches, "identify", lambda weights: "vggface2")
     batches.origin_of.cache_clear()
+
+
+def rows_of(dataset: Path) -> list[tuple[Any, ...]]:
+    """Return all rows of a dataset, in an order that does not depend on its files."""
+    found = []
+    for path in part_paths(dataset):
+        for columns in read_rows(path, 100):
+            # The last digits of made-up embeddings depend on where they lie in memory.
+            columns["embedding"] = [one and np.frombuffer(one, "<f4").round(3).tolist() for one in columns["embedding"]]
+            found += [tuple(map(repr, row)) for row in zip(*columns.values(), strict=True)]
+    return sorted(found)
+
+
+def words(count: int, **special: str) -> dict[str, str]:
+    """Return fake photos with one face each, or other contents by their numbers."""
+    photos = {f"{number:02}.jpg": f"{1 + number % 5}.{number}" for number in range(count)}
+    return photos | {f"{number[1:]}.jpg": text for number, text in special.items()}

@@ -1,4 +1,4 @@
-"""Datasets from folders: whole files, runs that go on, photos that end a process, URLs, and clusters."""
+"""Datasets from folders: whole files, runs that go on, photos that end a process, and URLs."""
 
 from __future__ import annotations
 
@@ -17,30 +17,13 @@ import pytest
 import faceie
 from faceie import DetectionOptions, FaceieError, Gallery, OptionError
 from faceie.batch import analyze_batches, analyze_folders
-from faceie.cluster import dask_executor
-from faceie.dataset import part_paths, read_rows
+from faceie.dataset import part_paths
 
 from ..gallery.conftest import QUICK, fakes, needs_weights, person
+from .conftest import rows_of, words
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-
-
-def rows_of(dataset: Path) -> list[tuple[Any, ...]]:
-    """Return all rows of a dataset, in an order that does not depend on its files."""
-    found = []
-    for path in part_paths(dataset):
-        for columns in read_rows(path, 100):
-            # The last digits of made-up embeddings depend on where they lie in memory.
-            columns["embedding"] = [one and np.frombuffer(one, "<f4").round(3).tolist() for one in columns["embedding"]]
-            found += [tuple(map(repr, row)) for row in zip(*columns.values(), strict=True)]
-    return sorted(found)
-
-
-def words(count: int, **special: str) -> dict[str, str]:
-    """Return fake photos with one face each, or other contents by their numbers."""
-    photos = {f"{number:02}.jpg": f"{1 + number % 5}.{number}" for number in range(count)}
-    return photos | {f"{number[1:]}.jpg": text for number, text in special.items()}
 
 
 @pytest.fixture
@@ -245,91 +228,3 @@ def test_unknown_kinds_of_urls(made_up: None, tmp_path: Path) -> None:
     """fsspec's complaint is an error of ours."""
     with pytest.raises(FaceieError, match="fsspec cannot open it"):
         analyze_folders(["nowhere://a/b.jpg"], tmp_path / "dataset", workers=1)
-
-
-# Clusters
-
-
-def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra, an error says what to install."""
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(FaceieError, match="pip install distributed"), dask_executor("tcp://127.0.0.1:1"):
-        pass
-
-
-@pytest.fixture(scope="module")
-def cluster(customized: str) -> Iterator[Any]:
-    """Two processes of Dask, one thread each. The last test ends them."""
-    distributed = pytest.importorskip("distributed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", customized)
-        # The first death of a worker fails its calls; by default, they are tried on three other workers.
-        dask = pytest.importorskip("dask")
-        with (
-            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-            distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, host="127.0.0.1"
-            ) as cluster,
-        ):
-            yield cluster
-
-
-def test_a_cluster_whose_workers_die(made_up: None, cluster: Any, tmp_path: Path) -> None:
-    """A killed worker, and photos that kill theirs, change no row of the others, in a dataset and a gallery."""
-    import signal
-
-    texts = words(30, _05="dies", _21="dies too")
-    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in texts.items()})
-    killed = []
-
-    def kill(done: int, total: int, report: Any) -> None:
-        if not killed:
-            killed.append(next(iter(cluster.workers.values())).process.process.pid)
-            os.kill(killed[0], signal.SIGKILL)
-
-    with dask_executor(cluster.scheduler_address) as executor:
-        report = analyze_folders(
-            [album], tmp_path / "dataset", executor=executor, photos_per_file=4, progress=kill, exclude=["0[0-3].jpg"]
-        )
-        assert (report.photos, report.problems) == (26, [])
-        assert sorted(photo.path.name for photo in report.bad) == ["05.jpg", "21.jpg"]
-        assert report.faces == 24
-    assert killed
-
-
-def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> None:
-    """Photos are analyzed by the cluster, also with an executor that keeps results, after a change and with retry."""
-    album = fakes(tmp_path / "album", words(8, _05="dies"))
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.Client(cluster.scheduler_address, set_as_default=False) as client,
-        Gallery(tmp_path / "g.faceie") as gallery,
-    ):
-        report = gallery.index([album], executor=client.get_executor(pure=True))
-        assert (report.analyzed, [photo.path.name for photo in report.bad]) == (7, ["05.jpg"])
-        (album / "00.jpg").write_text("9.9 8.8")
-        (album / "05.jpg").write_text("7.7")
-        report = gallery.index([album], executor=client.get_executor(pure=True), retry=True)
-        assert (report.analyzed, report.faces, report.bad) == (2, 3, [])
-
-
-def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address without a scheduler, and a scheduler that ends in the middle, are errors of ours."""
-    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(40).items()})
-
-    monkeypatch.setattr("faceie.cluster._WAIT", 3)
-
-    def close(done: int, total: int, report: Any) -> None:
-        cluster.close()
-
-    dask = pytest.importorskip("dask")
-
-    with (
-        pytest.raises(FaceieError, match=r"scheduler|broken down|connection"),
-        dask.config.set({"distributed.comm.timeouts.connect": 1}),
-        Gallery(tmp_path / "g.faceie") as gallery,
-        dask_executor(cluster.scheduler_address) as executor,
-    ):
-        gallery.index([album], executor=executor, progress=close)
-    with Gallery(tmp_path / "g.faceie") as gallery:
-        assert len(gallery) >= 1

@@ -16,7 +16,7 @@ from ..gallery.analysis import analyze_photo, failed_analysis
 from ..gallery.records import PhotoAnalysis
 from ..gallery.settings import GALLERY_DEFAULTS, Settings
 from ..mtcnn.options import DetectionOptions
-from .sources import Source, read
+from .sources import Source, read, without_scheme
 
 __all__ = ["add_photo", "analyze_batches", "analyze_source", "choose_batch_settings", "origin_of"]
 
@@ -39,8 +39,8 @@ def analyze_batches(
     Parameters
     ----------
     batches : iterable of pyarrow.RecordBatch or pyarrow.Table
-        Photos. The column ``path`` has paths or URLs. Contents of files may be in a column ``content`` or ``bytes``;
-        otherwise, the files are read.
+        Photos. The column ``path`` has paths or URLs; ``file:/photo.jpg``, as of Spark, is a path. Contents of files may
+        be in a column ``content`` or ``bytes``; otherwise, the files are read.
     weights : str or Path, default "vggface2"
         Weights of the encoder, as `faceie.facenet.load` takes them.
     options : DetectionOptions, optional
@@ -78,7 +78,7 @@ def analyze_batches(
         paths = batch.column(batch.schema.names.index("path")).to_pylist()
         name = next((name for name in _CONTENT if name in batch.schema.names), None)
         contents = batch.column(batch.schema.names.index(name)) if name else None
-        for number, path in enumerate(paths):
+        for number, path in enumerate(map(without_scheme, paths)):
             content = None if contents is None else contents[number].as_py()
             source = Source(path, None if content is None else len(content))
             add_photo(columns, source, analyze_source(path, settings, content))

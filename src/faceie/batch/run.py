@@ -8,9 +8,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import ExitStack
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from ..checks import whole_number
@@ -18,7 +19,14 @@ from ..dataset import check_dataset, open_part, options_text, part_paths
 from ..errors import FaceieError
 from ..gallery.reports import BadPhoto
 from ..gallery.settings import Settings
-from ..gallery.workers import default_workers, is_killed_worker, size_of, worker_processes
+from ..gallery.workers import (
+    default_workers,
+    executor_failure,
+    is_killed_worker,
+    size_of,
+    wait_a_while,
+    worker_processes,
+)
 from ..mtcnn.options import DetectionOptions
 from .batches import choose_batch_settings, origin_of
 from .parts import Part, make_part
@@ -123,7 +131,8 @@ def analyze_folders(
     Raises
     ------
     FaceieError
-        The dataset has another encoder, other options or a newer format; pyarrow is not installed; or workers die.
+        The dataset has another encoder, other options or a newer format; pyarrow is not installed; workers die; or the
+        given executor has failed.
     OptionError
         A parameter is out of range.
     WeightsError
@@ -137,7 +146,7 @@ def analyze_folders(
     (1, 1)
     """
     started = time.monotonic()
-    count = None if workers is None else whole_number("workers", workers)
+    processes = None if workers is None else whole_number("workers", workers)
     size = whole_number("photos_per_file", photos_per_file)
     settings = choose_batch_settings(weights, options, truncated=truncated, max_pixels=max_pixels)
     target = Path(os.path.abspath(Path(dataset).expanduser()))  # noqa: PTH100  # leaves links as they are
@@ -151,7 +160,7 @@ def analyze_folders(
     new = [photo for photo in found if _key(photo) not in known]
     report.known = len(found) - len(new)
     parts = [new[start : start + size] for start in range(0, len(new), size)]
-    run = _Run(target, settings, count, executor, report)
+    run = _Run(target, settings, processes, executor, report, retry=retry)
     for photos in run.work(parts):
         report.seconds = time.monotonic() - started
         if progress:
@@ -164,19 +173,28 @@ class _Run:
     """A run that makes the missing files of a dataset."""
 
     def __init__(
-        self, target: Path, settings: Settings, workers: int | None, executor: Executor | None, report: DatasetReport
+        self,
+        target: Path,
+        settings: Settings,
+        workers: int | None,
+        executor: Executor | None,
+        report: DatasetReport,
+        *,
+        retry: bool,
     ) -> None:
         self._target = target
+        self._retry = retry
         self._settings = settings.for_run(one_thread=True)
         self._given = executor
-        self._workers = workers or (size_of(executor) if executor else 0) or default_workers()
+        self._asks = executor is not None and workers is None
+        self._workers = workers or default_workers()
         self._report = report
         self._deaths = 0
         self._tries: dict[str, int] = {}
 
     def work(self, parts: Sequence[Sequence[Source]]) -> Iterator[int]:
         """Make files of these photos. Yield the number of finished photos after each."""
-        waiting = deque((str(self._target / _name(part, self._settings)), part) for part in parts)
+        waiting = deque((str(self._path(part)), part) for part in parts)
         while waiting:
             with ExitStack() as stack:
                 executor = self._given
@@ -186,15 +204,21 @@ class _Run:
                     yield from self._run(executor, waiting)
                 except BrokenExecutor as error:
                     self._deaths += 1
-                    if self._given:
-                        raise FaceieError(
-                            f"the executor that was passed in has broken down ({error}). Files that are complete are "
-                            "kept; run it again with a new one"
-                        ) from error
                     if self._deaths > _MOST_DEATHS:
                         raise FaceieError(
                             f"{self._deaths} worker processes have died; is there enough memory?"
                         ) from error
+
+    def _path(self, photos: Sequence[Source]) -> Path:
+        """Return the path of a file. One of an earlier run has the same photos if they are tried again."""
+        paths = (self._target / _name(photos, self._settings, attempt) for attempt in count())
+        return next(path for path in paths if not (self._retry and path.exists()))
+
+    def _size(self) -> int:
+        """Return the number of workers. Those of a cluster come and go."""
+        if self._asks:
+            self._workers = size_of(self._given) or self._workers
+        return self._workers
 
     def _run(self, executor: Executor | None, waiting: deque[tuple[str, Sequence[Source]]]) -> Iterator[int]:
         """Submit files and wait for them. After an error, those that are not finished are in `waiting` again."""
@@ -206,10 +230,13 @@ class _Run:
                     self._add(make_part(target, photos, self._settings))
                     yield self._report.photos
                     continue
-                while waiting and len(running) < _IN_FLIGHT * self._workers:
-                    future = executor.submit(make_part, *waiting[0], self._settings)
+                size = self._size()
+                while waiting and len(running) < _IN_FLIGHT * size:
+                    with self._explaining():
+                        future = executor.submit(make_part, *waiting[0], self._settings)
                     running[future] = waiting.popleft()
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                with self._explaining():
+                    done = wait_a_while(running, executor)
                 for future in done:
                     part = self._result(future, running[future], waiting)
                     del running[future]
@@ -226,7 +253,8 @@ class _Run:
     ) -> Part | None:
         """Return a finished file, or None if it is submitted again or given up."""
         try:
-            return future.result()
+            with self._explaining():
+                return future.result()
         except Exception as error:
             if not is_killed_worker(error):
                 raise
@@ -238,6 +266,16 @@ class _Run:
         else:
             self._report.problems.append(f"{task[0]}: workers died {_TRIES} times with this file; run it again")
         return None
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turn an error of the caller's executor into a FaceieError. Deaths of single workers are not errors of it."""
+        try:
+            yield
+        except Exception as error:
+            if not self._given or isinstance(error, FaceieError) or is_killed_worker(error):
+                raise
+            raise FaceieError(executor_failure(self._given, error, again="run it")) from error
 
     def _add(self, part: Part) -> None:
         report = self._report
@@ -274,7 +312,7 @@ def _key(photo: Source) -> bytes:
     return hashlib.blake2b(repr(photo[:3]).encode(), digest_size=12).digest()
 
 
-def _name(photos: Sequence[Source], settings: Settings) -> str:
+def _name(photos: Sequence[Source], settings: Settings, attempt: int) -> str:
     """Return the name of a file, the same for the same photos, so that runs at the same time make the same files."""
-    text = json.dumps([[photo[:3] for photo in photos], options_text(settings.options)])
+    text = json.dumps([[photo[:3] for photo in photos], options_text(settings.options), attempt])
     return f"part-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.parquet"

@@ -16,7 +16,7 @@ from ..gallery.reports import BadPhoto
 from ..images.exclude import Excluded
 from ..images.folders import photo_suffixes, search_folders
 
-__all__ = ["Source", "find_photos", "is_url", "read"]
+__all__ = ["Source", "find_photos", "is_url", "read", "without_scheme"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|memory:/")  # a single letter would be a drive of Windows
 
@@ -36,6 +36,11 @@ class Source(NamedTuple):
 def is_url(path: str) -> bool:
     """Tell whether fsspec opens a path."""
     return _URL.match(path) is not None
+
+
+def without_scheme(path: str) -> str:
+    """Return a path as it is, or the path in a name of Hadoop, such as ``file:/photo.jpg``."""
+    return re.sub(r"^file:(//)?(?=/[^/])", "", path)
 
 
 def read(path: str) -> bytes:

@@ -27,14 +27,15 @@ _NEEDED = ("path", "sha256", "face", "embedding", "weights", "options", "faceie"
 def part_paths(dataset: Path) -> list[Path]:
     """Return the Parquet files with photos and faces in a dataset, or the file itself if it is one, by name.
 
-    Files that are being written, or were left by a killed program, have names that begin with a dot. Raises FaceieError
-    if there is no dataset.
+    Files that are being written, or were left by a killed program, have names that begin with a dot, or lie in folders
+    whose names begin with an underscore, such as Spark's. Raises FaceieError if there is no dataset.
     """
     if dataset.is_file():
         return [dataset]
     if not dataset.is_dir():
         raise FaceieError(f"{dataset}: there is no dataset here, expected a folder of Parquet files")
-    found = sorted(path for path in dataset.rglob("*.parquet") if path.name[0] not in "._" and path.name != PEOPLE)
+    names = ((path, path.relative_to(dataset).parts) for path in dataset.rglob("*.parquet"))
+    found = sorted(path for path, parts in names if parts[-1] != PEOPLE and all(part[0] not in "._" for part in parts))
     if not found:
         raise FaceieError(f"{dataset}: there is no dataset here: no Parquet file is in this folder")
     return found

@@ -144,7 +144,7 @@ class Gallery(DatasetMethods):
         Raises
         ------
         GalleryError
-            The gallery cannot be written, or no worker can be started.
+            The gallery cannot be written, no worker can be started, or the given executor has failed.
         OptionError
             A parameter is out of range.
         WeightsError

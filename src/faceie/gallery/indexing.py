@@ -40,7 +40,7 @@ from .reports import BadPhoto, IndexReport
 from .settings import Settings
 from .store import Store
 from .strangers import ignore_new
-from .workers import ExecutorFailed, WorkerDied, WorkerPool
+from .workers import WorkerDied, WorkerPool
 
 __all__ = ["IndexRun", "Progress", "digest_of", "file_version", "run_to_end"]
 
@@ -49,7 +49,7 @@ Progress = Callable[[int, int, IndexReport], None]
 
 _FEW = 10  # photos that may always be pruned
 _LARGEST = 2**63 - 1  # largest integer of SQLite: nanoseconds from 1970 to 2262
-_ENDING = (GalleryError, WeightsError, ExecutorFailed, sqlite3.OperationalError, sqlite3.InternalError)
+_ENDING = (GalleryError, WeightsError, sqlite3.OperationalError, sqlite3.InternalError)
 
 
 #: Size of a file, and the times of the last changes of its content and of its inode (None on Windows), in nanoseconds.
@@ -360,14 +360,11 @@ class IndexRun:
 
 
 def run_to_end(run: IndexRun, work: Generator[int, None, None], progress: Progress | None) -> IndexReport:
-    """Drain a run. Errors of the gallery become GalleryErrors; those of `progress` and executors stay as they are."""
+    """Drain a run. Errors of the gallery become GalleryErrors; those of `progress` stay as they are."""
     with closing(work):
         while True:
-            try:
-                with translate_errors(run.path):
-                    photos = next(work, None)
-            except ExecutorFailed as failed:
-                raise failed.error from None
+            with translate_errors(run.path):
+                photos = next(work, None)
             if photos is None:
                 return run.report
             if progress:

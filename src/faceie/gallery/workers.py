@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,13 @@ if TYPE_CHECKING:  # slow to import, and only needed by runs with several proces
     from multiprocessing.connection import Connection
 
 __all__ = [
-    "ExecutorFailed",
     "WorkerDied",
     "WorkerPool",
     "default_workers",
+    "executor_failure",
     "is_killed_worker",
     "size_of",
+    "wait_a_while",
     "worker_processes",
 ]
 
@@ -62,14 +63,6 @@ def _why_no_workers() -> str | None:
     if script is not None and not os.path.exists(script):  # noqa: PTH110
         return f"workers import the running script, but this one cannot be imported ({script})"
     return None
-
-
-class ExecutorFailed(Exception):
-    """The caller's executor has raised an error, which is kept in `error`."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class WorkerDied(Exception):
@@ -114,11 +107,11 @@ class WorkerPool:
         return _IN_FLIGHT * self._workers if self._workers > 1 or self._given else 1
 
     def submit(self, path: str, settings: Settings) -> Future[PhotoAnalysis]:
-        """Submit a photo for analysis. Raises ExecutorFailed."""
+        """Submit a photo for analysis. Raises GalleryError if the caller's executor does not take it."""
         return self._submit(self._executor(), analyze_photo, path, settings)
 
     def submit_hash(self, path: str, settings: Settings) -> Future[PhotoAnalysis]:
-        """Submit a photo to the caller's executor for its SHA-256, or hash it here. Raises ExecutorFailed."""
+        """Submit a photo to the caller's executor for its SHA-256, or hash it here. Raises as `submit` does."""
         return self._submit(self._given or _SerialExecutor(), hash_photo, path, settings)
 
     def _submit(self, executor: Executor, function: Any, path: str, settings: Settings) -> Future[PhotoAnalysis]:
@@ -130,16 +123,14 @@ class WorkerPool:
             return broken
         except Exception as error:
             if self._given:
-                raise ExecutorFailed(error) from error
+                raise self._failure(error) from error
             raise
 
     def result(self, future: Future[PhotoAnalysis], path: str) -> PhotoAnalysis:
-        """Wait for an analysis. Raises BrokenExecutor, ExecutorFailed, WorkerDied and WeightsError."""
+        """Wait for an analysis. Raises BrokenExecutor, WorkerDied, WeightsError, and GalleryError like `submit`."""
         try:
-            while self._given and not wait([future], _ASK_IF_LOST).done:
-                client = getattr(self._given, "_client", None)  # a closed client of Dask never answers
-                if getattr(client, "status", "running") in ("closing", "closed"):
-                    raise ConnectionError("the connection to the cluster was lost")
+            while not wait_a_while([future], self._given):
+                pass
             return future.result()
         except (BrokenExecutor, WeightsError):
             raise
@@ -147,12 +138,17 @@ class WorkerPool:
             if self._given and is_killed_worker(error):
                 raise WorkerDied from error
             if self._given:
-                raise ExecutorFailed(error) from error
+                raise self._failure(error) from error
             return failed_analysis(error, path)
 
     def analyze_again(self, path: str, settings: Settings, others: Iterable[Future[PhotoAnalysis]]) -> PhotoAnalysis:
         """Analyze a photo after all others, to find out whether it is the cause that workers of an executor died."""
-        wait(others)
+        waiting = set(others)
+        try:
+            while waiting:
+                waiting -= wait_a_while(waiting, self._given)
+        except ConnectionError as error:
+            raise self._failure(error) from error
         future = self._submit(self._executor(), analyze_suspect, path, settings)
         try:
             return self.result(future, path)
@@ -162,13 +158,16 @@ class WorkerPool:
     def analyze_alone(self, path: str, settings: Settings, error: BrokenExecutor) -> PhotoAnalysis:
         """Analyze a photo in a process of its own, after a worker died. Raises GalleryError for a given executor."""
         if self._given:
-            raise GalleryError(f"the executor that was passed in has broken down ({error}); index again with a new one")
+            raise self._failure(error) from error
         self._dismiss()
         try:
             with _processes(1) as alone:
                 return alone.submit(analyze_photo, path, settings).result()
         except BrokenExecutor:
             return PhotoAnalysis(error=DIED, digest=hash_photo(path, settings).digest)
+
+    def _failure(self, error: Exception) -> GalleryError:
+        return GalleryError(executor_failure(self._given, error, again="index"))
 
     def _dismiss(self) -> None:
         self._own = None
@@ -190,6 +189,35 @@ def worker_processes(count: int) -> AbstractContextManager[Executor]:
 def is_killed_worker(error: Exception) -> bool:
     """Tell whether an executor reports that workers died with a call, and goes on with others."""
     return type(error).__name__ == _KILLED_WORKER  # without importing Dask
+
+
+def wait_a_while(futures: Iterable[Future[Any]], executor: Executor | None) -> set[Future[Any]]:
+    """Wait some seconds for a call. Return those that are done. Raises ConnectionError if the cluster is lost."""
+    done = wait(list(futures), _ASK_IF_LOST, FIRST_COMPLETED).done
+    if not done and _is_lost(executor):  # a closed client of Dask never answers
+        raise ConnectionError("the connection to the cluster was lost")
+    return done
+
+
+def executor_failure(executor: Executor | None, error: Exception, *, again: str) -> str:
+    """Return the message for an executor of the caller that has failed. `again`: verb of the remedy."""
+    client = getattr(executor, "_client", None)  # of Dask
+    if client is not None and (isinstance(error, CancelledError) or _is_lost(executor)):
+        return (
+            f"the connection to the Dask cluster was lost. All results so far are kept; {again} again on a running one"
+        )
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    if client is not None:
+        return (
+            f"the Dask cluster failed ({reason}). All results so far are kept. See that its workers have the same "
+            f"version of Faceie as this program, and {again} again"
+        )
+    return f"the executor that was passed in has broken down ({reason}); {again} again with a new one"
+
+
+def _is_lost(executor: Executor | None) -> bool:
+    """Tell whether an executor is that of a Dask client without a connection."""
+    return getattr(getattr(executor, "_client", None), "status", "running") in ("closing", "closed")
 
 
 def size_of(executor: Any) -> int:
