@@ -3,10 +3,11 @@
     pip install "ray[data]" pyarrow
     python examples/ray_faces.py PHOTOS DATASET
 
-Each actor loads the weights once. Ray distributes them over the machines of its cluster.
+Ray starts one actor a processor on the machines of its cluster. Each actor loads the weights once.
 """
 
 import sys
+from pathlib import Path
 
 import pyarrow
 import ray
@@ -19,6 +20,8 @@ class Analyze:
         return pyarrow.Table.from_batches(analyze_batches([photos]))
 
 
-photos = ray.data.read_binary_files(sys.argv[1], include_paths=True, file_extensions=["jpg", "jpeg", "png", "webp"])
-faces = photos.map_batches(Analyze, batch_format="pyarrow", batch_size=100, num_cpus=1, concurrency=(1, 1000))
-faces.write_parquet(sys.argv[2])
+folder, dataset = (str(Path(path).absolute()) for path in sys.argv[1:])  # the gallery will have absolute paths
+photos = ray.data.read_binary_files(folder, include_paths=True, file_extensions=["jpg", "jpeg", "png", "webp"])
+actors = ray.data.ActorPoolStrategy(min_size=1, max_size=1000)
+faces = photos.map_batches(Analyze, batch_format="pyarrow", batch_size=20, num_cpus=1, compute=actors)
+faces.write_parquet(dataset)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from faceie.batch import analyze_folders
 from faceie.cluster import dask_executor
 
 from ..gallery.conftest import fakes
-from .conftest import words
+from .conftest import rows_of, words
 
 pytest.importorskip("pyarrow")
 
@@ -79,6 +82,162 @@ def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> 
         (album / "05.jpg").write_text("7.7")
         report = gallery.index([album], executor=client.get_executor(pure=True), retry=True)
         assert (report.analyzed, report.faces, report.bad) == (2, 3, [])
+
+
+# Executors of the caller's own
+
+
+def gallery_run(album: Path, target: Path, **options: Any) -> int:
+    """Index into a gallery. Return the number of photos that it has in the end, whatever happens."""
+    with Gallery(target) as gallery:
+        gallery.index([album], **options)
+        return len(gallery)
+
+
+def dataset_run(album: Path, target: Path, **options: Any) -> int:
+    return analyze_folders([album], target, photos_per_file=3, **options).faces
+
+
+def finished(target: Path) -> int:
+    """Return the number of faces in a gallery or dataset."""
+    if target.is_dir():
+        return len(rows_of(target))
+    with Gallery(target) as gallery:
+        return len(gallery)
+
+
+def end_in_time(run: Callable[[], object]) -> BaseException | None:
+    """Run in a thread for at most a minute. Return the error. A run that waits for ever fails the test."""
+    raised: list[BaseException | None] = []
+
+    def work() -> None:
+        try:
+            run()
+        except BaseException as error:
+            raised.append(error)
+        else:
+            raised.append(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert raised, "the run does not end"
+    return raised[0]
+
+
+@pytest.mark.parametrize("run", [gallery_run, dataset_run])
+@pytest.mark.parametrize("end", ["before", "during", "at last", "executor"])
+def test_a_client_that_is_closed(
+    made_up: None, cluster: Any, tmp_path: Path, run: Callable[..., int], end: str
+) -> None:
+    """A closed client ends a run with an error that says so, also if no more calls are made. Results are kept."""
+    distributed = pytest.importorskip("distributed")
+    # "at last": all photos, or files of three, are submitted at once, so only waiting can notice it.
+    count = 40 if end != "at last" else 12 if run is dataset_run else 6
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(count).items()})
+    target = tmp_path / "target"
+    client = distributed.Client(cluster.scheduler_address, set_as_default=False)
+    executor = client.get_executor(pure=False)
+    done = []
+
+    def progress(photos: int, total: int, report: Any) -> None:
+        done.append(photos)
+        if len(done) == 1:
+            executor.shutdown(wait=False) if end == "executor" else client.close()
+
+    try:
+        if end == "before":
+            client.close()
+        error = end_in_time(lambda: run(album, target, executor=executor, progress=progress))
+    finally:
+        client.close()
+    assert isinstance(error, FaceieError)
+    expected = "the Dask cluster failed" if end == "executor" else "connection to the Dask cluster was lost"
+    assert expected in str(error)
+    assert "All results so far are kept" in str(error)
+    if end != "before":
+        assert 0 < done[-1] <= finished(target) <= count
+    with dask_executor(cluster.scheduler_address) as other:
+        run(album, target, executor=other)
+    assert finished(target) == count
+
+
+@pytest.mark.parametrize("run", [gallery_run, dataset_run])
+def test_a_scheduler_that_is_killed(made_up: None, cluster: Any, tmp_path: Path, run: Callable[..., int]) -> None:
+    """The loss of a scheduler ends a run of the caller's own client, and the next run has the rest."""
+    distributed = pytest.importorskip("distributed")
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(12).items()})
+    where = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(where), "--no-dashboard"]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *common, "--host", "127.0.0.1", "--port", "0"]
+    scheduler = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", *common, "--nthreads", "1", "--no-nanny"]
+    worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        with distributed.Client(scheduler_file=str(where), timeout=20, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+
+            def kill(*state: Any) -> None:
+                scheduler.kill()
+
+            executor = client.get_executor(pure=False)
+            error = end_in_time(lambda: run(album, tmp_path / "target", executor=executor, progress=kill))
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    assert isinstance(error, FaceieError)
+    assert "connection to the Dask cluster was lost" in str(error)
+    assert finished(tmp_path / "target") > 0
+    with dask_executor(cluster.scheduler_address) as other:
+        run(album, tmp_path / "target", executor=other)
+    assert finished(tmp_path / "target") == 12
+
+
+def test_a_dataset_with_an_executor_that_keeps_results(made_up: None, cluster: Any, tmp_path: Path) -> None:
+    """A pure executor gives new results for photos that have changed, and for those that are tried again."""
+    distributed = pytest.importorskip("distributed")
+    album = fakes(tmp_path / "album", words(6, _05="dies"))
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+
+        def run(**options: Any) -> tuple[int, int, int, int]:
+            executor = client.get_executor(pure=True)
+            report = analyze_folders([album], tmp_path / "dataset", executor=executor, photos_per_file=3, **options)
+            return report.photos, report.known, report.faces, len(report.bad)
+
+        assert run() == (6, 0, 5, 1)
+        before = (album / "00.jpg").stat()
+        (album / "00.jpg").write_text("9.9")  # of the same size as before
+        os.utime(album / "00.jpg", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        assert run() == (1, 5, 1, 0)
+        assert run(retry=True) == (1, 5, 0, 1)
+        assert run(retry=True) == (1, 5, 0, 1)  # the same photos again
+
+
+def test_a_cluster_that_grows(made_up: None, cluster: Any, tmp_path: Path) -> None:
+    """More calls are in flight when more workers have come."""
+    distributed = pytest.importorskip("distributed")
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(40).items()})
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        executor = client.get_executor(pure=False)
+        submit, flying, most, size = executor.submit, set(), [], [1]
+
+        def count(*arguments: Any) -> Any:
+            future = submit(*arguments)
+            flying.add(future)
+            future.add_done_callback(flying.discard)
+            most.append(len(flying))
+            return future
+
+        def grow(*state: Any) -> None:
+            size[0] = 4
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(executor, "submit", count)
+            patch.setattr(client, "ncores", lambda: {"tcp://one": size[0]})
+            analyze_folders([album], tmp_path / "dataset", executor=executor, photos_per_file=2, progress=grow)
+    assert most[:2] == [1, 2]
+    assert max(most) == 8
 
 
 def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

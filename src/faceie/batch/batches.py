@@ -39,8 +39,8 @@ def analyze_batches(
     Parameters
     ----------
     batches : iterable of pyarrow.RecordBatch or pyarrow.Table
-        Photos. The column ``path`` has paths or URLs; ``file:/photo.jpg``, as of Spark, is a path. Contents of files may
-        be in a column ``content`` or ``bytes``; otherwise, the files are read.
+        Photos. The column ``path`` has paths, also as Spark writes them (``file:/photo.jpg``), or URLs. Contents of
+        files may be in a column ``content`` or ``bytes``; otherwise, the files are read.
     weights : str or Path, default "vggface2"
         Weights of the encoder, as `faceie.facenet.load` takes them.
     options : DetectionOptions, optional

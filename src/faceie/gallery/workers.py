@@ -201,18 +201,15 @@ def wait_a_while(futures: Iterable[Future[Any]], executor: Executor | None) -> s
 
 def executor_failure(executor: Executor | None, error: Exception, *, again: str) -> str:
     """Return the message for an executor of the caller that has failed. `again`: verb of the remedy."""
-    client = getattr(executor, "_client", None)  # of Dask
-    if client is not None and (isinstance(error, CancelledError) or _is_lost(executor)):
-        return (
-            f"the connection to the Dask cluster was lost. All results so far are kept; {again} again on a running one"
-        )
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
-    if client is not None:
-        return (
-            f"the Dask cluster failed ({reason}). All results so far are kept. See that its workers have the same "
-            f"version of Faceie as this program, and {again} again"
-        )
-    return f"the executor that was passed in has broken down ({reason}); {again} again with a new one"
+    if getattr(executor, "_client", None) is None:  # not of Dask
+        return f"the executor that was passed in has broken down ({reason}); {again} again with a new one"
+    if isinstance(error, CancelledError) or _is_lost(executor):
+        return f"the connection to the Dask cluster was lost. All results so far are kept: connect, and {again} again"
+    return (
+        f"the Dask cluster failed ({reason}). All results so far are kept. See that its workers have the same version "
+        f"of Faceie as this program, and {again} again"
+    )
 
 
 def _is_lost(executor: Executor | None) -> bool:
