@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -18,9 +21,10 @@ import faceie
 from faceie import DetectionOptions, FaceieError, Gallery, OptionError
 from faceie.batch import analyze_batches, analyze_folders
 from faceie.dataset import part_paths
+from faceie.gallery.records import PhotoAnalysis
 
 from ..gallery.conftest import QUICK, fakes, needs_weights, person
-from .conftest import rows_of, words
+from .conftest import analyze_photo, rows_of, words
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -140,6 +144,75 @@ def test_two_runs_at_once(made_up: None, tmp_path: Path) -> None:
     assert rows_of(tmp_path / "dataset") == rows_of(tmp_path / "alone")
 
 
+def test_two_programs_at_once_of_which_one_is_killed(made_up: None, tmp_path: Path) -> None:
+    """The other one ends with the rows of an undisturbed run, wherever the first one was."""
+    album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(16).items()})
+    script = (
+        "import sys; from faceie.batch import analyze_folders; "
+        "analyze_folders([sys.argv[1]], sys.argv[2], workers=1, photos_per_file=4)"
+    )
+    command = [sys.executable, "-c", script, str(album), str(tmp_path / "dataset")]
+    programs = [subprocess.Popen(command) for _ in range(2)]
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "dataset").glob(".part-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)  # until the first photos are analyzed
+    time.sleep(0.2)
+    programs[0].kill()
+    assert programs[0].wait(60) != 0
+    assert programs[1].wait(60) == 0
+    analyze_folders([album], tmp_path / "alone", workers=1, photos_per_file=4)
+    assert rows_of(tmp_path / "dataset") == rows_of(tmp_path / "alone")
+    assert analyze_folders([album], tmp_path / "dataset", workers=1).known == 16
+
+
+def test_files_of_a_run_of_spark_that_was_killed(made_up: None, album: Path, tmp_path: Path) -> None:
+    """Files in folders whose names begin with an underscore or a dot are not part of a dataset."""
+    analyze_folders([album], tmp_path / "dataset", workers=1)
+    for name in ("_temporary/0/task_1", ".hive-staging"):
+        (tmp_path / "dataset" / name).mkdir(parents=True)
+        (tmp_path / "dataset" / name / "part-0.parquet").write_bytes(b"PAR1 half")
+    report = analyze_folders([album], tmp_path / "dataset", workers=1)
+    assert (report.known, report.problems) == (12, [])
+    with Gallery(tmp_path / "g.faceie", options=None) as gallery:
+        assert gallery.add(tmp_path / "dataset").faces == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("file:/photos/a 100%.jpg", "/photos/a 100%.jpg"),
+        ("file:///photos/a.jpg", "/photos/a.jpg"),
+        ("file://server/photos/a.jpg", "file://server/photos/a.jpg"),
+        ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
+        ("/photos/file:/a.jpg", "/photos/file:/a.jpg"),
+    ],
+)
+def test_paths_as_spark_writes_them(made_up: None, given: str, stored: str) -> None:
+    """A path with the scheme of files is a path, so that the gallery can open the photo."""
+    (found,) = analyze_batches([pa.table({"path": [given], "content": [b"1.1"]})])
+    assert found["path"].to_pylist() == [stored]
+
+
+def test_a_photo_is_tried_again_as_often_as_asked(made_up: None, tmp_path: Path) -> None:
+    """Files of earlier attempts do not stand for a new one, though they have the same photos."""
+    album = fakes(tmp_path / "album", words(4))
+    asked = functools.partial(analyze_folders, [album], tmp_path / "dataset", workers=1, retry=True)
+    failed = PhotoAnalysis(error="no decoder", digest=bytes(32))
+
+    def analyze(path: str, settings: object, content: bytes) -> PhotoAnalysis:
+        return failed if path.endswith("02.jpg") else analyze_photo(path, settings, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faceie.batch.batches.analyze_photo", analyze)
+        assert asked().photos == 4
+        for _ in range(2):
+            report = asked()
+            assert (report.photos, report.known, len(report.bad)) == (1, 3, 1)
+    report = asked()
+    assert (report.photos, report.faces, report.bad) == (1, 1, [])
+    assert asked().known == 4
+
+
 def test_another_encoder_or_other_options_are_refused(
     made_up: None, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +244,14 @@ def test_a_broken_executor(made_up: None, album: Path, tmp_path: Path) -> None:
     """Its error says what to do."""
     with pytest.raises(FaceieError, match=r"has broken down .* run it again with a new one"):
         analyze_folders([album], tmp_path / "dataset", executor=Broken())
+
+
+def test_a_dataset_that_cannot_be_written(made_up: None, album: Path, tmp_path: Path) -> None:
+    """The error names the file, in this process and in workers."""
+    (tmp_path / "file").write_text("in the way")
+    for workers in (1, 2):
+        with pytest.raises(FaceieError, match=r"dataset.part-\w+.parquet: it cannot be written"):
+            analyze_folders([album], tmp_path / "file" / "dataset", workers=workers)
 
 
 # URLs

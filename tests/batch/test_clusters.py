@@ -41,7 +41,7 @@ def cluster(customized: str) -> Iterator[Any]:
         with (
             dask.config.set({"distributed.scheduler.allowed-failures": 0}),
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, host="127.0.0.1"
+                n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50, host="127.0.0.1"
             ) as cluster,
         ):
             yield cluster
@@ -174,7 +174,7 @@ def test_a_scheduler_that_is_killed(made_up: None, cluster: Any, tmp_path: Path,
     command = [sys.executable, "-m", "distributed.cli.dask_worker", *common, "--nthreads", "1", "--no-nanny"]
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        with distributed.Client(scheduler_file=str(where), timeout=20, set_as_default=False) as client:
+        with distributed.Client(scheduler_file=str(where), timeout=10, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=60)
 
             def kill(*state: Any) -> None:

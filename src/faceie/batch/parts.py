@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from ..dataset import Columns, open_part, write_part
+from ..errors import FaceieError
 from ..files import remove_stale_drafts
 from ..gallery.settings import Settings
 from .batches import add_photo, analyze_source, origin_of
@@ -34,17 +35,24 @@ def make_part(target: str, photos: Sequence[Source], settings: Settings) -> Part
     """Analyze photos and write a file of a dataset, unless it is there. Raises WeightsError and FaceieError."""
     path = Path(target)
     if not path.exists():
-        remove_stale_drafts([path])
-        with _journal(path) as (suspects, journal):
-            columns = Columns(origin_of(settings))
-            for source in photos:
-                journal.write(f"{json.dumps(source.path)}\n")
-                journal.flush()
-                add_photo(columns, source, analyze_source(source.path, settings, suspect=source.path in suspects))
-            write_part(path, [columns.to_batch()])
+        try:
+            _write(path, photos, settings)
+        except OSError as error:  # of the journal; those of photos are in their rows
+            raise FaceieError(f"{path}: it cannot be written: {error.strerror or error}") from error
     with suppress(OSError):
         _journal_path(path).unlink()
     return _describe(path, len(photos))
+
+
+def _write(path: Path, photos: Sequence[Source], settings: Settings) -> None:
+    remove_stale_drafts([path])
+    with _journal(path) as (suspects, journal):
+        columns = Columns(origin_of(settings))
+        for source in photos:
+            journal.write(f"{json.dumps(source.path)}\n")
+            journal.flush()
+            add_photo(columns, source, analyze_source(source.path, settings, suspect=source.path in suspects))
+        write_part(path, [columns.to_batch()])
 
 
 def _journal_path(path: Path) -> Path:

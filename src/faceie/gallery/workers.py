@@ -194,7 +194,7 @@ def is_killed_worker(error: Exception) -> bool:
 def wait_a_while(futures: Iterable[Future[Any]], executor: Executor | None) -> set[Future[Any]]:
     """Wait some seconds for a call. Return those that are done. Raises ConnectionError if the cluster is lost."""
     done = wait(list(futures), _ASK_IF_LOST, FIRST_COMPLETED).done
-    if not done and _is_lost(executor):  # a closed client of Dask never answers
+    if not done and _dask_status(executor) in ("closing", "closed"):  # it never answers
         raise ConnectionError("the connection to the cluster was lost")
     return done
 
@@ -202,9 +202,10 @@ def wait_a_while(futures: Iterable[Future[Any]], executor: Executor | None) -> s
 def executor_failure(executor: Executor | None, error: Exception, *, again: str) -> str:
     """Return the message for an executor of the caller that has failed. `again`: verb of the remedy."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
-    if getattr(executor, "_client", None) is None:  # not of Dask
+    status = _dask_status(executor)
+    if status is None:
         return f"the executor that was passed in has broken down ({reason}); {again} again with a new one"
-    if isinstance(error, CancelledError) or _is_lost(executor):
+    if isinstance(error, CancelledError) or status != "running":
         return f"the connection to the Dask cluster was lost. All results so far are kept: connect, and {again} again"
     return (
         f"the Dask cluster failed ({reason}). All results so far are kept. See that its workers have the same version "
@@ -212,9 +213,9 @@ def executor_failure(executor: Executor | None, error: Exception, *, again: str)
     )
 
 
-def _is_lost(executor: Executor | None) -> bool:
-    """Tell whether an executor is that of a Dask client without a connection."""
-    return getattr(getattr(executor, "_client", None), "status", "running") in ("closing", "closed")
+def _dask_status(executor: Executor | None) -> str | None:
+    """Return the status of the client that an executor belongs to, or None if it is not of Dask."""
+    return getattr(getattr(executor, "_client", None), "status", None)
 
 
 def size_of(executor: Any) -> int:
