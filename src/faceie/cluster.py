@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 
 from .errors import FaceieError
 
@@ -25,7 +27,10 @@ def dask_executor(address: str) -> Iterator[Executor]:
         distributed = import_module("distributed")
     except ImportError as error:
         raise FaceieError("Dask is not installed: pip install distributed") from error
-    where = {"scheduler_file": address} if os.path.isfile(address) else {"address": address}  # noqa: PTH113  # a URL
+    where = {"address": address}
+    if address.endswith(".json") or os.path.isfile(address):  # noqa: PTH113  # other addresses are URLs
+        _wait_for_file(Path(address))
+        where = {"scheduler_file": address}
     try:
         client = distributed.Client(**where, timeout=_WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -35,3 +40,12 @@ def dask_executor(address: str) -> Iterator[Executor]:
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=5)
+
+
+def _wait_for_file(path: Path) -> None:
+    """Wait for the file of a scheduler that is starting. Raises FaceieError if it does not appear."""
+    deadline = time.monotonic() + _WAIT
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise FaceieError(f"{path}: no Dask scheduler has written this file. Start one with --scheduler-file")
+        time.sleep(0.1)

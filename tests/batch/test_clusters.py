@@ -84,6 +84,24 @@ def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> 
         assert (report.analyzed, report.faces, report.bad) == (2, 3, [])
 
 
+def test_a_file_of_a_scheduler(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file may appear a little later, since scheduler and run start at the same time."""
+    distributed = pytest.importorskip("distributed")
+    where = tmp_path / "scheduler.json"
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        later = threading.Timer(0.5, client.write_scheduler_file, [str(where)])
+        later.start()
+        with dask_executor(str(where)) as executor:
+            assert executor.submit(abs, -7).result(60) == 7
+        later.join()
+    monkeypatch.setattr("faceie.cluster._WAIT", 0.2)
+    with (
+        pytest.raises(FaceieError, match=r"other\.json: no Dask scheduler has written this file"),
+        dask_executor(str(tmp_path / "other.json")),
+    ):
+        pass
+
+
 # Executors of the caller's own
 
 
