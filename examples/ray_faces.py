@@ -22,6 +22,6 @@ class Analyze:
 
 folder, dataset = (str(Path(path).absolute()) for path in sys.argv[1:])  # the gallery will have absolute paths
 photos = ray.data.read_binary_files(folder, include_paths=True, file_extensions=["jpg", "jpeg", "png", "webp"])
-actors = ray.data.ActorPoolStrategy(min_size=1, max_size=1000)
-faces = photos.map_batches(Analyze, batch_format="pyarrow", batch_size=20, num_cpus=1, compute=actors)
+resources = {"compute": ray.data.ActorPoolStrategy(min_size=1, max_size=1000), "num_cpus": 1, "max_task_retries": 3}
+faces = photos.map_batches(Analyze, batch_format="pyarrow", batch_size=20, **resources)
 faces.write_parquet(dataset)
