@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-@pytest.fixture(scope="module")
-def cluster(customized: str) -> Iterator[Any]:
-    """Two processes of Dask, one thread each. The last test ends them."""
+@contextmanager
+def dask_cluster(customized: str) -> Iterator[Any]:
+    """Start two processes of Dask, one thread each."""
     distributed = pytest.importorskip("distributed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", customized)
@@ -45,6 +46,12 @@ def cluster(customized: str) -> Iterator[Any]:
             ) as cluster,
         ):
             yield cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(customized: str) -> Iterator[Any]:
+    with dask_cluster(customized) as cluster:
+        yield cluster
 
 
 def test_a_cluster_whose_workers_die(made_up: None, cluster: Any, tmp_path: Path) -> None:
@@ -258,7 +265,9 @@ def test_a_cluster_that_grows(made_up: None, cluster: Any, tmp_path: Path) -> No
     assert max(most) == 8
 
 
-def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_is_gone(
+    made_up: None, customized: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address without a scheduler, and a scheduler that ends in the middle, are errors of ours."""
     album = fakes(tmp_path / "album", {name: f"slow {text}" for name, text in words(40).items()})
 
@@ -270,6 +279,7 @@ def test_a_scheduler_that_is_gone(made_up: None, cluster: Any, tmp_path: Path, m
     dask = pytest.importorskip("dask")
 
     with (
+        dask_cluster(customized) as cluster,
         pytest.raises(FaceieError, match=r"scheduler|broken down|connection"),
         dask.config.set({"distributed.comm.timeouts.connect": 1}),
         Gallery(tmp_path / "g.faceie") as gallery,
