@@ -5,6 +5,9 @@ RUN = $(VENV)/bin/python
 SOURCES = pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
 WEIGHTS = $(shell find weights/vggface2 -type f -not -path '*/__pycache__/*')
 
+# Several tests run at the same time, as many as tests/conftest.py says. A process without tests takes some of another's.
+PYTEST = -m pytest -n auto --dist worksteal
+
 # Tests whose outcome may depend on the processor.
 NUMERIC = tests/nn tests/mtcnn tests/facenet tests/test_numbers.py tests/gallery/test_indexing.py
 # Processors whose kernels of OpenBLAS are tested, each with a number of threads, and its second-level cache in kB.
@@ -25,20 +28,20 @@ demo: $(VENV)/installed
 	$(RUN) examples/demo.py demo
 
 test: $(VENV)/installed
-	$(RUN) -m pytest
+	$(RUN) $(PYTEST)
 
 test-processors: $(VENV)/installed
 	@for one in $(PROCESSORS); do \
 	  set -- $$(echo $$one | tr : ' '); \
 	  export OPENBLAS_CORETYPE=$$1 FACEIE_THREADS=$$2 OPENBLAS_L2_SIZE=$$3; \
 	  $(RUN) tools/can_emulate.py || continue; \
-	  $(RUN) -m pytest $(NUMERIC) || exit 1; \
+	  $(RUN) $(PYTEST) $(NUMERIC) || exit 1; \
 	done
 
 # The installed package is measured, worker processes included: [tool.coverage] in pyproject.toml.
 coverage: $(VENV)/installed
 	rm -rf build/coverage
-	$(RUN) -m coverage run -m pytest
+	$(RUN) -m coverage run $(PYTEST)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
@@ -85,7 +88,7 @@ test-oldest: dist/code dist/weights
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(VENV)-oldest/bin/python -m pip install --quiet --group test --constraint tools/oldest.txt dist/faceie_numpy-*.whl dist/faceie_vggface2-*.whl
 	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall --no-deps dist/faceie_numpy-*.whl
-	$(VENV)-oldest/bin/python -m pytest
+	$(VENV)-oldest/bin/python $(PYTEST)
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest dist build demo

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from faceie import set_threads
+from faceie.machine import available_cpus
 from faceie.nn.parallel import get_threads
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,15 @@ GOLDEN = ROOT / "tests" / "golden"
 def on_disk(name: str) -> str:
     """Return the name of a file, which is UTF-8 on disk, as a program sees it in any locale."""
     return os.fsdecode(name.encode())
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `pytest -n auto` starts: one for each processor, but four at most.
+
+    Each of them holds networks, a PostgreSQL server and a browser, and many tests start processes of their own.
+    """
+    return min(available_cpus(), 4)
 
 
 @pytest.fixture(scope="session", autouse=True)
