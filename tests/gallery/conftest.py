@@ -25,7 +25,7 @@ from faceie.gallery.schema_postgres import TABLES
 from faceie.weights import registry
 
 from ..conftest import PHOTOS, assert_close
-from .postgres_server import new_address
+from .postgres_server import new_address, stop_servers
 
 needs_weights = pytest.mark.skipif(registry.find("vggface2") is None, reason="the weights vggface2 are not installed")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
@@ -132,6 +132,11 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceie.gallery.settings.load", lambda source: source)
     monkeypatch.setattr("faceie.gallery.settings.answer", lambda weights: np.zeros(8, np.float32))
     monkeypatch.setattr("faceie.gallery.settings.identify", lambda weights: "vggface2")
+
+
+def pytest_sessionfinish() -> None:
+    """End the servers of PostgreSQL here: pytest-xdist gives a process ten seconds to end by itself."""
+    stop_servers()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

