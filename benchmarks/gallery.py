@@ -1,11 +1,10 @@
-"""The gallery: photos per second, search, clusters.
+"""The gallery: photos per second, and search.
 
     python benchmarks/gallery.py index FOLDER [--peer PYTHON]     photos per second with one and two workers
     python benchmarks/gallery.py search [--peer PYTHON]           search among 1,000 to 1,000,000 faces
-    python benchmarks/gallery.py clusters [--sizes N ...]         time of clustering as n grows (quality: truth.py)
 
-`--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search`, and
-for the times of `clusters`, are made up: random people, each with ten photos at the distances of LFW.
+`--peer` is a Python that has facenet-pytorch and faiss-cpu (benchmarks/README.md). Embeddings for `search` are made
+up: random people, each with ten photos at the distances of LFW. Clusters: scale.py (time), truth.py (quality).
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceie import DetectionOptions, Gallery
-from faceie.gallery.clusters import Constraints, cluster
 from faceie.gallery.matrix import Matrix, nearest, open_matrix, write_matrix
 
 Floats = NDArray[np.float32]
@@ -108,17 +106,6 @@ def search_speed(peer: str | None) -> None:
             print(line)
 
 
-def cluster_speed(sizes: list[int]) -> None:
-    """Print the seconds it takes to cluster made-up people."""
-    for count in sizes:
-        embeddings, people = made_up(count)
-        start = time.perf_counter()
-        labels = cluster(embeddings, np.ones(count, np.float32), _known(count))
-        seconds = time.perf_counter() - start
-        quality = "{:.4f} {:.4f} F {:.4f}".format(*b_cubed(labels, people))
-        print(f"{count:>9,} faces: {seconds:.1f} s; B-cubed {quality}")
-
-
 def b_cubed(labels: Labels, truth: Labels) -> tuple[float, float, float]:
     """Return precision, recall and F (Bagga and Baldwin 1998); a label of -1 is a cluster of its own."""
     alone = labels < 0
@@ -146,10 +133,6 @@ def made_up(count: int) -> tuple[Floats, Labels]:
     return np.concatenate(parts), people
 
 
-def _known(count: int) -> Constraints:
-    return Constraints(np.arange(count), np.full(count, -1), {})
-
-
 def _unit(x: Floats) -> Floats:
     result: Floats = x / np.linalg.norm(x, axis=1, keepdims=True)
     return result
@@ -163,17 +146,14 @@ def _seconds(function: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("index", "search", "clusters"))
+    parser.add_argument("what", choices=("index", "search"))
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--peer", metavar="PYTHON")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     arguments = parser.parse_args()
     if arguments.what == "index":
         index_speed(arguments.folder, arguments.peer)
-    elif arguments.what == "search":
-        search_speed(arguments.peer)
     else:
-        cluster_speed(arguments.sizes)
+        search_speed(arguments.peer)
 
 
 if __name__ == "__main__":

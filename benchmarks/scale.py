@@ -3,11 +3,15 @@
     python benchmarks/scale.py coordinator [--photos 5000] [--faces 2]
     python benchmarks/scale.py engines FOLDER [--rounds 3]
     python benchmarks/scale.py datasets [--faces 1000000] [--folder FOLDER]
+    python benchmarks/scale.py clusters [--sizes N ...] [--exact N]
 
 - ``coordinator`` replaces the analysis by a stand-in that takes no time here, as if other machines did it, and prints
   the CPU time of the process that decides and writes, for a gallery: its share of one core at 100 photos a second.
 - ``engines`` prints photos a second by this machine's processes and by Dask, with one and two workers.
 - ``datasets`` imports made-up faces from a dataset into a gallery and exports them again: seconds, CPU seconds, memory.
+- ``clusters`` clusters made-up faces: seconds, CPU seconds, memory, B-cubed precision, recall and F. Up to ``--exact``
+  faces, all pairs are compared, too, and B-cubed between both ways is printed. If FAISS is installed, it searches for
+  neighbors in as many cells.
 """
 
 from __future__ import annotations
@@ -21,19 +25,23 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gallery import Floats, Labels, b_cubed
 
 from faceie import Gallery
 from faceie.batch.batches import choose_batch_settings, origin_of
 from faceie.cluster import dask_executor
 from faceie.dataset import Columns, write_part
+from faceie.gallery import cells, clusters
 from faceie.gallery.records import NewFace, PhotoAnalysis
 
 _RATE = 100  # photos a second
 _PART = 20_000  # rows of a file
+_MOST_OF_A_PERSON = 2000  # faces
 
 
 class StandIn(Executor):
@@ -52,9 +60,8 @@ class StandIn(Executor):
         return future
 
 
-def _embeddings(count: int, seed: int) -> Any:
-    numbers = np.random.default_rng(seed).standard_normal((count, 512)).astype(np.float32)
-    return numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
+def _embeddings(count: int, seed: int) -> Floats:
+    return _unit(np.random.default_rng(seed).standard_normal((count, 512)))
 
 
 def coordinator(photos: int, faces: int) -> None:
@@ -147,6 +154,77 @@ def datasets(faces: int, folder: Path) -> None:
             print(f"{name} of {faces:,} faces: {wall:.0f} seconds, {cpu:.0f} of CPU, peak of memory {peak:.0f} MB")
 
 
+def made_up_people(count: int) -> tuple[Floats, Labels]:
+    """Return embeddings of made-up people, in random order, and the person of each face.
+
+    One person in k has more than k faces, as in photo collections (Zipf). The faces of a person are 0.5 to 1.0 apart,
+    those of two people 1.41 (standard deviation 0.09), in as many dimensions as embeddings of FaceNet use.
+    """
+    rng = np.random.default_rng(0)
+    sizes = np.minimum(1 / (1 - rng.random(count)), _MOST_OF_A_PERSON).astype(np.int64)
+    people = np.repeat(np.arange(count), sizes)[:count]
+    spectrum = np.exp(-np.arange(512) / 70).astype(np.float32)
+    centers = _unit(rng.standard_normal((people[-1] + 1, 512), np.float32) * spectrum)
+    rng.shuffle(people)
+    faces = np.empty((count, 512), np.float32)
+    for start in range(0, count, _PART):
+        part = people[start : start + _PART]
+        noise = _unit(rng.standard_normal((len(part), 512), np.float32) * spectrum)
+        faces[start : start + _PART] = _unit(centers[part] + noise * rng.uniform(0.35, 0.75, (len(part), 1)))
+    return faces, people
+
+
+def cluster_speed(count: int, exact: int) -> None:
+    """Print time, memory and quality of clustering."""
+    faces, people = made_up_people(count)
+    labels = _cluster(faces, people, "near cells" if count > clusters._MANY else "all pairs")
+    if clusters._MANY < count <= exact:
+        many, clusters._MANY = clusters._MANY, count
+        by_all_pairs = _cluster(faces, people, "all pairs")
+        clusters._MANY = many
+        alone = by_all_pairs < 0
+        by_all_pairs[alone] = count + np.flatnonzero(alone)
+        print(f"    between both ways: {_quality(labels, by_all_pairs)}", flush=True)
+    if find_spec("faiss"):
+        print(f"    FAISS, 16 neighbors of each face: {_faiss_seconds(faces):.0f} seconds of CPU", flush=True)
+
+
+def _cluster(faces: Floats, people: Labels, way: str) -> Labels:
+    count = len(faces)
+    start_wall, start_cpu = time.monotonic(), time.process_time()
+    about = clusters.Constraints(np.arange(count), np.full(count, -1), {})
+    labels = clusters.cluster(faces, np.ones(count, np.float32), about)
+    wall, cpu = time.monotonic() - start_wall, time.process_time() - start_cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"{count:,} faces, {way}: {wall:.0f} seconds, {cpu:.0f} of CPU, peak of memory {peak:.2f} GB with the "
+        f"faces themselves; {_quality(labels, people)}",
+        flush=True,
+    )
+    return labels
+
+
+def _quality(labels: Labels, truth: Labels) -> str:
+    return "B-cubed {:.4f} {:.4f} F {:.4f}".format(*b_cubed(labels, truth))
+
+
+def _faiss_seconds(faces: Floats) -> float:
+    """Return the CPU seconds of FAISS for the nearest faces in as many cells as the first round of clustering uses."""
+    import faiss
+
+    index = faiss.index_factory(512, f"IVF{-(-len(faces) // cells._SIZE)},Flat", faiss.METRIC_INNER_PRODUCT)
+    index.nprobe = clusters._FIRST_PROBES
+    start = time.process_time()
+    index.train(faces[:: max(1, len(faces) // (cells._SAMPLE * index.nlist))])
+    index.add(faces)
+    index.search(faces, 16)
+    return time.process_time() - start
+
+
+def _unit(rows: Any) -> Floats:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -159,11 +237,17 @@ def main() -> None:
     three = commands.add_parser("datasets")
     three.add_argument("--faces", type=int, default=1_000_000)
     three.add_argument("--folder", type=Path)
+    four = commands.add_parser("clusters")
+    four.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    four.add_argument("--exact", type=int, default=100_000)
     arguments = parser.parse_args()
     if arguments.command == "coordinator":
         coordinator(arguments.photos, arguments.faces)
     elif arguments.command == "engines":
         engines(arguments.folder, arguments.rounds)
+    elif arguments.command == "clusters":
+        for count in arguments.sizes:
+            cluster_speed(count, arguments.exact)
     else:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             datasets(arguments.faces, Path(folder))

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable
 from statistics import NormalDist
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceie import set_threads
+from faceie.gallery import cells
 from faceie.gallery import clusters as module
+from faceie.gallery import scores
 from faceie.gallery.clusters import GOOD_QUALITY, Constraints, cluster, join
 from faceie.gallery.groups import RADIUS, TWIN
 
@@ -27,6 +31,10 @@ def known(count: int, **changes: Any) -> Constraints:
 def groups(labels: np.ndarray) -> set[frozenset[int]]:
     """Return the clusters as sets of faces."""
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist()) - {-1}}
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> set[frozenset[int]]:
@@ -149,9 +157,10 @@ def offset(cosines: np.ndarray, others: list[int], size: int) -> float:
     return float((np.mean(nearest) - 0.047 - 0.153 * tail) * size / (size + 500))
 
 
+@pytest.mark.parametrize("many", [10**6, 0], ids=["all pairs", "near cells"])
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_clusters_are_those_of_the_twin(seed: int) -> None:
+def test_clusters_are_those_of_the_twin(many: int, seed: int) -> None:
     """Random people with look-alikes, poor faces, shared photos, known people and rejections."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(2, 40))
@@ -166,8 +175,32 @@ def test_clusters_are_those_of_the_twin(seed: int) -> None:
         {int(face): {int(rng.integers(0, 3))} for face in rng.integers(0, count, 2)},
     )
     about = about._replace(rejections={face: who - {int(about.people[face])} for face, who in about.rejections.items()})
-    labels = cluster(embeddings, qualities, about)
+    with mock.patch.object(module, "_MANY", many), mock.patch.object(cells, "_SIZE", 5):  # at most 8 cells: all are near
+        labels = cluster(embeddings, qualities, about)
     assert groups(labels) == twin(embeddings, qualities, about)
+
+
+def test_near_cells_miss_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking only into near cells finds the clusters that comparing all pairs does, whatever the number of threads."""
+    rng = np.random.default_rng(3)
+    people = rng.permuted(np.repeat(np.arange(400), np.minimum(1 / (1 - rng.random(400)), 300).astype(int)))
+    count = len(people)
+    spectrum = np.exp(-np.arange(512) / 70)  # as many dimensions as embeddings of FaceNet use
+    centers, noise = (_unit(rng.standard_normal((n, 512)) * spectrum) for n in (400, count))
+    faces = _unit(centers[people] + rng.uniform(0.35, 0.75, (count, 1)) * noise).astype(np.float32)
+    by_all_pairs = cluster(faces, np.ones(count), known(count))
+    monkeypatch.setattr(module, "_MANY", 100)
+    monkeypatch.setattr(cells, "_SIZE", 10)
+    by_cells = list[np.ndarray]()
+    for number in (1, 3):
+        set_threads(number)
+        by_cells.append(cluster(faces, np.ones(count), known(count)))
+    assert (by_cells[0] == by_cells[1]).all()
+    together = [labels[:, None] == labels for labels in (by_all_pairs, by_cells[0])]
+    precision, recall = ((together[0] & together[1]).sum() / one.sum() for one in together[::-1])
+    assert len(set(by_all_pairs.tolist())) > 100
+    print(precision, recall, count, len(set(by_all_pairs.tolist())))
+    assert min(precision, recall) > 0.99
 
 
 def test_people_are_found() -> None:
@@ -186,7 +219,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = groups(cluster(faces, qualities, known(90)))
     assert len(expected) == 9
     monkeypatch.setattr(module, "_TILE", 7)
-    monkeypatch.setattr(module, "_CANDIDATES", 3)
+    monkeypatch.setattr(scores, "CANDIDATES", 3)
     assert groups(cluster(faces, qualities, known(90))) == expected
 
 

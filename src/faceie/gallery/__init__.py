@@ -56,6 +56,8 @@ The work, by the path of a photo:
 `matrix`            all embeddings, mapped into memory, and exact search; owns its file
 `search`            matches of a probe, and photos of people
 `clusters`          cluster faces by person; knows no database
+`scores`            scores of pairs of groups of faces, in blocks
+`cells`             where to look for faces that are alike, among very many
 `assignment`        apply clusters to the gallery, if it has not changed since
 `people`            your statements: names, merged and split people, confirmed and rejected faces
 `names`             valid and equal names

@@ -28,12 +28,15 @@ Faces of low quality resemble many people. They do not build groups, but join th
 rules. The constants were chosen by B-cubed F on labeled photos (docs/accuracy.md).
 
 Faces are taken in an order that depends on their embeddings only, so the order of photos makes no difference.
+
+Up to `_MANY` groups, all pairs are compared. Of more, a group is compared with those in the cells nearest to it (see
+`cells`), which takes a time that grows little faster than the number of faces, and misses hardly any pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +44,9 @@ from numpy.typing import NDArray
 from ..cohort import Cohort
 from ..nn.parallel import parallel
 from ..types import Array
+from .cells import Cells
 from .groups import Constraints, Groups, Integers
+from .scores import NO_PAIRS, Pairs, Side, best_first, compare, concatenate, without_copies
 
 __all__ = [
     "GOOD_QUALITY",
@@ -75,21 +80,11 @@ _ROUNDS = 4
 TOGETHER = 0.25  # additional score of groups that often share a photo
 
 _TILE = 2048  # groups along each side of a block of scores: 16 MB
-_CANDIDATES = 64  # best partners of a group in each block
+_MANY = 50_000  # groups of which all pairs are compared
+_PROBES = 64  # cells in which each of more groups is compared with others
+_FIRST_PROBES = 8  # in the first round: by its limit, groups that join are closer to each other
 
-
-class Pairs(NamedTuple):
-    """Pairs of groups that may join, as faces that represent them, with their scores."""
-
-    a: Integers
-    b: Integers
-    scores: Array
-
-    def take(self, index: NDArray[np.bool_] | Integers) -> Pairs:
-        return Pairs(self.a[index], self.b[index], self.scores[index])
-
-
-_NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+_Block: TypeAlias = tuple[Integers, Integers]  # rows and columns of a matrix of scores
 
 
 def cluster(embeddings: Array, qualities: NDArray[np.floating], constraints: Constraints) -> Integers:
@@ -168,6 +163,8 @@ class _Model:
         self._means: dict[int, Array] = {}  # of groups of at least two faces, divided by the root of their lengths
         self._bonuses: Array = np.zeros(count, np.float32)
         self._halves: Array = np.zeros(count, np.float32)  # half of the mean offset
+        self._cells: Cells | None = None
+        self._homes = np.full(count, -1, np.int32)  # nearest cell of each group, or -1 if not known
         roots = self._update_offsets()
         for root in np.unique(roots[roots != np.arange(count)]).tolist():
             self._renew(root)
@@ -187,7 +184,7 @@ class _Model:
         alive = np.zeros(len(self._halves), np.bool_)
         alive[self.groups.roots()[faces]] = True
         rows = columns = np.flatnonzero(alive)
-        pairs = _NO_PAIRS
+        pairs = NO_PAIRS
         while True:
             pairs = best_first(concatenate([pairs, self.search(rows, columns, stricter)]))
             changed, refused = self._step(pairs)
@@ -253,8 +250,9 @@ class _Model:
         self._renew(root)
 
     def _renew(self, root: int) -> None:
-        """Compute the mean and the bonus of a group."""
+        """Compute the mean and the bonus of a group that has changed."""
         size = self.groups.sizes[root]
+        self._homes[root] = -1
         self._means[root] = scaled_mean(self.groups.sum(root), size)
         self._bonuses[root] = group_bonus(size)
 
@@ -274,47 +272,46 @@ class _Model:
         return rows
 
     def search(self, rows: Integers, columns: Integers, stricter: float) -> Pairs:
-        """Return the pairs of a group of `rows` and one of `columns` whose score is positive, the best of each tile."""
-        all_pairs = rows is columns
-        row_parts, column_parts = list(_split(rows)), list(_split(columns))
+        """Return the pairs of a group of `rows` and one of `columns` whose score is positive, the best of each block.
+
+        Among very many groups, each is compared with those in the cells nearest to it.
+        """
+        if self._cells is None and len(rows) * len(columns) > _MANY * _MANY:
+            self._cells = Cells(self.groups.embeddings)
         limit = self._limit + stricter
-        found = []
-        for number, row_part in enumerate(row_parts):
-            means = self._rows(row_part)
 
-            def compare(part: Integers, row_part: Integers = row_part, means: Array = means) -> Pairs:
-                scores = means @ self._rows(part).T  # [rows, columns]
-                scores -= self._halves[row_part, None]
-                scores -= self._halves[part] + np.float32(limit)
-                if self._bonuses[row_part].any() or self._bonuses[part].any():
-                    scores += np.maximum.outer(self._bonuses[row_part], self._bonuses[part])
-                if all_pairs and part[0] == row_part[0]:
-                    scores[np.tril_indices(len(part))] = -1
-                i, j = np.divmod(np.flatnonzero(scores > 0), len(part))
-                pairs = Pairs(row_part[i], part[j], scores[i, j])
-                return _best_of_each(pairs.take(pairs.a != pairs.b), _CANDIDATES)
+        def compare_block(block: _Block) -> Pairs:
+            a, b = block
+            return compare(self._side(a), self._side(b), limit, is_square=a is b)
 
-            found += parallel(compare, column_parts[number:] if all_pairs else column_parts)
-        return concatenate(found)
+        if not self._cells:
+            return concatenate(parallel(compare_block, _all_blocks(rows, columns)))
+        blocks = self._near_blocks(self._cells, rows, columns, _FIRST_PROBES if stricter else _PROBES)
+        pairs = concatenate(parallel(compare_block, blocks))
+        return without_copies(pairs) if rows is columns else pairs
 
+    def _near_blocks(self, cells: Cells, rows: Integers, columns: Integers, probes: int) -> Iterator[_Block]:
+        """Yield the columns in each cell, beside the rows for which it is among the nearest cells."""
+        near = cells.nearest(rows, self._rows, probes)  # [rows, probes]
+        self._homes[rows] = near[:, 0]
+        homeless = columns[self._homes[columns] < 0]
+        self._homes[homeless] = cells.nearest(homeless, self._rows, 1)[:, 0]
+        of_rows, of_columns = cells.members(near.ravel()), cells.members(self._homes[columns])
+        for row_places, column_places in zip(of_rows, of_columns, strict=True):
+            if len(column_places):
+                for part in _split(rows[row_places // near.shape[1]]):
+                    yield part, columns[column_places]
 
-def _best_of_each(pairs: Pairs, most: int) -> Pairs:
-    """Return the best `most` pairs of each `a`, which are in groups."""
-    if len(pairs.a) <= most:
-        return pairs
-    pairs = pairs.take(np.lexsort((pairs.b, -pairs.scores, pairs.a)))
-    rank = np.arange(len(pairs.a)) - np.searchsorted(pairs.a, pairs.a)
-    return pairs.take(rank < most)
+    def _side(self, groups: Integers) -> Side:
+        return Side(groups, self._rows(groups), self._halves[groups], self._bonuses[groups])
 
 
-def best_first(pairs: Pairs) -> Pairs:
-    """Sort pairs by falling score."""
-    return pairs.take(np.lexsort((pairs.b, pairs.a, -pairs.scores)))
-
-
-def concatenate(parts: list[Pairs]) -> Pairs:
-    """Join lists of pairs."""
-    return Pairs(*map(np.concatenate, zip(*parts, strict=True))) if parts else _NO_PAIRS
+def _all_blocks(rows: Integers, columns: Integers) -> Iterator[_Block]:
+    """Yield the blocks of all pairs; if both are the same, those above the diagonal, and its own."""
+    row_parts = list(_split(rows))
+    column_parts = row_parts if rows is columns else list(_split(columns))
+    for number, part in enumerate(row_parts):
+        yield from ((part, other) for other in column_parts[number if rows is columns else 0 :])
 
 
 def _split(groups: Integers) -> Iterator[Integers]:
