@@ -212,17 +212,19 @@ def _faiss_seconds(faces: Floats) -> float:
     """Return the CPU seconds of FAISS for the nearest faces in as many cells as the first round of clustering uses."""
     import faiss
 
-    index = faiss.index_factory(512, f"IVF{-(-len(faces) // cells._SIZE)},Flat", faiss.METRIC_INNER_PRODUCT)
+    number = -(-len(faces) // cells._SIZE)
+    index: Any = faiss.index_factory(512, f"IVF{number},Flat", faiss.METRIC_INNER_PRODUCT)
     index.nprobe = clusters._FIRST_PROBES
     start = time.process_time()
-    index.train(faces[:: max(1, len(faces) // (cells._SAMPLE * index.nlist))])
+    index.train(faces[:: max(1, len(faces) // (cells._SAMPLE * number))])
     index.add(faces)
     index.search(faces, 16)
     return time.process_time() - start
 
 
 def _unit(rows: Any) -> Floats:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    result: Floats = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return result
 
 
 def main() -> None:

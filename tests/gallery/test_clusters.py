@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceie import set_threads
-from faceie.gallery import cells
+from faceie.gallery import cells, scores
 from faceie.gallery import clusters as module
-from faceie.gallery import scores
 from faceie.gallery.clusters import GOOD_QUALITY, Constraints, cluster, join
 from faceie.gallery.groups import RADIUS, TWIN
 
@@ -175,7 +174,10 @@ def test_clusters_are_those_of_the_twin(many: int, seed: int) -> None:
         {int(face): {int(rng.integers(0, 3))} for face in rng.integers(0, count, 2)},
     )
     about = about._replace(rejections={face: who - {int(about.people[face])} for face, who in about.rejections.items()})
-    with mock.patch.object(module, "_MANY", many), mock.patch.object(cells, "_SIZE", 5):  # at most 8 cells: all are near
+    with (
+        mock.patch.object(module, "_MANY", many),
+        mock.patch.object(cells, "_SIZE", 5),
+    ):  # at most 8 cells: all are near
         labels = cluster(embeddings, qualities, about)
     assert groups(labels) == twin(embeddings, qualities, about)
 
@@ -199,7 +201,6 @@ def test_near_cells_miss_little(monkeypatch: pytest.MonkeyPatch) -> None:
     together = [labels[:, None] == labels for labels in (by_all_pairs, by_cells[0])]
     precision, recall = ((together[0] & together[1]).sum() / one.sum() for one in together[::-1])
     assert len(set(by_all_pairs.tolist())) > 100
-    print(precision, recall, count, len(set(by_all_pairs.tolist())))
     assert min(precision, recall) > 0.99
 
 

@@ -659,6 +659,24 @@ def test_people_are_listed_while_another_program_writes(gallery: Gallery, monkey
     assert gallery._store.db.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
 
 
+def test_people_are_listed_on_a_full_disk(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list shows the last clusters, and the next one with room is clustered; clustering itself tells the reason."""
+    gallery.confirm("Anna", put(gallery, "/a.jpg", face_of(1, 1)))
+    gallery.people()
+    put(gallery, "/b.jpg", face_of(2, 1), face_of(3, 1))
+    put(gallery, "/c.jpg", face_of(2, 2))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery._store.people, "assign", full)
+        assert [person_.name for person_ in gallery.people()] == ["Anna"]
+        with pytest.raises(GalleryError, match="the disk is full"):
+            gallery.cluster()
+    assert [person_.name for person_ in gallery.people()] == ["Anna", None]
+
+
 def test_people_are_listed_while_others_keep_changing_them(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then a list shows the last clusters; only `cluster`, which was asked for, raises an error."""
     from faceie.gallery import assignment

@@ -18,7 +18,7 @@ from ..cohort import Cohort
 from ..errors import GalleryError
 from ..types import Array
 from .clusters import Constraints, choose_cohort, cluster, join
-from .database import is_locked
+from .database import is_full, is_locked
 from .matrix import Matrix, load_cohort, load_matrix
 from .records import FaceTable
 from .store import Store
@@ -41,12 +41,12 @@ def is_clustered(store: Store) -> bool:
 
 
 def cluster_if_possible(store: Store) -> None:
-    """Cluster all faces if they have changed, unless the write lock is missing."""
+    """Cluster all faces if they have changed, unless another program holds the lock or the disk is full."""
     if not is_clustered(store) and not store.is_read_only:
         try:
             _cluster_all(store, _PATIENCE)
         except sqlite3.OperationalError as error:
-            if not is_locked(error):
+            if not (is_locked(error) or is_full(error)):
                 raise
 
 

@@ -159,13 +159,18 @@ def is_locked(error: sqlite3.Error) -> bool:
     return "locked" in str(error) or "busy" in str(error)
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Tell whether an error means that the disk is full."""
+    return "full" in str(error)
+
+
 def _explain(error: sqlite3.Error) -> str:
     text = str(error)
     if isinstance(error, ServerError):
         return text
     if is_locked(error):
         return "another program is writing to this gallery; nothing was changed, try again when it has finished"
-    if "full" in text:
+    if is_full(error):
         return "the disk is full; all photos stored so far are intact, make room and start again"
     if "readonly" in text or "unable to open" in text:
         return f"this file cannot be written ({text}); are the file and its folder yours?"
