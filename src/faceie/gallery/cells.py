@@ -6,6 +6,7 @@ compared with those in the few cells whose centers are nearest to it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,8 @@ from ..types import Array
 
 __all__ = ["Cells"]
 
-_SIZE = 512  # embeddings in a cell, as a mean
+_SIZE = 512  # least number of embeddings in a cell, as a mean
+_SHARE = 8  # of very many, the root of one in this many: then centers cost as much as members
 _SAMPLE = 40  # embeddings per cell that its center is computed from
 _STEPS = 8  # of k-means
 _BLOCK = 2048  # embeddings per thread and product
@@ -30,7 +32,7 @@ class Cells:
 
     def __init__(self, embeddings: Array) -> None:
         """Divide embeddings, [n, 512] of unit length, in random order."""
-        count = -(-len(embeddings) // _SIZE)
+        count = math.ceil(len(embeddings) / max(_SIZE, math.sqrt(len(embeddings) / _SHARE)))
         sample = embeddings[:: max(1, len(embeddings) // (_SAMPLE * count))]
         self._centers = sample[:count].copy()  # [count, 512]
         rows = np.arange(len(sample))
