@@ -7,7 +7,7 @@
 
 - ``coordinator`` replaces the analysis by a stand-in that takes no time here, as if other machines did it, and prints
   the CPU time of the process that decides and writes, for a gallery: its share of one core at 100 photos a second.
-- ``engines`` prints photos a second by this machine's processes and by Dask, with one and two workers.
+- ``engines`` prints photos a second by this machine's processes and by Dask, with one and two workers of one thread.
 - ``datasets`` imports made-up faces from a dataset into a gallery and exports them again: seconds, CPU seconds, memory.
 - ``clusters`` clusters made-up faces: seconds, CPU seconds, memory, B-cubed precision, recall and F. Up to ``--exact``
   faces, all pairs are compared, too, and B-cubed between both ways is printed. If FAISS is installed, it searches for
@@ -38,6 +38,7 @@ from faceie.cluster import dask_executor
 from faceie.dataset import Columns, write_part
 from faceie.gallery import cells, clusters
 from faceie.gallery.records import NewFace, PhotoAnalysis
+from faceie.gallery.workers import worker_processes
 
 _RATE = 100  # photos a second
 _PART = 20_000  # rows of a file
@@ -114,12 +115,8 @@ def engines(folder: Path, rounds: int) -> None:
 def _speed(name: str, workers: int, folder: Path, path: Path) -> float:
     """Return the photos a second after the first ones, when all workers have loaded the weights."""
     times: list[float] = []
-    with Gallery(path) as gallery:
-        if name == "Dask":
-            with _dask(workers) as executor:
-                gallery.index([folder], executor=executor, progress=lambda *_: times.append(time.monotonic()))
-        else:
-            gallery.index([folder], workers=workers, progress=lambda *_: times.append(time.monotonic()))
+    with Gallery(path) as gallery, (_dask if name == "Dask" else worker_processes)(workers) as executor:
+        gallery.index([folder], executor=executor, progress=lambda *_: times.append(time.monotonic()))
     skipped = 4 * workers
     return (len(times) - 1 - skipped) / (times[-1] - times[skipped])
 
