@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -27,12 +28,11 @@ def dask_executor(address: str) -> Iterator[Executor]:
         distributed = import_module("distributed")
     except ImportError as error:
         raise FaceieError("Dask is not installed: pip install distributed") from error
-    where = {"address": address}
+    scheduler = address
     if address.endswith(".json") or os.path.isfile(address):  # noqa: PTH113  # other addresses are URLs
-        _wait_for_file(Path(address))
-        where = {"scheduler_file": address}
+        scheduler = _read_scheduler_file(Path(address))
     try:
-        client = distributed.Client(**where, timeout=_WAIT, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=_WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise FaceieError(f"{address}: no Dask scheduler answers here: {error}") from error
     try:
@@ -42,10 +42,12 @@ def dask_executor(address: str) -> Iterator[Executor]:
             client.close(timeout=5)
 
 
-def _wait_for_file(path: Path) -> None:
-    """Wait for the file of a scheduler that is starting. Raises FaceieError if it does not appear."""
+def _read_scheduler_file(path: Path) -> str:
+    """Return the address in the file of a scheduler that may be starting. Raises FaceieError if it does not appear."""
     deadline = time.monotonic() + _WAIT
-    while not path.exists():
+    while True:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # it is missing, or not written to its end
+            return str(json.loads(path.read_text(encoding="utf-8"))["address"])
         if time.monotonic() > deadline:
             raise FaceieError(f"{path}: no Dask scheduler has written this file. Start one with --scheduler-file")
         time.sleep(0.1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,15 +94,20 @@ def test_a_gallery_on_a_cluster(made_up: None, cluster: Any, tmp_path: Path) -> 
 
 
 def test_a_file_of_a_scheduler(made_up: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file may appear a little later, since scheduler and run start at the same time."""
-    distributed = pytest.importorskip("distributed")
+    """The file may appear a little later, and grow, since scheduler and run start at the same time."""
     where = tmp_path / "scheduler.json"
-    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
-        later = threading.Timer(0.5, client.write_scheduler_file, [str(where)])
-        later.start()
-        with dask_executor(str(where)) as executor:
-            assert executor.submit(abs, -7).result(60) == 7
-        later.join()
+    text = json.dumps({"type": "Scheduler", "address": cluster.scheduler_address})
+
+    def write() -> None:
+        for end in (0, 20, len(text)):
+            time.sleep(0.3)
+            where.write_text(text[:end])
+
+    later = threading.Thread(target=write)
+    later.start()
+    with dask_executor(str(where)) as executor:
+        assert executor.submit(abs, -7).result(60) == 7
+    later.join()
     monkeypatch.setattr("faceie.cluster._WAIT", 0.2)
     with (
         pytest.raises(FaceieError, match=r"other\.json: no Dask scheduler has written this file"),

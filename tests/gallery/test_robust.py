@@ -268,10 +268,11 @@ class Failing(Executor):
 @pytest.mark.parametrize("error", [Own("mine"), sqlite3.OperationalError("mine"), RuntimeError("mine")])
 @pytest.mark.file_only
 def test_errors_of_an_executor_are_its_own(error: Exception, at_once: bool, gallery: Gallery, tmp_path: Path) -> None:
-    """They come out as they are; no photo is blamed."""
+    """They are the cause of an error that names the executor; no photo is blamed."""
     album = fakes(tmp_path / "album", {"a.jpg": "1.1", "b.jpg": "2.1"})
-    with pytest.raises(type(error), match="mine"):
+    with pytest.raises(GalleryError, match=r"executor .* broken down .*mine") as caught:
         gallery.index([album], executor=Failing(error, at_once))
+    assert caught.value.__cause__ is error
     assert gallery.bad_photos() == []
 
 

@@ -160,7 +160,10 @@ class _Model:
         self.groups = Groups(embeddings, constraints)
         self._limit = score_limit(count)
         self._offsets = np.zeros(count, np.float32) if offsets is None else offsets
-        self._means: dict[int, Array] = {}  # of groups of at least two faces, divided by the root of their lengths
+        # Means of groups of at least two faces, divided by the root of their lengths; and the row of each group's mean.
+        self._means: Array = np.empty((count // 2, embeddings.shape[1]), np.float32)
+        self._places = np.full(count, -1, np.int64)
+        self._free = list(reversed(range(count // 2)))  # so that memory is touched as it is needed
         self._bonuses: Array = np.zeros(count, np.float32)
         self._halves: Array = np.zeros(count, np.float32)  # half of the mean offset
         self._cells: Cells | None = None
@@ -243,9 +246,11 @@ class _Model:
     def _unite(self, a: int, b: int) -> None:
         sizes = self.groups.sizes
         half = (sizes[a] * self._halves[a] + sizes[b] * self._halves[b]) / (sizes[a] + sizes[b])
-        self._means.pop(a, None)
-        self._means.pop(b, None)
         root = self.groups.unite(a, b)
+        for group in (a, b):
+            if self._places[group] >= 0:
+                self._free.append(int(self._places[group]))
+                self._places[group] = -1
         self._halves[root] = half
         self._renew(root)
 
@@ -253,7 +258,8 @@ class _Model:
         """Compute the mean and the bonus of a group that has changed."""
         size = self.groups.sizes[root]
         self._homes[root] = -1
-        self._means[root] = scaled_mean(self.groups.sum(root), size)
+        self._places[root] = self._free.pop()
+        self._means[self._places[root]] = scaled_mean(self.groups.sum(root), size)
         self._bonuses[root] = group_bonus(size)
 
     def _update_offsets(self) -> Integers:
@@ -266,9 +272,9 @@ class _Model:
     def _rows(self, groups: Integers) -> Array:
         """Return the means of groups: [m, 512]."""
         rows: Array = self.groups.embeddings[groups]
-        for i, group in enumerate(groups.tolist()):
-            if group in self._means:
-                rows[i] = self._means[group]
+        places = self._places[groups]
+        there = places >= 0
+        rows[there] = self._means[places[there]]
         return rows
 
     def search(self, rows: Integers, columns: Integers, stricter: float) -> Pairs:
