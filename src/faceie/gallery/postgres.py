@@ -37,7 +37,7 @@ _MAKES_ID = re.compile(r"INSERT INTO (photos|faces|people|actions) \((?!id\))")
 
 # `hnsw`: see `store_vectors`. The server ends a transaction whose program has vanished, since others wait for it.
 _SESSION = """
-    SET hnsw.ef_search = 400; SET hnsw.iterative_scan = relaxed_order;
+    SET hnsw.ef_search = 800; SET hnsw.iterative_scan = relaxed_order;
     SET idle_in_transaction_session_timeout = '10min'
 """
 
