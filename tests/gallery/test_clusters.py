@@ -67,7 +67,7 @@ def twin(embeddings: np.ndarray, qualities: np.ndarray, about: Constraints) -> s
         lengths = [np.sqrt(np.mean([cosine[i, j] for i in one for j in one])) for one in (p, q)]
         mean = np.mean([cosine[i, j] for i in p for j in q])
         bonus = min(0.08 * np.log2(1 + (max(len(p), len(q)) - 1) / 24), 0.2)
-        limit = 0.67 + 0.02 * np.log2(np.clip(len(x), 500, 50000) / 5000) + stricter
+        limit = 0.67 + 0.02 * np.log2(max(len(x), 500) / 5000) + stricter
         own = (offsets[list(p)].mean() + offsets[list(q)].mean()) / 2
         return float(mean / np.sqrt(lengths[0] * lengths[1]) - own + bonus - limit)
 

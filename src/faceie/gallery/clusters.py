@@ -35,6 +35,7 @@ Up to `_MANY` groups, all pairs are compared. Of more, a group is compared with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -70,8 +71,8 @@ COHORT = 4096  # faces of the cohort
 
 LIMIT = 0.67  # score of two single faces among `_USUAL` faces that may join
 _USUAL = 5000
-_DOUBLING = 0.02  # growth of the limit with each doubling of the number of faces, from `_FEWEST` to `_MOST`
-_FEWEST, _MOST = 500, 50_000
+_DOUBLING = 0.02  # growth of the limit with each doubling of the number of faces, from `_FEWEST` on
+_FEWEST = 500
 _BONUS = 0.08  # bonus of a group of `_LARGE` faces; as much again for each doubling
 _LARGE = 24
 _HIGHEST_BONUS = 0.2
@@ -137,7 +138,7 @@ def choose_cohort(embeddings: Array, labels: Integers) -> Integers:
 
 def score_limit(count: int) -> float:
     """Return the limit among this many faces."""
-    return LIMIT + _DOUBLING * float(np.log2(np.clip(count, _FEWEST, _MOST) / _USUAL))
+    return LIMIT + _DOUBLING * math.log2(max(count, _FEWEST) / _USUAL)
 
 
 def group_bonus(size: int) -> float:
