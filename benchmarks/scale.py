@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -215,8 +216,7 @@ def _quality(labels: Labels, truth: Labels) -> str:
 
 def _faiss_seconds(faces: Floats) -> float:
     """Return the CPU seconds of FAISS for the nearest faces in as many cells as the first round of clustering uses."""
-    import faiss
-
+    faiss: Any = import_module("faiss")  # optional
     number = -(-len(faces) // cells._SIZE)
     index: Any = faiss.index_factory(512, f"IVF{number},Flat", faiss.METRIC_INNER_PRODUCT)
     index.nprobe = clusters._FIRST_PROBES
