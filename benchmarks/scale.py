@@ -175,7 +175,7 @@ def made_up_people(count: int) -> tuple[Floats, Labels]:
         part = people[start : start + _PART]
         noise = _unit(rng.standard_normal((len(part), 512), np.float32) * spectrum)
         own = _unit(centers[part] + noise * rng.uniform(*_SPREAD, (len(part), 1)))
-        own[:, -1] = math.sqrt(_COMMON / (1 - _COMMON))  # what all faces have in common
+        own[:, -1] = math.sqrt(_COMMON / (1 - _COMMON))  # the part that all faces share
         faces[start : start + _PART] = _unit(own)
     return faces, people
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ _SCHEMES = ("postgresql://", "postgres://")
 _SCHEMA = "faceie"  # of the tables, unless the address has another one
 _PGVECTOR = (0, 8)  # oldest version: the first with iterative scans
 _PATIENCE = 30.0  # seconds to wait for another program that writes
+_PAUSE = 0.5  # seconds before an interrupted query is tried again
 _MARKS = (("CAST(? AS TEXT)", "?"), (" AS BLOB)", " AS bytea)"), ("%", "%%"), ("?", "%s"))
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _REPEATABLE = ("SELECT", "BEGIN")
@@ -158,6 +160,7 @@ class Postgres:
         except Interrupted:
             if not is_repeatable:
                 raise
+            time.sleep(_PAUSE)  # until a replica has caught up, or a server has restarted
             return self._execute(sql, values)
 
     def _execute(self, sql: str, values: Sequence[Any]) -> Result:
