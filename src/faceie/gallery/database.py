@@ -19,7 +19,7 @@ from .postgres import Postgres
 from .postgres_errors import ServerError
 from .schema import MIGRATIONS
 
-__all__ = ["AnyDatabase", "Database", "back_up", "connect", "is_locked", "transaction", "translate_errors"]
+__all__ = ["AnyDatabase", "Database", "back_up", "connect", "is_full", "is_locked", "transaction", "translate_errors"]
 
 # SQLite keeps this number in the header of a file, to tell which program it belongs to ("Face").
 _APPLICATION = 0x46616365
